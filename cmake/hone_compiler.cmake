@@ -1,0 +1,26 @@
+# One dialect, one set of warnings, one way of rounding for every room.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+option(HONE_FUZZ "build the fuzz targets with libFuzzer (Clang)" OFF)
+option(HONE_WERROR "warnings are errors" ON)
+
+find_program(HONE_CCACHE ccache)
+if(HONE_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HONE_CCACHE})
+endif()
+
+add_library(hone_options INTERFACE)
+# -ffp-contract=off: a*b+c is two roundings unless the source says MulAdd (docs/numerics.md).
+target_compile_options(hone_options INTERFACE
+  -ffp-contract=off -fno-fast-math
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+if(HONE_WERROR)
+  target_compile_options(hone_options INTERFACE -Werror)
+endif()
+target_include_directories(hone_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+find_package(Threads REQUIRED)
+target_link_libraries(hone_options INTERFACE Threads::Threads)
