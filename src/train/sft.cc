@@ -1,0 +1,127 @@
+#include "train/sft.h"
+
+#include <algorithm>
+
+namespace hone::train {
+
+namespace {
+
+// Sums over the trained tokens of one row.
+struct RowSums {
+  double negative_log_prob = 0, entropy = 0;
+  size_t tokens = 0, correct = 0;
+};
+
+RowSums sums_of(const TreeExample& example, const TreeResult& result) {
+  RowSums sums;
+  for (size_t i = 0; i < result.log_probs.size(); ++i) {
+    const TreeTarget& target = example.targets[i];
+    sums.negative_log_prob -= static_cast<double>(result.log_probs[i]);
+    sums.entropy += static_cast<double>(result.rows[i].entropy);
+    sums.correct +=
+        result.rows[i].argmax == example.tree.nodes[target.node].tokens[target.position] ? 1 : 0;
+    ++sums.tokens;
+  }
+  return sums;
+}
+
+struct BatchSums {
+  double loss = 0;
+  Json metrics = Json::object();
+};
+
+// Weighted token mean of the loss; plain token means of what is only watched.
+BatchSums combine(const std::vector<RowSums>& rows, const std::vector<double>& weights,
+                  const char* prefix) {
+  double loss = 0, weight = 0, entropy = 0;
+  size_t tokens = 0, correct = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    loss += weights[i] * rows[i].negative_log_prob;
+    weight += weights[i] * static_cast<double>(rows[i].tokens);
+    entropy += rows[i].entropy;
+    tokens += rows[i].tokens;
+    correct += rows[i].correct;
+  }
+  BatchSums out;
+  out.loss = weight > 0 ? loss / weight : 0;
+  const double count = static_cast<double>(std::max<size_t>(tokens, 1));
+  out.metrics[std::string(prefix) + "entropy"] = entropy / count;
+  out.metrics[std::string(prefix) + "mean_token_accuracy"] = static_cast<double>(correct) / count;
+  return out;
+}
+
+void evaluate(TrainingRun& run, const std::vector<TreeExample>& trees,
+              const std::vector<double>& weights, size_t step) {
+  if (trees.empty()) return;
+  std::vector<RowSums> rows(trees.size());
+  score_trees(run.pass(), trees, [&](size_t i, const TreeResult& result) {
+    rows[i] = sums_of(trees[i], result);
+  });
+  BatchSums sums = combine(rows, weights, "eval_");
+  Json line = Json::object();
+  line["step"] = uint64_t{step};
+  line["eval_loss"] = sums.loss;
+  for (auto& [key, value] : sums.metrics.as_object()) line[key] = std::move(value);
+  run.directory().log_metrics(line);
+}
+
+std::vector<TreeExample> trees_of(const std::vector<SftExample>& examples) {
+  std::vector<TreeExample> trees;
+  for (const SftExample& example : examples) trees.push_back(example.tree());
+  return trees;
+}
+
+std::vector<double> weights_of(const std::vector<SftExample>& examples) {
+  std::vector<double> weights;
+  for (const SftExample& example : examples) weights.push_back(example.weight);
+  return weights;
+}
+
+}  // namespace
+
+TrainResult train_sft(TrainJob& job, const SftConfig& config,
+                      const std::vector<SftExample>& examples,
+                      const std::vector<SftExample>& eval_examples) {
+  validate(config);
+  const std::vector<TreeExample> all = trees_of(examples), eval_trees = trees_of(eval_examples);
+  const std::vector<double> eval_weights = weights_of(eval_examples);
+  TrainingRun run(job, config, make_manifest("sft", config.to_json(), job.manifest),
+                  std::max(largest_tree(all), largest_tree(eval_trees)));
+  const size_t total = total_steps(config, all.size());
+  const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
+  size_t num_tokens = 0;
+  const size_t done = run.restore();
+  size_t step = done;
+  for (size_t s = 1; s <= total; ++s) {
+    std::vector<TreeExample> batch;
+    std::vector<double> weights;
+    double normaliser = 0;
+    for (size_t i : rows_of_step(config, all.size(), s)) {
+      num_tokens += all[i].tree.row_count();
+      if (s <= done) continue;
+      batch.push_back(all[i]);
+      weights.push_back(examples[i].weight);
+      normaliser += examples[i].weight * static_cast<double>(all[i].targets.size());
+    }
+    if (s <= done) continue;
+    std::vector<RowSums> rows(batch.size());
+    const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
+      rows[i] = sums_of(batch[i], result);
+      std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(-weights[i]));
+    };
+    const size_t row_count =
+        accumulate_gradients(run.pass(), run.optimizer(), batch, loss);
+    BatchSums sums = combine(rows, weights, "");
+    sums.metrics["num_tokens"] = uint64_t{num_tokens};
+    const bool go_on = run.end_step(s, total, sums.loss, normaliser, row_count,
+                                    static_cast<double>(s) / per_epoch, std::move(sums.metrics));
+    step = s;
+    if ((config.eval_steps > 0 && s % config.eval_steps == 0) || s == total) {
+      evaluate(run, eval_trees, eval_weights, s);
+    }
+    if (!go_on) break;
+  }
+  return run.finish(step, total);
+}
+
+}  // namespace hone::train
