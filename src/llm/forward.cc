@@ -109,11 +109,11 @@ void attention_half(Compute& compute, const Model& model, size_t index, const Lo
       {LinearKind::kQ, a.norm, q}, {LinearKind::kK, a.norm, k}, {LinearKind::kV, a.norm, v}};
   linear_forward(compute, layer, lora, calls, false, a.lora);
   if (config.qk_norm) {
-    copy_rows(a.qkv.slice_cols(0, q_cols + k_cols), a.qkv_raw);
+    if (a.qkv_raw.data != nullptr) copy_rows(a.qkv.slice_cols(0, q_cols + k_cols), a.qkv_raw);
     tensor::rms_norm_heads(compute, q, config.head_count, config.head_dim, layer.q_norm.data(),
-                           model.config.rms_norm_eps);
+                           model.config.rms_norm_eps, q, a.inverse_rms_q);
     tensor::rms_norm_heads(compute, k, config.kv_head_count, config.head_dim, layer.k_norm.data(),
-                           model.config.rms_norm_eps);
+                           model.config.rms_norm_eps, k, a.inverse_rms_k);
   }
   if (config.rope) {
     tensor::rope(compute, q, config.head_count, config.head_dim, positions.data(), model.rope);
@@ -164,13 +164,6 @@ size_t max_intermediate(const ModelConfig& config) {
   return f;
 }
 
-size_t raw_cols(const ModelConfig& config) {
-  for (const LayerConfig& layer : config.layers) {
-    if (layer.qk_norm) return max_qkv_cols(config);
-  }
-  return 0;
-}
-
 }  // namespace
 
 void layer_forward(Compute& compute, const Model& model, size_t layer, const LoraLayer* lora,
@@ -188,14 +181,13 @@ Workspace::Workspace(const Model& model, const LoraAdapter* adapter, size_t max_
       attention_(max_rows, max_attention_cols(model.config)),
       gate_up_(max_rows, 2 * max_intermediate(model.config)),
       activation_(max_rows, max_intermediate(model.config)),
-      lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()),
-      qkv_raw_(raw_cols(model.config) == 0 ? 0 : max_rows, raw_cols(model.config)) {}
+      lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()) {}
 
 size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank,
                                 size_t max_rows) {
   return max_rows * sizeof(float) *
          (2 * config.hidden_size + max_qkv_cols(config) + max_attention_cols(config) +
-          3 * max_intermediate(config) + 3 * max_lora_rank + raw_cols(config));
+          3 * max_intermediate(config) + 3 * max_lora_rank);
 }
 
 View<const float> forward(Compute& compute, const Model& model, const LoraAdapter* adapter,
@@ -221,7 +213,6 @@ View<const float> forward(Compute& compute, const Model& model, const LoraAdapte
     a.x_in = a.x_mid = a.x_out = x;
     a.norm = w.norm_.rows_view(0, m);
     a.qkv = w.qkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
-    if (config.qk_norm) a.qkv_raw = w.qkv_raw_.rows_view(0, m).slice_cols(0, q_cols + kv_cols);
     a.attention = w.attention_.rows_view(0, m).slice_cols(0, q_cols);
     a.gate_up = w.gate_up_.rows_view(0, m).slice_cols(0, 2 * config.intermediate_size);
     a.activation = w.activation_.rows_view(0, m).slice_cols(0, config.intermediate_size);

@@ -49,7 +49,7 @@ struct Rows {
 // the saved part of each layer (llm/backward.h).
 struct LayerActivations {
   tensor::View<float> x_in;         // [M, H] residual stream before the layer        (saved)
-  tensor::View<float> qkv_raw;      // [M, q + k] before the norm per head, if any    (saved)
+  tensor::View<float> qkv_raw;      // [M, q + k] before the norm per head, or empty (saved)
   tensor::View<float> qkv;          // [M, q + k + v] after rope                      (saved)
   tensor::View<float> attention;    // [M, heads * head_dim]                          (saved)
   tensor::View<float> lse;          // [M, heads], empty in inference                 (saved)
@@ -61,6 +61,8 @@ struct LayerActivations {
   tensor::View<float> lora;         // [M, 3 * max rank] scratch, empty without adapter
   float* inverse_rms_attention = nullptr;  // [M] or null                             (saved)
   float* inverse_rms_mlp = nullptr;        // [M] or null                             (saved)
+  float* inverse_rms_q = nullptr;          // [M * heads] or null, with qk_norm       (saved)
+  float* inverse_rms_k = nullptr;          // [M * kv heads] or null                  (saved)
 };
 
 // Where a layer's keys and values go, and what each run attends to.
@@ -100,7 +102,7 @@ class Workspace {
   friend tensor::View<const float> forward(tensor::Compute&, const Model&, const LoraAdapter*,
                                            const Rows&, const KvCache&, Workspace&);
   size_t max_rows_;
-  tensor::Tensor x_, norm_, qkv_, attention_, gate_up_, activation_, lora_, qkv_raw_;
+  tensor::Tensor x_, norm_, qkv_, attention_, gate_up_, activation_, lora_;
 };
 
 // Runs all layers; the rows' keys and values go to their sequences, which the caller has extended

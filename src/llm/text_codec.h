@@ -16,8 +16,6 @@
 
 namespace hone::llm {
 
-class ModelFile;
-
 struct ChatTokens {
   std::string text;                // as the template rendered it
   std::vector<int32_t> ids;
@@ -39,7 +37,7 @@ class TextCodec {
 
   // Messages through the chat template; invalid_input when the model has none.
   ChatTokens encode_chat(const Json& messages, bool add_generation_prompt) const;
-  // The same, only what lies behind the first `offset` bytes, tokenised by itself.
+  // Only what lies behind the first `offset` bytes, tokenised by itself.
   std::vector<int32_t> encode_chat_continuation(const Json& messages, size_t offset) const;
 
  private:
@@ -49,7 +47,8 @@ class TextCodec {
   std::optional<ChatTemplate> chat_template_;
 };
 
-// The tokenizer and template that come with a model file; nothing when the file has no tokenizer.
-std::optional<TextCodec> load_text_codec(const ModelFile& file);
+// The tokenizer and template of a .gguf file or a Hugging Face directory; nothing when it has no
+// tokenizer. A GGUF that holds only a vocabulary is enough.
+std::optional<TextCodec> load_text_codec(const std::string& path);
 
 }  // namespace hone::llm

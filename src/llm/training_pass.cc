@@ -45,6 +45,7 @@ struct SavedColumns {
 
 struct Widest {
   size_t qkv = 0, attention = 0, intermediate = 0, saved = 0;
+  size_t norm_heads = 0;  // q and k heads, where each has a norm
 
   explicit Widest(const ModelConfig& config) {
     for (const LayerConfig& layer : config.layers) {
@@ -52,6 +53,9 @@ struct Widest {
       attention = std::max(attention, layer.head_count * layer.head_dim);
       intermediate = std::max(intermediate, layer.intermediate_size);
       saved = std::max(saved, SavedColumns(config, layer).total);
+      if (layer.qk_norm) {
+        norm_heads = std::max(norm_heads, layer.head_count + layer.kv_head_count);
+      }
     }
   }
 };
@@ -69,7 +73,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
   }
   if (options.recompute) per_row += widest.saved;
   per_row += 6 * config.hidden_size + widest.qkv + widest.attention + 4 * widest.intermediate +
-             9 * max_lora_rank + 2 * config.layers.size();
+             9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   // The heads' vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
   return per_row * max_rows * sizeof(float);
@@ -94,6 +98,7 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   activation_ = Tensor(max_rows, widest.intermediate);
   lora_ = scratch(max_rows, 3 * rank);
   inverse_rms_ = Tensor(2 * config.layers.size() + 1, max_rows);
+  head_inverse_rms_ = Tensor(config.layers.size(), widest.norm_heads * max_rows);
   final_hidden_ = Tensor(max_rows, hidden);
   target_hidden_ = Tensor(max_rows, hidden);
   target_gradient_ = Tensor(max_rows, hidden);
@@ -127,6 +132,10 @@ LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
   if (adapter_ != nullptr) a.lora = lora_.rows_view(0, rows);
   a.inverse_rms_attention = inverse_rms_.view().row(2 * layer);
   a.inverse_rms_mlp = inverse_rms_.view().row(2 * layer + 1);
+  if (config.qk_norm) {
+    a.inverse_rms_q = head_inverse_rms_.view().row(layer);
+    a.inverse_rms_k = a.inverse_rms_q + max_rows_ * config.head_count;
+  }
   return a;
 }
 
@@ -226,7 +235,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   if (Parameter* p = trainable.find(trainable.embedding)) {
     merge_statistics(statistics,
                      tensor::embedding_backward(compute_, dx_.rows_view(0, m),
-                                                rows.tokens().data(), p->cols, p->target()));
+                                                rows.tokens().data(), p->target()));
   }
   return statistics;
 }
@@ -304,17 +313,19 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
     const View<const float> q_raw = a.qkv_raw.slice_cols(0, q_cols);
     const View<const float> k_raw = a.qkv_raw.slice_cols(q_cols, kv_cols);
     const auto heads_backward = [&](View<const float> raw, size_t heads,
-                                    const std::vector<float>& weight, View<float> d,
-                                    int32_t parameter) {
+                                    const std::vector<float>& weight, const float* inverse_rms,
+                                    View<float> d, int32_t parameter) {
       if (Parameter* p = trainable.find(parameter)) {
         merge_statistics(statistics, tensor::rms_norm_heads_backward_weight(
-                                         compute_, raw, heads, config.head_dim, eps, d, groups,
-                                         p->target()));
+                                         compute_, raw, heads, config.head_dim, inverse_rms, d,
+                                         groups, p->target()));
       }
-      tensor::rms_norm_heads_backward(compute_, raw, heads, config.head_dim, weight.data(), eps, d);
+      tensor::rms_norm_heads_backward(compute_, raw, heads, config.head_dim, weight.data(),
+                                      inverse_rms, d, d, false);
     };
-    heads_backward(q_raw, config.head_count, layer.q_norm, dq, parameters.q_norm);
-    heads_backward(k_raw, config.kv_head_count, layer.k_norm, dk, parameters.k_norm);
+    heads_backward(q_raw, config.head_count, layer.q_norm, a.inverse_rms_q, dq, parameters.q_norm);
+    heads_backward(k_raw, config.kv_head_count, layer.k_norm, a.inverse_rms_k, dk,
+                   parameters.k_norm);
   }
   // The first layer's input gradient is wanted only where the embedding learns.
   const bool wanted = index > 0 || trainable.embedding != kFrozen;

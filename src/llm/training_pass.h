@@ -73,7 +73,7 @@ class TrainingPass {
   // Saved activations: one Tensor per layer (one for all when recomputing), columns side by side.
   std::vector<tensor::Tensor> saved_;
   std::vector<tensor::Tensor> x_in_;  // [M, H] per layer, and the last layer's output
-  tensor::Tensor norm_, activation_, lora_, inverse_rms_, final_hidden_;
+  tensor::Tensor norm_, activation_, lora_, inverse_rms_, head_inverse_rms_, final_hidden_;
   tensor::Tensor target_hidden_, target_gradient_;
   tensor::Tensor dx_, dnorm_, dqkv_, dattention_, dgate_up_, dactivation_, dlora_;
   // The targets of the pass on compacted rows.

@@ -8,6 +8,11 @@
 
 namespace hone::train {
 
+using llm::PairSums;
+using llm::PreferenceTokens;
+using llm::TreeExample;
+using llm::TreeResult;
+
 namespace {
 
 constexpr uint64_t kMaxReferenceBytes = uint64_t{1} << 30;
@@ -22,20 +27,11 @@ struct PairState {
   size_t tokens = 0, correct = 0;
 };
 
-std::vector<TreeExample> trees_of(const std::vector<PreferenceExample>& examples,
+std::vector<TreeExample> trees_of(const std::vector<PreferenceTokens>& examples,
                                   bool prefix_sharing) {
   std::vector<TreeExample> trees;
-  for (const PreferenceExample& example : examples) trees.push_back(example.tree(prefix_sharing));
+  for (const PreferenceTokens& example : examples) trees.push_back(example.tree(prefix_sharing));
   return trees;
-}
-
-PairSums sums_of(const PreferenceExample& example, const TreeResult& result) {
-  PairSums sums;
-  const size_t chosen = example.chosen_tokens();
-  for (size_t i = 0; i < result.log_probs.size(); ++i) {
-    (i < chosen ? sums.chosen : sums.rejected) += static_cast<double>(result.log_probs[i]);
-  }
-  return sums;
 }
 
 double loss_weight(const DpoConfig& config, size_t index) {
@@ -49,10 +45,10 @@ bool uses_sft(const DpoConfig& config) {
 
 // The loss of one pair and its slopes: of the pair losses by both sums, of sft by each chosen
 // token's log-probability (sft_scale brings its normaliser to the pairs').
-PairState pair_loss(const DpoConfig& config, const PreferenceExample& example,
+PairState pair_loss(const DpoConfig& config, const PreferenceTokens& example,
                     const TreeExample& tree, const PairSums& reference, const TreeResult& result,
                     double sft_scale, std::span<float> coefficients) {
-  const PairSums sums = sums_of(example, result);
+  const PairSums sums = llm::pair_sums(example, result);
   const PairLogProbs pair{sums.chosen,        sums.rejected,           reference.chosen,
                           reference.rejected, example.chosen_tokens(), example.rejected_tokens()};
   PairState state;
@@ -80,10 +76,10 @@ PairState pair_loss(const DpoConfig& config, const PreferenceExample& example,
   state.log_prob_chosen = sums.chosen;
   state.log_prob_rejected = sums.rejected;
   for (size_t i = 0; i < result.rows.size(); ++i) {
-    const TreeTarget& target = tree.targets[i];
+    const llm::TreeTarget& target = tree.targets[i];
     state.entropy += static_cast<double>(result.rows[i].entropy);
     state.correct +=
-        result.rows[i].argmax == tree.tree.nodes[target.node].tokens[target.position] ? 1 : 0;
+        result.rows[i].argmax == tree.token(target) ? 1 : 0;
     ++state.tokens;
   }
   return state;
@@ -96,7 +92,7 @@ struct BatchLoss {
 };
 
 BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
-                  const std::vector<const PreferenceExample*>& pairs, const std::string& prefix) {
+                  const std::vector<const PreferenceTokens*>& pairs, const std::string& prefix) {
   double loss = 0, weight = 0, sft = 0, sft_tokens = 0;
   double chosen = 0, rejected = 0, correct = 0, logp_chosen = 0, logp_rejected = 0, entropy = 0;
   size_t tokens = 0, right = 0;
@@ -136,11 +132,11 @@ BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
   return out;
 }
 
-std::string pairs_digest(const std::vector<PreferenceExample>& examples,
+std::string pairs_digest(const std::vector<PreferenceTokens>& examples,
                          const std::string& reference) {
   seal::Sha256 sha;
   sha.update("hone.reference/1 " + std::string(kRecipe) + " " + reference + "\n");
-  for (const PreferenceExample& e : examples) {
+  for (const PreferenceTokens& e : examples) {
     for (const auto* ids : {&e.prompt, &e.chosen, &e.rejected}) {
       sha.update(std::to_string(ids->size()) + ":");
       for (int32_t id : *ids) sha.update(std::to_string(id) + ",");
@@ -152,7 +148,7 @@ std::string pairs_digest(const std::vector<PreferenceExample>& examples,
 
 // The reference's sums, from the run's cache when it is of the same pairs and the same model.
 std::vector<PairSums> reference_sums(TrainJob& job, const DpoConfig& config,
-                                     const std::vector<PreferenceExample>& examples,
+                                     const std::vector<PreferenceTokens>& examples,
                                      const DpoReference& reference, const std::string& cache) {
   if (config.reference_free || examples.empty()) return std::vector<PairSums>(examples.size());
   const std::string digest = pairs_digest(examples, reference.digest);
@@ -169,7 +165,8 @@ std::vector<PairSums> reference_sums(TrainJob& job, const DpoConfig& config,
   }
   const llm::Model& model = reference.model == nullptr ? job.model : *reference.model;
   std::vector<PairSums> sums =
-      score_pairs(job.compute, model, reference.adapter, examples, config);
+      llm::score_pairs(job.compute, model, reference.adapter, examples,
+                       {config.max_tokens_per_pass, config.prefix_sharing});
   Json json = Json::object();
   json["digest"] = digest;
   Json rows = Json::array();
@@ -183,29 +180,12 @@ std::vector<PairSums> reference_sums(TrainJob& job, const DpoConfig& config,
 
 }  // namespace
 
-std::vector<PairSums> score_pairs(tensor::Compute& compute, const llm::Model& model,
-                                  const llm::LoraAdapter* adapter,
-                                  const std::vector<PreferenceExample>& examples,
-                                  const TrainConfig& config,
-                                  const std::function<void(size_t)>& progress) {
-  const std::vector<TreeExample> trees = trees_of(examples, config.prefix_sharing);
-  llm::TrainingPass pass(compute, model, adapter,
-                         std::max(config.max_tokens_per_pass, largest_tree(trees)),
-                         llm::PassOptions{true});
-  std::vector<PairSums> sums(examples.size());
-  score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
-    sums[i] = sums_of(examples[i], result);
-    if (progress) progress(i + 1);
-  });
-  return sums;
-}
-
 TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
-                      const std::vector<PreferenceExample>& examples,
-                      const std::vector<PreferenceExample>& eval_examples,
+                      const std::vector<PreferenceTokens>& examples,
+                      const std::vector<PreferenceTokens>& eval_examples,
                       const DpoReference& reference) {
   validate(config);
-  for (const PreferenceExample& example : examples) {
+  for (const PreferenceTokens& example : examples) {
     if (example.probability != 1 && config.label_smoothing > 0) {
       throw invalid_input("row " + example.name + " has a probability of " +
                           number_to_string(example.probability) +
@@ -215,7 +195,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   }
   const std::vector<TreeExample> all = trees_of(examples, config.prefix_sharing);
   const std::vector<TreeExample> eval_trees = trees_of(eval_examples, config.prefix_sharing);
-  const size_t max_rows = std::max(largest_tree(all), largest_tree(eval_trees));
+  const size_t max_rows = std::max(llm::largest_tree(all), llm::largest_tree(eval_trees));
 
   // The directory comes first: a refusal costs nothing yet.
   const Json manifest = make_manifest("dpo", config.to_json(), job.manifest);
@@ -228,20 +208,19 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
 
   const size_t total = total_steps(config, all.size());
   const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
-  const auto evaluate = [&](size_t step) {
-    if (eval_trees.empty()) return;
+  const auto evaluate = [&](size_t at) {
     std::vector<PairState> states(eval_trees.size());
-    std::vector<const PreferenceExample*> pairs;
-    for (const PreferenceExample& example : eval_examples) pairs.push_back(&example);
-    score_trees(run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
+    std::vector<const PreferenceTokens*> pairs;
+    for (const PreferenceTokens& example : eval_examples) pairs.push_back(&example);
+    llm::score_trees(run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
       states[i] = pair_loss(config, eval_examples[i], eval_trees[i], eval_ref[i], result, 0, {});
     });
     BatchLoss loss = combine(config, states, pairs, "eval_");
     Json line = Json::object();
-    line["step"] = uint64_t{step};
+    line["step"] = uint64_t{at};
     line["eval_loss"] = loss.loss;
     for (auto& [key, value] : loss.metrics.as_object()) line[key] = std::move(value);
-    run.directory().log_metrics(line);
+    return line;
   };
 
   size_t num_tokens = 0;
@@ -249,7 +228,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   size_t step = done;
   for (size_t s = 1; s <= total; ++s) {
     std::vector<TreeExample> batch;
-    std::vector<const PreferenceExample*> pairs;
+    std::vector<const PreferenceTokens*> pairs;
     std::vector<PairSums> batch_ref;
     double weight = 0, sft_tokens = 0;
     for (size_t i : rows_of_step(config, all.size(), s)) {
@@ -272,11 +251,11 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     const size_t row_count = accumulate_gradients(run.pass(), run.optimizer(), batch, loss);
     BatchLoss sums = combine(config, states, pairs, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
-    const bool go_on = run.end_step(s, total, sums.loss, weight, row_count,
-                                    static_cast<double>(s) / per_epoch, std::move(sums.metrics));
+    StepEnd end{s, total, sums.loss, weight, row_count, static_cast<double>(s) / per_epoch,
+                std::move(sums.metrics), {}};
+    if (!eval_trees.empty()) end.evaluate = evaluate;
     step = s;
-    if ((config.eval_steps > 0 && s % config.eval_steps == 0) || s == total) evaluate(s);
-    if (!go_on) break;
+    if (!run.end_step(end)) break;
   }
   return run.finish(step, total);
 }

@@ -9,7 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "train/examples.h"
+#include "llm/pair_scoring.h"
+#include "llm/tokenized_rows.h"
 #include "train/training_run.h"
 
 namespace hone::train {
@@ -21,18 +22,8 @@ struct DpoReference {
 };
 
 TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
-                      const std::vector<PreferenceExample>& examples,
-                      const std::vector<PreferenceExample>& eval_examples,
+                      const std::vector<llm::PreferenceTokens>& examples,
+                      const std::vector<llm::PreferenceTokens>& eval_examples,
                       const DpoReference& reference);
-
-// Summed log-probabilities of both answers of each pair, under any model.
-struct PairSums {
-  double chosen = 0, rejected = 0;
-};
-std::vector<PairSums> score_pairs(tensor::Compute& compute, const llm::Model& model,
-                                  const llm::LoraAdapter* adapter,
-                                  const std::vector<PreferenceExample>& examples,
-                                  const TrainConfig& config,
-                                  const std::function<void(size_t done)>& progress = {});
 
 }  // namespace hone::train

@@ -4,6 +4,10 @@
 
 namespace hone::train {
 
+using llm::SftTokens;
+using llm::TreeExample;
+using llm::TreeResult;
+
 namespace {
 
 // Sums over the trained tokens of one row.
@@ -15,11 +19,10 @@ struct RowSums {
 RowSums sums_of(const TreeExample& example, const TreeResult& result) {
   RowSums sums;
   for (size_t i = 0; i < result.log_probs.size(); ++i) {
-    const TreeTarget& target = example.targets[i];
     sums.negative_log_prob -= static_cast<double>(result.log_probs[i]);
     sums.entropy += static_cast<double>(result.rows[i].entropy);
     sums.correct +=
-        result.rows[i].argmax == example.tree.nodes[target.node].tokens[target.position] ? 1 : 0;
+        result.rows[i].argmax == example.token(example.targets[i]) ? 1 : 0;
     ++sums.tokens;
   }
   return sums;
@@ -50,11 +53,10 @@ BatchSums combine(const std::vector<RowSums>& rows, const std::vector<double>& w
   return out;
 }
 
-void evaluate(TrainingRun& run, const std::vector<TreeExample>& trees,
+Json evaluate(llm::TrainingPass& pass, const std::vector<TreeExample>& trees,
               const std::vector<double>& weights, size_t step) {
-  if (trees.empty()) return;
   std::vector<RowSums> rows(trees.size());
-  score_trees(run.pass(), trees, [&](size_t i, const TreeResult& result) {
+  llm::score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
     rows[i] = sums_of(trees[i], result);
   });
   BatchSums sums = combine(rows, weights, "eval_");
@@ -62,31 +64,31 @@ void evaluate(TrainingRun& run, const std::vector<TreeExample>& trees,
   line["step"] = uint64_t{step};
   line["eval_loss"] = sums.loss;
   for (auto& [key, value] : sums.metrics.as_object()) line[key] = std::move(value);
-  run.directory().log_metrics(line);
+  return line;
 }
 
-std::vector<TreeExample> trees_of(const std::vector<SftExample>& examples) {
+std::vector<TreeExample> trees_of(const std::vector<SftTokens>& examples) {
   std::vector<TreeExample> trees;
-  for (const SftExample& example : examples) trees.push_back(example.tree());
+  for (const SftTokens& example : examples) trees.push_back(example.tree());
   return trees;
 }
 
-std::vector<double> weights_of(const std::vector<SftExample>& examples) {
+std::vector<double> weights_of(const std::vector<SftTokens>& examples) {
   std::vector<double> weights;
-  for (const SftExample& example : examples) weights.push_back(example.weight);
+  for (const SftTokens& example : examples) weights.push_back(example.weight);
   return weights;
 }
 
 }  // namespace
 
 TrainResult train_sft(TrainJob& job, const SftConfig& config,
-                      const std::vector<SftExample>& examples,
-                      const std::vector<SftExample>& eval_examples) {
+                      const std::vector<SftTokens>& examples,
+                      const std::vector<SftTokens>& eval_examples) {
   validate(config);
   const std::vector<TreeExample> all = trees_of(examples), eval_trees = trees_of(eval_examples);
   const std::vector<double> eval_weights = weights_of(eval_examples);
   TrainingRun run(job, config, make_manifest("sft", config.to_json(), job.manifest),
-                  std::max(largest_tree(all), largest_tree(eval_trees)));
+                  std::max(llm::largest_tree(all), llm::largest_tree(eval_trees)));
   const size_t total = total_steps(config, all.size());
   const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
   size_t num_tokens = 0;
@@ -113,13 +115,13 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
         accumulate_gradients(run.pass(), run.optimizer(), batch, loss);
     BatchSums sums = combine(rows, weights, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
-    const bool go_on = run.end_step(s, total, sums.loss, normaliser, row_count,
-                                    static_cast<double>(s) / per_epoch, std::move(sums.metrics));
-    step = s;
-    if ((config.eval_steps > 0 && s % config.eval_steps == 0) || s == total) {
-      evaluate(run, eval_trees, eval_weights, s);
+    StepEnd end{s, total, sums.loss, normaliser, row_count, static_cast<double>(s) / per_epoch,
+                std::move(sums.metrics), {}};
+    if (!eval_trees.empty()) {
+      end.evaluate = [&](size_t at) { return evaluate(run.pass(), eval_trees, eval_weights, at); };
     }
-    if (!go_on) break;
+    step = s;
+    if (!run.end_step(end)) break;
   }
   return run.finish(step, total);
 }

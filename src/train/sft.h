@@ -4,13 +4,13 @@
 
 #include <vector>
 
-#include "train/examples.h"
+#include "llm/tokenized_rows.h"
 #include "train/training_run.h"
 
 namespace hone::train {
 
 TrainResult train_sft(TrainJob& job, const SftConfig& config,
-                      const std::vector<SftExample>& examples,
-                      const std::vector<SftExample>& eval_examples);
+                      const std::vector<llm::SftTokens>& examples,
+                      const std::vector<llm::SftTokens>& eval_examples);
 
 }  // namespace hone::train

@@ -62,36 +62,38 @@ TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config, const Json& m
       directory_(
           RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {}
 
-bool TrainingRun::end_step(size_t step, size_t total, double loss, double normaliser, size_t rows,
-                           double epoch, Json metrics) {
-  if (!std::isfinite(loss)) {
+bool TrainingRun::end_step(const StepEnd& end) {
+  if (!std::isfinite(end.loss)) {
     directory_.flush();
     throw Error(ErrorCode::kInternal,
-                "the loss of step " + std::to_string(step) +
+                "the loss of step " + std::to_string(end.step) +
                     " is not a number: lower --learning-rate or look at the rows of that step; "
                     "checkpoints up to here are whole (--resume goes on from the last one)");
   }
-  const double rate = config_.learning_rate * schedule_multiplier(config_, step, total);
-  const Optimizer::Applied applied = optimizer_->apply(normaliser, rate, step);
-  directory_.log_step({step, loss, applied.grad_norm,
-                       parameter_hash(job_.compute, trainable_)});
-  if (step % config_.logging_steps == 0 || step == total) {
+  const bool last = end.step == end.total_steps;
+  const double rate =
+      config_.learning_rate * schedule_multiplier(config_, end.step, end.total_steps);
+  const Optimizer::Applied applied = optimizer_->apply(end.normaliser, rate, end.step);
+  directory_.log_step(
+      {end.step, end.loss, applied.grad_norm, parameter_hash(job_.compute, trainable_)});
+  if (end.step % config_.logging_steps == 0 || last) {
     Json line = Json::object();
-    line["step"] = uint64_t{step};
-    line["epoch"] = epoch;
-    line["loss"] = loss;
+    line["step"] = uint64_t{end.step};
+    line["epoch"] = end.epoch;
+    line["loss"] = end.loss;
     line["grad_norm"] = applied.grad_norm;
     line["learning_rate"] = rate;
-    for (auto& [key, value] : metrics.as_object()) line[key] = std::move(value);
+    for (const auto& [key, value] : end.metrics.as_object()) line[key] = value;
     for (const auto& [name, norm] : applied.by_name) line["grad_norm/" + name] = norm;
     directory_.log_metrics(line);
   }
+  const bool due = config_.eval_steps > 0 && end.step % config_.eval_steps == 0;
+  if (end.evaluate && (due || last)) directory_.log_metrics(end.evaluate(end.step));
   const bool stop = job_.stop != nullptr && job_.stop->load();
-  const bool due = config_.save_steps > 0 && step % config_.save_steps == 0;
-  if (due || stop || step == total) {
-    directory_.save_checkpoint(*optimizer_, step, config_.save_total_limit);
+  if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
+    directory_.save_checkpoint(*optimizer_, end.step, config_.save_total_limit);
   }
-  if (job_.progress) job_.progress({step, total, loss, rows});
+  if (job_.progress) job_.progress({end.step, end.total_steps, end.loss, end.rows});
   return !stop;
 }
 

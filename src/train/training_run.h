@@ -43,6 +43,16 @@ struct TrainResult {
   bool stopped = false;                     // before the last step, on request
 };
 
+struct StepEnd {
+  size_t step = 0, total_steps = 0;
+  double loss = 0;
+  double normaliser = 1;  // the gradient is the sum divided by this
+  size_t rows = 0;
+  double epoch = 0;
+  Json metrics = Json::object();              // added to the step's line
+  std::function<Json(size_t step)> evaluate;  // a line of eval_ metrics, or null
+};
+
 class TrainingRun {
  public:
   // max_rows: rows of the largest tree that will be run.
@@ -55,11 +65,9 @@ class TrainingRun {
   // The last step that is done: 0, or the checkpoint's.
   size_t restore() { return directory_.restore(*optimizer_); }
 
-  // After the gradients of a step are there: update, steps.jsonl, metrics.jsonl when due,
-  // checkpoint when due. `metrics` are added to the line. Returns false when the run must stop.
-  bool end_step(size_t step, size_t total, double loss, double normaliser, size_t rows,
-                double epoch, Json metrics);
-  // The result; writes final/ through `save`.
+  // After the gradients of a step are there: update, steps.jsonl, metrics.jsonl, evaluation and
+  // checkpoint when due. Returns false when the run must stop.
+  bool end_step(const StepEnd& end);
   TrainResult finish(size_t step, size_t total);
 
  private:

@@ -15,13 +15,20 @@
 #include <vector>
 
 #include "data/rows.h"
+#include "llm/model_config.h"
 #include "llm/text_codec.h"
-#include "train/config.h"
-#include "train/step.h"
+#include "llm/tree_scoring.h"
 
-namespace hone::train {
+namespace hone::llm {
 
-struct SftExample {
+struct TokenizeOptions {
+  size_t max_length = 1024;           // 0 = no cut
+  size_t max_prompt_length = 0;       // 0 = no cut
+  bool completion_only_loss = true;   // of prompt-completion rows
+  bool assistant_only_loss = false;   // of message rows
+};
+
+struct SftTokens {
   std::vector<int32_t> tokens;
   std::vector<uint8_t> trained;  // 1: the loss is on this token
   double weight = 1;
@@ -32,7 +39,7 @@ struct SftExample {
   TreeExample tree() const;
 };
 
-struct PreferenceExample {
+struct PreferenceTokens {
   std::vector<int32_t> prompt, chosen, rejected;
   double weight = 1, probability = 1;
   std::string name;
@@ -46,21 +53,21 @@ struct PreferenceExample {
 };
 
 // codec may be null when every row is already tokenised. context_length bounds every path.
-SftExample make_sft_example(const data::Row& row, const llm::TextCodec* codec,
-                            const SftConfig& config, size_t context_length);
-PreferenceExample make_preference_example(const data::Row& row, const llm::TextCodec* codec,
-                                          const TrainConfig& config, size_t context_length);
+SftTokens tokenize_sft_row(const data::Row& row, const TextCodec* codec,
+                            const TokenizeOptions& config, size_t context_length);
+PreferenceTokens tokenize_preference_row(const data::Row& row, const TextCodec* codec,
+                                          const TokenizeOptions& config, size_t context_length);
 
-std::vector<SftExample> make_sft_examples(const std::vector<data::Row>& rows,
-                                          const llm::TextCodec* codec, const SftConfig& config,
-                                          const llm::ModelConfig& model);
-std::vector<PreferenceExample> make_preference_examples(const std::vector<data::Row>& rows,
-                                                        const llm::TextCodec* codec,
-                                                        const TrainConfig& config,
-                                                        const llm::ModelConfig& model);
+std::vector<SftTokens> tokenize_sft(const std::vector<data::Row>& rows,
+                                          const TextCodec* codec, const TokenizeOptions& config,
+                                          const ModelConfig& model);
+std::vector<PreferenceTokens> tokenize_preferences(const std::vector<data::Row>& rows,
+                                                        const TextCodec* codec,
+                                                        const TokenizeOptions& config,
+                                                        const ModelConfig& model);
 
 // Row kinds that each method takes, in the order in which it prefers them.
 std::vector<data::RowKind> sft_row_kinds();
 std::vector<data::RowKind> preference_row_kinds();
 
-}  // namespace hone::train
+}  // namespace hone::llm

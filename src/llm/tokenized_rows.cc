@@ -1,14 +1,13 @@
-#include "train/examples.h"
+#include "llm/tokenized_rows.h"
 
 #include <algorithm>
 
 #include "base/error.h"
 
-namespace hone::train {
+namespace hone::llm {
 
 using data::Row;
 using data::RowKind;
-using llm::TextCodec;
 
 namespace {
 
@@ -39,7 +38,7 @@ void keep_last(std::vector<int32_t>& ids, size_t count) {
   }
 }
 
-size_t bounded_length(const TrainConfig& config, size_t context_length) {
+size_t bounded_length(const TokenizeOptions& config, size_t context_length) {
   return config.max_length == 0 ? SIZE_MAX : std::min(config.max_length, context_length);
 }
 
@@ -74,8 +73,8 @@ PromptAndCompletion encode_pair(const Row& row, const TextCodec& codec, const Js
   }
   Json whole = prompt;
   for (const Json& message : completion.as_array()) whole.push_back(message);
-  const llm::ChatTokens start = codec.encode_chat(prompt, true);
-  const llm::ChatTokens all = codec.encode_chat(whole, false);
+  const ChatTokens start = codec.encode_chat(prompt, true);
+  const ChatTokens all = codec.encode_chat(whole, false);
   if (all.text.compare(0, start.text.size(), start.text) != 0) {
     throw row_error(row,
                     "the chat template writes the prompt otherwise when an answer follows, so the "
@@ -87,26 +86,26 @@ PromptAndCompletion encode_pair(const Row& row, const TextCodec& codec, const Js
 
 }  // namespace
 
-size_t SftExample::trained_tokens() const {
+size_t SftTokens::trained_tokens() const {
   size_t count = 0;
   for (size_t i = 1; i < trained.size(); ++i) count += trained[i];
   return count;
 }
 
-TreeExample SftExample::tree() const {
-  TreeExample example{llm::make_sequence(tokens), {}};
+TreeExample SftTokens::tree() const {
+  TreeExample example{make_sequence(tokens), {}};
   for (size_t i = 1; i < trained.size(); ++i) {
     if (trained[i] != 0) example.targets.push_back({0, static_cast<uint32_t>(i)});
   }
   return example;
 }
 
-TreeExample PreferenceExample::tree(bool prefix_sharing) const {
+TreeExample PreferenceTokens::tree(bool prefix_sharing) const {
   TreeExample example;
   const uint32_t skip = prompt.empty() ? 1 : 0;
   uint32_t offset = 0, first = 1;
   if (prefix_sharing) {
-    example.tree = llm::make_group(prompt, {chosen, rejected});
+    example.tree = make_group(prompt, {chosen, rejected});
   } else {
     first = 0;
     offset = static_cast<uint32_t>(prompt.size());
@@ -123,9 +122,9 @@ TreeExample PreferenceExample::tree(bool prefix_sharing) const {
   return example;
 }
 
-SftExample make_sft_example(const Row& row, const TextCodec* codec, const SftConfig& config,
+SftTokens tokenize_sft_row(const Row& row, const TextCodec* codec, const TokenizeOptions& config,
                             size_t context_length) {
-  SftExample example;
+  SftTokens example;
   example.weight = row.weight;
   example.name = data::row_name(row);
   const auto prompt_then_completion = [&](PromptAndCompletion parts) {
@@ -144,7 +143,7 @@ SftExample make_sft_example(const Row& row, const TextCodec* codec, const SftCon
       break;
     }
     case RowKind::kMessages: {
-      llm::ChatTokens chat = need_codec(row, codec).encode_chat(row.messages, false);
+      ChatTokens chat = need_codec(row, codec).encode_chat(row.messages, false);
       example.tokens = std::move(chat.ids);
       example.trained = config.assistant_only_loss
                             ? std::move(chat.assistant)
@@ -188,9 +187,9 @@ SftExample make_sft_example(const Row& row, const TextCodec* codec, const SftCon
   return example;
 }
 
-PreferenceExample make_preference_example(const Row& row, const TextCodec* codec,
-                                          const TrainConfig& config, size_t context_length) {
-  PreferenceExample example;
+PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
+                                          const TokenizeOptions& config, size_t context_length) {
+  PreferenceTokens example;
   example.weight = row.weight;
   example.probability = row.probability;
   example.name = data::row_name(row);
@@ -241,7 +240,7 @@ PreferenceExample make_preference_example(const Row& row, const TextCodec* codec
 
 namespace {
 
-void check_vocabulary(const Row& row, const llm::ModelConfig& model) {
+void check_vocabulary(const Row& row, const ModelConfig& model) {
   for (const auto* ids : {&row.input_ids, &row.prompt_ids, &row.completion_ids, &row.chosen_ids,
                           &row.rejected_ids}) {
     check_ids(row, *ids, model.vocab_size);
@@ -250,24 +249,24 @@ void check_vocabulary(const Row& row, const llm::ModelConfig& model) {
 
 }  // namespace
 
-std::vector<SftExample> make_sft_examples(const std::vector<Row>& rows, const TextCodec* codec,
-                                          const SftConfig& config, const llm::ModelConfig& model) {
-  std::vector<SftExample> examples;
+std::vector<SftTokens> tokenize_sft(const std::vector<Row>& rows, const TextCodec* codec,
+                                          const TokenizeOptions& config, const ModelConfig& model) {
+  std::vector<SftTokens> examples;
   for (const Row& row : rows) {
     check_vocabulary(row, model);
-    examples.push_back(make_sft_example(row, codec, config, model.context_length));
+    examples.push_back(tokenize_sft_row(row, codec, config, model.context_length));
   }
   return examples;
 }
 
-std::vector<PreferenceExample> make_preference_examples(const std::vector<Row>& rows,
+std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
                                                         const TextCodec* codec,
-                                                        const TrainConfig& config,
-                                                        const llm::ModelConfig& model) {
-  std::vector<PreferenceExample> examples;
+                                                        const TokenizeOptions& config,
+                                                        const ModelConfig& model) {
+  std::vector<PreferenceTokens> examples;
   for (const Row& row : rows) {
     check_vocabulary(row, model);
-    examples.push_back(make_preference_example(row, codec, config, model.context_length));
+    examples.push_back(tokenize_preference_row(row, codec, config, model.context_length));
   }
   return examples;
 }
@@ -281,4 +280,4 @@ std::vector<RowKind> preference_row_kinds() {
   return {RowKind::kTokenizedPreference, RowKind::kPreference};
 }
 
-}  // namespace hone::train
+}  // namespace hone::llm
