@@ -19,8 +19,9 @@ bool one_of(std::string_view name, const std::array<std::string_view, n>& names)
 }
 
 constexpr std::array<std::string_view, 4> kTexts = {"prompt", "completion", "chosen", "rejected"};
-constexpr std::array<std::string_view, 7> kArrays = {
-    "messages", "labels", "input_ids", "prompt_ids", "completion_ids", "chosen_ids", "rejected_ids"};
+constexpr std::array<std::string_view, 7> kArrays = {"messages",    "labels",         "input_ids",
+                                                     "prompt_ids",  "completion_ids", "chosen_ids",
+                                                     "rejected_ids"};
 constexpr std::array<std::string_view, 2> kNumbers = {"weight", "probability"};
 
 std::string_view trim(std::string_view text) {
@@ -44,8 +45,8 @@ Json text_or_messages(std::string& cell) {
 Result<Json> array_cell(const std::string& name, const std::string& cell) {
   Result<Json> parsed = Json::parse(cell, kCellLimits);
   if (!parsed) {
-    return invalid_input("column \"" + name + "\" must hold a JSON array: " +
-                         parsed.error().message());
+    return invalid_input("column \"" + name +
+                         "\" must hold a JSON array: " + parsed.error().message());
   }
   if (!parsed->is_array()) {
     return invalid_input("column \"" + name + "\" must hold a JSON array, found a " +
@@ -57,8 +58,8 @@ Result<Json> array_cell(const std::string& name, const std::string& cell) {
 Result<Json> number_cell(const std::string& name, const std::string& cell) {
   Result<Json> parsed = Json::parse(trim(cell), kCellLimits);
   if (parsed && parsed->is_number()) return parsed;
-  return invalid_input("column \"" + name + "\" must hold a number, found \"" +
-                       cell.substr(0, 40) + "\"");
+  return invalid_input("column \"" + name + "\" must hold a number, found \"" + cell.substr(0, 40) +
+                       "\"");
 }
 
 Result<Json> label_cell(const std::string& cell) {
@@ -89,7 +90,8 @@ Result<CsvHeader> CsvHeader::read(const CsvRecord& record) {
   bool any_content = false;
   for (const CsvCell& cell : record.cells) {
     const std::string place = "column " + std::to_string(header.names_.size() + 1);
-    if (find_invalid_utf8(cell.text)) return invalid_input("the header's " + place + " is not valid UTF-8");
+    if (find_invalid_utf8(cell.text))
+      return invalid_input("the header's " + place + " is not valid UTF-8");
     if (cell.text.empty()) return invalid_input("the header's " + place + " has no name");
     if (!seen.insert(cell.text).second) {
       return invalid_input("the header names \"" + cell.text + "\" twice");

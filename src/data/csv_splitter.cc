@@ -28,8 +28,9 @@ void CsvSplitter::take(char byte) {
       } else if (byte == ',' || byte == '\n' || byte == '\r') {
         take_outside_quotes(byte);
       } else {
-        fail("a closing quote must be followed by a comma or the end of the line; a quote inside "
-             "quotes is written twice");
+        fail(
+            "a closing quote must be followed by a comma or the end of the line; a quote inside "
+            "quotes is written twice");
       }
       break;
     case State::kAfterReturn:
@@ -43,7 +44,9 @@ void CsvSplitter::take(char byte) {
       if (byte == '\n') end_record();
       break;
     case State::kCellStart:
-    case State::kPlain: take_outside_quotes(byte); break;
+    case State::kPlain:
+      take_outside_quotes(byte);
+      break;
   }
   if (byte == '\n') {
     ++line_;

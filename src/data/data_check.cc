@@ -47,7 +47,9 @@ Row exchanged(Row row) {
   return row;
 }
 
-bool is_empty_text(const Json& value) { return value.is_string() && value.as_string().empty(); }
+bool is_empty_text(const Json& value) {
+  return value.is_string() && value.as_string().empty();
+}
 
 // A message list is empty when no message of it says anything.
 bool says_nothing(const Json& value) {
@@ -150,7 +152,8 @@ std::string normalised_text(const Json& text_or_messages) {
   return out;
 }
 
-DataReport check_data(const Dataset& dataset, const Dataset* held_out, const CheckOptions& options) {
+DataReport check_data(const Dataset& dataset, const Dataset* held_out,
+                      const CheckOptions& options) {
   DataReport report;
   report.rows = dataset.rows.size();
   report.skipped = dataset.counts.skipped;

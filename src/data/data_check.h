@@ -20,7 +20,7 @@
 namespace hone::data {
 
 struct CheckOptions {
-  size_t max_length = 0;  // tokens; 0: nothing counts as too long
+  size_t max_length = 0;                          // tokens; 0: nothing counts as too long
   std::function<size_t(const Row&)> length = {};  // empty: lengths are left out
 };
 
@@ -38,13 +38,13 @@ struct LengthSummary {
 struct DataReport {
   uint64_t rows = 0, skipped = 0;
   std::vector<std::pair<std::string, uint64_t>> kinds;  // those that occur
-  uint64_t distinct_prompts = 0;  // of rows that have a prompt
-  Finding duplicates;     // rows whose whole content came before
-  Finding equal_pairs;    // chosen equals rejected: nothing to learn
-  Finding contradictions; // the pair came before with its sides exchanged
-  Finding empty_fields;   // an empty text, completion, chosen or rejected
-  Finding zero_weight;    // weight 0: counts for nothing
-  Finding too_long;       // over max_length
+  uint64_t distinct_prompts = 0;                        // of rows that have a prompt
+  Finding duplicates;                                   // rows whose whole content came before
+  Finding equal_pairs;                                  // chosen equals rejected: nothing to learn
+  Finding contradictions;  // the pair came before with its sides exchanged
+  Finding empty_fields;    // an empty text, completion, chosen or rejected
+  Finding zero_weight;     // weight 0: counts for nothing
+  Finding too_long;        // over max_length
 
   bool has_held_out = false;
   Finding shared_prompts;  // the prompt also stands in the held-out file

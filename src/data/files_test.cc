@@ -84,7 +84,8 @@ TEST(Jsonl, LinesMayEndInCrlfBeBlankAndFollowAByteOrderMark) {
 }
 
 TEST(Jsonl, PiecesOfAnySizeGiveTheSameRows) {
-  const std::string bytes = "\xEF\xBB\xBF{\"text\":\"\xC3\xA4\"}\r\n\n{\"prompt\":\"p\",\"completion\":\"c\"}\n";
+  const std::string bytes =
+      "\xEF\xBB\xBF{\"text\":\"\xC3\xA4\"}\r\n\n{\"prompt\":\"p\",\"completion\":\"c\"}\n";
   const Read whole = read(bytes);
   for (size_t piece = 1; piece < bytes.size(); ++piece) {
     const Read cut = read(bytes, RowFormat::kJsonl, {}, piece);
@@ -163,7 +164,8 @@ TEST(Csv, QuotesCommasAndLineBreaksAsInRfc4180) {
 TEST(Csv, CellsBecomeWhatTheirColumnMeans) {
   const Read result = read(
       "prompt,completion,label,labels,id\n"
-      "\"[{\"\"role\"\":\"\"user\"\",\"\"content\"\":\"\"q\"\"}]\",\"[{\"\"role\"\":\"\"a\"\",\"\"content\"\":\"\"r\"\"}]\",TRUE,\"[\"\"x\"\"]\",7\n"
+      "\"[{\"\"role\"\":\"\"user\"\",\"\"content\"\":\"\"q\"\"}]\",\"[{\"\"role\"\":\"\"a\"\","
+      "\"\"content\"\":\"\"r\"\"}]\",TRUE,\"[\"\"x\"\"]\",7\n"
       "[1] not a message list,[],0,,\n",
       RowFormat::kCsv);
   ASSERT_EQ(result.rows.size(), 2u);
@@ -173,21 +175,25 @@ TEST(Csv, CellsBecomeWhatTheirColumnMeans) {
   EXPECT_EQ(result.rows[0].id, "7");
   EXPECT_EQ(result.rows[1].prompt.as_string(), "[1] not a message list");
   EXPECT_EQ(result.rows[1].label, false);
-  EXPECT_EQ(read("prompt_ids,completion_ids\n[1],\"[2,3]\"\n", RowFormat::kCsv).rows[0].completion_ids,
-            (std::vector<int32_t>{2, 3}));
+  EXPECT_EQ(
+      read("prompt_ids,completion_ids\n[1],\"[2,3]\"\n", RowFormat::kCsv).rows[0].completion_ids,
+      (std::vector<int32_t>{2, 3}));
 }
 
 TEST(Csv, BadRecordsAreNamedByTheirFirstLine) {
   const auto csv = [](std::string_view bytes) { return refusal(bytes, RowFormat::kCsv); };
-  EXPECT_TRUE(says(csv("text\n\"a\nb\"\n\"c\" d\n"), "d.jsonl:4: a closing quote must be followed"));
+  EXPECT_TRUE(
+      says(csv("text\n\"a\nb\"\n\"c\" d\n"), "d.jsonl:4: a closing quote must be followed"));
   EXPECT_TRUE(says(csv("text\na\"b\n"), "d.jsonl:2: a quote inside a cell"));
-  EXPECT_TRUE(says(csv("text\n\"never closed\n\n"), "d.jsonl:2: a quote is opened and never closed"));
+  EXPECT_TRUE(
+      says(csv("text\n\"never closed\n\n"), "d.jsonl:2: a quote is opened and never closed"));
   EXPECT_TRUE(says(csv("text\na\rb\n"), "d.jsonl:2: a carriage return"));
   EXPECT_TRUE(says(csv("prompt,completion\na\n"), "the header has 2 columns, the record has 1"));
   EXPECT_TRUE(says(csv("text\n\xFF\n"), "column \"text\": not valid UTF-8 at byte 1"));
   EXPECT_TRUE(says(csv("prompt,chosen,rejected,weight\na,b,c,heavy\n"),
                    "column \"weight\" must hold a number, found \"heavy\""));
-  EXPECT_TRUE(says(csv("prompt,completion,label\na,b,maybe\n"), "column \"label\" must hold true or false"));
+  EXPECT_TRUE(says(csv("prompt,completion,label\na,b,maybe\n"),
+                   "column \"label\" must hold true or false"));
   EXPECT_TRUE(says(csv("messages\nhello\n"), "column \"messages\" must hold a JSON array"));
   EXPECT_TRUE(says(csv("input_ids\n7\n"), "must hold a JSON array, found a number"));
 }
@@ -250,7 +256,8 @@ TEST_F(InFolder, RefusesAFolderAndAFileThatIsNotThere) {
 
 TEST(RowNames, AreNeverGivenTwice) {
   const Read result = read(
-      "{\"text\":\"a\",\"id\":\"x\"}\n{\"text\":\"b\",\"id\":\"x\"}\n{\"text\":\"c\",\"id\":\"x#2\"}\n{\"text\":\"d\"}\n");
+      "{\"text\":\"a\",\"id\":\"x\"}\n{\"text\":\"b\",\"id\":\"x\"}\n{\"text\":\"c\",\"id\":\"x#"
+      "2\"}\n{\"text\":\"d\"}\n");
   EXPECT_EQ(unique_row_names(result.rows),
             (std::vector<std::string>{"x", "x#2", "x#2#2", "line-4"}));
 }
@@ -303,11 +310,12 @@ RunManifest example_manifest() {
 
 TEST_F(InFolder, ManifestComesBackAsItWasAndIsCanonical) {
   write_run_manifest(real_env(), path("manifest.json"), example_manifest());
-  EXPECT_EQ(content("manifest.json"),
-            R"({"digests":{"data":"ab12"},"method":"dpo","program":{"commit":"f6559f4","version":"0.1.0"},)"
-            R"("recipe":"exact-f32/1","schema":"hone.run/1","seeds":{"seed":"18446744073709551615"},)"
-            R"("settings":{"beta":0.1,"loss_type":["sigmoid"]}})"
-            "\n");
+  EXPECT_EQ(
+      content("manifest.json"),
+      R"({"digests":{"data":"ab12"},"method":"dpo","program":{"commit":"f6559f4","version":"0.1.0"},)"
+      R"("recipe":"exact-f32/1","schema":"hone.run/1","seeds":{"seed":"18446744073709551615"},)"
+      R"("settings":{"beta":0.1,"loss_type":["sigmoid"]}})"
+      "\n");
   EXPECT_EQ(read_run_manifest(real_env(), path("manifest.json")).to_json().dump_canonical(),
             example_manifest().to_json().dump_canonical());
 }
@@ -324,7 +332,8 @@ TEST_F(InFolder, ManifestOfAnotherSchemaOrWithoutAKeyIsRefusedByName) {
   };
   EXPECT_TRUE(says(refused("{"), "m.json: "));
   EXPECT_TRUE(says(refused("[]"), "expected an object"));
-  EXPECT_TRUE(says(refused("{\"schema\":\"hone.run/9\"}"), "schema \"hone.run/9\" is not hone.run/1"));
+  EXPECT_TRUE(
+      says(refused("{\"schema\":\"hone.run/9\"}"), "schema \"hone.run/9\" is not hone.run/1"));
   EXPECT_TRUE(says(refused("{\"schema\":\"hone.run/1\"}"), "missing \"method\""));
   std::string text = example_manifest().to_json().dump();
   text.replace(text.find("18446744073709551615"), 20, "18446744073709551616");
@@ -383,7 +392,8 @@ TEST(DataCheck, CleanRowsHaveNoFindingsAndListsAreBounded) {
 TEST(DataCheck, NormalisedPromptsOfMessageListsKeepRolesApart) {
   const auto json = [](std::string_view text) { return Json::parse(text).value(); };
   EXPECT_EQ(normalised_text(Json("  The\n CAT ")), "the cat");
-  EXPECT_EQ(normalised_text(json(R"([{"role":"user","content":"Hi "},{"role":"assistant","content":"Yo"}])")),
+  EXPECT_EQ(normalised_text(
+                json(R"([{"role":"user","content":"Hi "},{"role":"assistant","content":"Yo"}])")),
             "user: hi assistant: yo");
 }
 

@@ -23,8 +23,8 @@ Json take_messages(Json& object, std::string_view key);
 Json take_text(Json& object, std::string_view key);
 bool take_bool(Json& object, std::string_view key);
 double take_number(Json& object, std::string_view key);
-std::string take_name(Json& object, std::string_view key);                 // a string or an integer
-std::vector<std::string> take_names(Json& object, std::string_view key);   // a list of them
+std::string take_name(Json& object, std::string_view key);                // a string or an integer
+std::vector<std::string> take_names(Json& object, std::string_view key);  // a list of them
 std::vector<int32_t> take_ids(Json& object, std::string_view key, Emptiness emptiness);
 std::vector<int32_t> take_token_labels(Json& object, std::string_view key);  // ids or -100
 

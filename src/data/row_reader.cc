@@ -145,7 +145,8 @@ void RowReader::State::take_object(Json object, uint64_t at) {
 void RowReader::State::bad_row(uint64_t at, const std::string& reason) {
   const std::string message = name + ":" + std::to_string(at) + ": " + reason;
   if (options.on_bad_row == OnBadRow::kFail) {
-    throw invalid_input(message + " (correct the line, or leave such lines out with --on-bad-row skip)");
+    throw invalid_input(message +
+                        " (correct the line, or leave such lines out with --on-bad-row skip)");
   }
   ++counts.skipped;
   if (counts.first_skipped.size() < ReadCounts::kMostKept) counts.first_skipped.push_back(message);
@@ -172,9 +173,15 @@ RowReader::RowReader(std::string name, RowFormat format, ReadOptions options,
     : state_(std::make_unique<State>(std::move(name), format, std::move(options),
                                      std::move(on_row))) {}
 RowReader::~RowReader() = default;
-void RowReader::feed(std::string_view bytes) { state_->feed(bytes); }
-void RowReader::finish() { state_->finish(); }
-const ReadCounts& RowReader::counts() const { return state_->counts; }
+void RowReader::feed(std::string_view bytes) {
+  state_->feed(bytes);
+}
+void RowReader::finish() {
+  state_->finish();
+}
+const ReadCounts& RowReader::counts() const {
+  return state_->counts;
+}
 
 RowFormat row_format_of(std::string_view path) {
   constexpr std::string_view kEnding = ".csv";

@@ -29,8 +29,8 @@ constexpr std::array<Shape, 10> kShapes = {{
 }};
 
 constexpr std::array<std::string_view, 13> kDecidingKeys = {
-    "text",  "messages",  "prompt",     "completion",     "chosen",     "rejected", "label",
-    "input_ids", "labels", "prompt_ids", "completion_ids", "chosen_ids", "rejected_ids"};
+    "text",      "messages", "prompt",     "completion",     "chosen",     "rejected",    "label",
+    "input_ids", "labels",   "prompt_ids", "completion_ids", "chosen_ids", "rejected_ids"};
 
 bool present(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
@@ -59,12 +59,13 @@ std::optional<RowKind> find_kind(const Json& object, std::span<const RowKind> ac
 
 // A half of a pair is the commonest slip, so it is named before "no known shape".
 std::string explain_no_kind(const Json& object, std::span<const RowKind> accepted) {
-  const std::array<std::array<std::string_view, 2>, 6> halves = {{{"chosen", "rejected"},
-                                                                  {"rejected", "chosen"},
-                                                                  {"chosen_ids", "rejected_ids"},
-                                                                  {"rejected_ids", "chosen_ids"},
-                                                                  {"completion", "prompt"},
-                                                                  {"completion_ids", "prompt_ids"}}};
+  const std::array<std::array<std::string_view, 2>, 6> halves = {
+      {{"chosen", "rejected"},
+       {"rejected", "chosen"},
+       {"chosen_ids", "rejected_ids"},
+       {"rejected_ids", "chosen_ids"},
+       {"completion", "prompt"},
+       {"completion_ids", "prompt_ids"}}};
   for (const auto& half : halves) {
     if (present(object, half[0]) && !present(object, half[1])) {
       return "\"" + std::string(half[0]) + "\" without \"" + std::string(half[1]) + "\"";
@@ -157,10 +158,18 @@ void take_tokenized_lm(Json& object, Row& row) {
 
 void take_content(Json& object, Row& row) {
   switch (row.kind) {
-    case RowKind::kText: row.text = take_string(object, "text"); break;
-    case RowKind::kMessages: row.messages = take_messages(object, "messages"); break;
-    case RowKind::kPromptCompletion: take_prompt_completion(object, row); break;
-    case RowKind::kPreference: take_preference(object, row); break;
+    case RowKind::kText:
+      row.text = take_string(object, "text");
+      break;
+    case RowKind::kMessages:
+      row.messages = take_messages(object, "messages");
+      break;
+    case RowKind::kPromptCompletion:
+      take_prompt_completion(object, row);
+      break;
+    case RowKind::kPreference:
+      take_preference(object, row);
+      break;
     case RowKind::kUnpaired:
       take_prompt_completion(object, row);
       row.label = take_bool(object, "label");
@@ -172,7 +181,9 @@ void take_content(Json& object, Row& row) {
         row.prompt_ids = take_ids(object, "prompt_ids", kMustNotBeEmpty);
       }
       break;
-    case RowKind::kTokenizedLm: take_tokenized_lm(object, row); break;
+    case RowKind::kTokenizedLm:
+      take_tokenized_lm(object, row);
+      break;
     case RowKind::kTokenizedCompletion:
       row.prompt_ids = take_ids(object, "prompt_ids", kMayBeEmpty);
       row.completion_ids = take_ids(object, "completion_ids", kMustNotBeEmpty);
@@ -235,15 +246,24 @@ size_t shared_bytes(const std::string& a, const std::string& b) {
 
 std::string_view row_kind_name(RowKind kind) {
   switch (kind) {
-    case RowKind::kText: return "text";
-    case RowKind::kMessages: return "messages";
-    case RowKind::kPromptCompletion: return "prompt_completion";
-    case RowKind::kPreference: return "preference";
-    case RowKind::kUnpaired: return "unpaired";
-    case RowKind::kPromptOnly: return "prompt_only";
-    case RowKind::kTokenizedLm: return "tokenized_lm";
-    case RowKind::kTokenizedCompletion: return "tokenized_completion";
-    case RowKind::kTokenizedPreference: break;
+    case RowKind::kText:
+      return "text";
+    case RowKind::kMessages:
+      return "messages";
+    case RowKind::kPromptCompletion:
+      return "prompt_completion";
+    case RowKind::kPreference:
+      return "preference";
+    case RowKind::kUnpaired:
+      return "unpaired";
+    case RowKind::kPromptOnly:
+      return "prompt_only";
+    case RowKind::kTokenizedLm:
+      return "tokenized_lm";
+    case RowKind::kTokenizedCompletion:
+      return "tokenized_completion";
+    case RowKind::kTokenizedPreference:
+      break;
   }
   return "tokenized_preference";
 }
@@ -258,7 +278,8 @@ Result<Row> row_from_json(Json object, std::span<const RowKind> accepted) {
                          std::string(object.kind_name()));
   }
   const std::optional<RowKind> kind = find_kind(object, accepted);
-  if (!kind || (*kind == RowKind::kPromptOnly && has_half_a_pair(object))) return invalid_input(explain_no_kind(object, accepted));
+  if (!kind || (*kind == RowKind::kPromptOnly && has_half_a_pair(object)))
+    return invalid_input(explain_no_kind(object, accepted));
   try {
     Row row;
     row.kind = *kind;

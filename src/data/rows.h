@@ -60,8 +60,8 @@ struct Row {
   double weight = 1.0;        // finite, >= 0
   double probability = 1.0;   // [0, 1]: how sure that chosen is better, or that label is right
 
-  std::string id;                   // empty when the row has none
-  std::vector<std::string> labels;  // ids of the annotations that the row came from
+  std::string id;                    // empty when the row has none
+  std::vector<std::string> labels;   // ids of the annotations that the row came from
   Json provenance = Json::object();  // keys that mean nothing to Hone, as they were
 
   std::string file;

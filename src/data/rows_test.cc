@@ -50,9 +50,11 @@ TEST(RowKind, CallerMayPreferAnotherReadingOfTheSameRow) {
 TEST(RowKind, HalvesAndStrangersAreRefusedByName) {
   expect_refused(R"({"chosen":"a"})", "\"chosen\" without \"rejected\"");
   expect_refused(R"({"prompt":"p","rejected":"a"})", "\"rejected\" without \"chosen\"");
-  expect_refused(R"({"prompt_ids":[1],"chosen_ids":[2]})", "\"chosen_ids\" without \"rejected_ids\"");
+  expect_refused(R"({"prompt_ids":[1],"chosen_ids":[2]})",
+                 "\"chosen_ids\" without \"rejected_ids\"");
   expect_refused(R"({"completion":"a"})", "\"completion\" without \"prompt\"");
-  expect_refused(R"({"chosen_ids":[1],"rejected_ids":[2]})", "\"chosen_ids\" without \"prompt_ids\"");
+  expect_refused(R"({"chosen_ids":[1],"rejected_ids":[2]})",
+                 "\"chosen_ids\" without \"prompt_ids\"");
   expect_refused(R"({"question":"a"})", "none of the keys of a training row");
   expect_refused(R"({})", "none of the keys");
   expect_refused(R"([1,2])", "found a array");
@@ -89,13 +91,16 @@ TEST(Row, StringsAndMessageListsDoNotMix) {
   expect_refused(R"({"prompt":[{"role":"user","content":"a"}],"completion":"b"})",
                  "must all be strings or all be message lists");
   EXPECT_TRUE(read(R"({"prompt":[{"role":"user","content":"a"}],
-      "completion":[{"role":"assistant","content":"b"}]})").conversational());
+      "completion":[{"role":"assistant","content":"b"}]})")
+                  .conversational());
   EXPECT_FALSE(read(R"({"prompt":"a","completion":"b"})").conversational());
 }
 
 TEST(Messages, RolesAreFreeButNotEmptyAndContentIsAString) {
   EXPECT_EQ(read(R"({"messages":[{"role":"narrator","content":""}]})").messages.size(), 1u);
-  EXPECT_EQ(read(R"({"messages":[{"role":"assistant","tool_calls":[{"function":{}}]}]})").messages.size(), 1u);
+  EXPECT_EQ(
+      read(R"({"messages":[{"role":"assistant","tool_calls":[{"function":{}}]}]})").messages.size(),
+      1u);
   expect_refused(R"({"messages":[]})", "\"messages\" has no messages");
   expect_refused(R"({"messages":"hi"})", "\"messages\" must be a list of messages, found a string");
   expect_refused(R"({"messages":[{"role":"","content":"a"}]})", "messages[0] has an empty role");
@@ -116,7 +121,8 @@ TEST(TokenIds, AreWholeNumbersThatFit) {
   expect_refused(R"({"input_ids":["1"]})", "input_ids[0] is not a token id");
   expect_refused(R"({"input_ids":[]})", "\"input_ids\" is empty");
   expect_refused(R"({"input_ids":7})", "\"input_ids\" must be an array");
-  expect_refused(R"({"prompt_ids":[1],"chosen_ids":[],"rejected_ids":[1]})", "\"chosen_ids\" is empty");
+  expect_refused(R"({"prompt_ids":[1],"chosen_ids":[],"rejected_ids":[1]})",
+                 "\"chosen_ids\" is empty");
 }
 
 TEST(TokenLabels, MatchTheirIdsAndLeaveSomethingToTrain) {
@@ -164,8 +170,9 @@ TEST(ImplicitPrompt, EqualAnswersKeepTheirLastMessageAndNothingSharedIsRefused) 
       "rejected":[{"role":"user","content":"q"},{"role":"assistant","content":"a"}]})");
   EXPECT_EQ(row.prompt.size(), 1u);
   EXPECT_EQ(row.chosen, row.rejected);
-  expect_refused(R"({"chosen":[{"role":"user","content":"q"}],"rejected":[{"role":"user","content":"r"}]})",
-                 "share no message");
+  expect_refused(
+      R"({"chosen":[{"role":"user","content":"q"}],"rejected":[{"role":"user","content":"r"}]})",
+      "share no message");
   expect_refused(R"({"chosen":"","rejected":"a"})", "needs an explicit \"prompt\"");
 }
 

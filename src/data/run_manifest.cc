@@ -37,8 +37,9 @@ std::string string_member(const Json& json, std::string_view key) {
 
 // Seeds use all 64 bits, more than a JSON reader elsewhere keeps: they are written as text.
 uint64_t parse_seed(const std::string& text, const std::string& name) {
-  const bool digits = !text.empty() && text.size() <= 20 &&
-                      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  const bool digits =
+      !text.empty() && text.size() <= 20 &&
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
   uint64_t seed = 0;
   bool fits = digits;
   for (const char c : digits ? text : std::string()) {
@@ -70,7 +71,8 @@ Json RunManifest::to_json() const {
 
 RunManifest RunManifest::from_json(const Json& json) {
   if (!json.is_object()) {
-    throw invalid_input("run manifest: expected an object, found a " + std::string(json.kind_name()));
+    throw invalid_input("run manifest: expected an object, found a " +
+                        std::string(json.kind_name()));
   }
   if (const std::string schema = string_member(json, "schema"); schema != kSchema) {
     throw invalid_input("run manifest: schema \"" + schema + "\" is not " + kSchema +

@@ -2,7 +2,8 @@
 // What a run was: everything needed to do it again, as canonical JSON (docs/formats/run.md).
 // Equal runs have equal manifests, byte by byte: no time, host or thread count is in it.
 //
-// from_json throws invalid_input that names the key; a schema of another version is refused by name.
+// from_json throws invalid_input that names the key; a schema of another version is refused by
+// name.
 
 #include <map>
 #include <string>

@@ -80,9 +80,11 @@ Interval bca_interval(const std::vector<double>& sorted, double mean, double ske
   const auto first_not_below = std::lower_bound(sorted.begin(), sorted.end(), mean);
   const auto first_above = std::upper_bound(first_not_below, sorted.end(), mean);
   const double n = static_cast<double>(sorted.size());
-  // Rounds that hit the mean itself count half; at the rim the share is moved inside by half a round.
+  // Rounds that hit the mean itself count half; at the rim the share is moved inside by half a
+  // round.
   const double share = (static_cast<double>(first_not_below - sorted.begin()) +
-                        0.5 * static_cast<double>(first_above - first_not_below)) / n;
+                        0.5 * static_cast<double>(first_above - first_not_below)) /
+                       n;
   const double bias = normal_quantile(std::clamp(share, 0.5 / n, 1.0 - 0.5 / n));
   const auto bound = [&](double probability) {
     const double z = bias + normal_quantile(probability);
@@ -134,8 +136,7 @@ BootstrapResult bootstrap_mean(std::span<const double> differences, const Bootst
   std::sort(means.begin(), means.end());
   const double rim = (1.0 - options.confidence) / 2.0;
   result.percentile = {sorted_quantile(means, rim), sorted_quantile(means, 1.0 - rim)};
-  result.bca =
-      bca_interval(means, result.mean, acceleration(units, total), options.confidence);
+  result.bca = bca_interval(means, result.mean, acceleration(units, total), options.confidence);
   return result;
 }
 

@@ -8,7 +8,7 @@
 namespace hone::quality {
 namespace {
 
-constexpr double kLn2High = 0x1.62e42fefa38p-1;        // 42 bits: times an exponent is exact
+constexpr double kLn2High = 0x1.62e42fefa38p-1;  // 42 bits: times an exponent is exact
 constexpr double kLn2Low = 0x1.ef35793c7673p-45;
 constexpr double kInvSqrtTwoPi = 0.39894228040143267794;
 

@@ -3,8 +3,8 @@
 // machine: only IEEE operations and the square root.
 //
 // normal_cdf: Taylor series about 0 (Marsaglia, "Evaluating the normal distribution", J. Stat.
-// Software 11, 2004) up to |x| = 3, Laplace's continued fraction beyond; relative error below 1e-13.
-// normal_quantile: bisection of normal_cdf down to neighbouring doubles, p in (0, 1).
+// Software 11, 2004) up to |x| = 3, Laplace's continued fraction beyond; relative error below
+// 1e-13. normal_quantile: bisection of normal_cdf down to neighbouring doubles, p in (0, 1).
 //
 // Pure functions; may run on any thread. Outside its domain a function throws invalid_input.
 

@@ -78,8 +78,8 @@ Interval wilson_interval(double successes, double n, double confidence) {
   const double z = normal_quantile(0.5 + confidence / 2.0);
   const double rate = successes / n;
   const double center = (rate + z * z / (2.0 * n)) / (1.0 + z * z / n);
-  const double half = z * std::sqrt(rate * (1.0 - rate) / n + z * z / (4.0 * n * n)) /
-                      (1.0 + z * z / n);
+  const double half =
+      z * std::sqrt(rate * (1.0 - rate) / n + z * z / (4.0 * n * n)) / (1.0 + z * z / n);
   // At 0 and at n the bound is exact; rounding must not leave it just inside.
   return {successes == 0.0 ? 0.0 : std::max(0.0, center - half),
           successes == n ? 1.0 : std::min(1.0, center + half)};

@@ -58,7 +58,8 @@ TEST(Normal, QuantileAgreesWithSciPyAndUndoesTheDistribution) {
 }
 
 TEST(Normal, RefusesWhatHasNoAnswer) {
-  for (const double p : {0.0, 1.0, -0.1, 1.1, std::nan("")}) EXPECT_THROW(normal_quantile(p), Error);
+  for (const double p : {0.0, 1.0, -0.1, 1.1, std::nan("")})
+    EXPECT_THROW(normal_quantile(p), Error);
   EXPECT_THROW(normal_cdf(std::nan("")), Error);
   EXPECT_EQ(normal_cdf(std::numeric_limits<double>::infinity()), 1.0);
   EXPECT_EQ(normal_cdf(-std::numeric_limits<double>::infinity()), 0.0);

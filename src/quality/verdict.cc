@@ -36,7 +36,9 @@ uint64_t round_up(double items) {
   return static_cast<uint64_t>(std::ceil(std::min(items, kMostItems)));
 }
 
-uint64_t more(uint64_t needed, uint64_t n) { return needed > n ? needed - n : 1; }
+uint64_t more(uint64_t needed, uint64_t n) {
+  return needed > n ? needed - n : 1;
+}
 
 // Rules 2 to 5; the callers have dealt with rule 1.
 Judgement decide(uint64_t n, double difference, bool significant, double detectable,
@@ -59,10 +61,14 @@ Judgement decide(uint64_t n, double difference, bool significant, double detecta
 
 std::string_view verdict_name(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kBetter: return "better";
-    case Verdict::kNoDifferenceShown: return "no difference shown";
-    case Verdict::kWorse: return "worse";
-    case Verdict::kTooFew: break;
+    case Verdict::kBetter:
+      return "better";
+    case Verdict::kNoDifferenceShown:
+      return "no difference shown";
+    case Verdict::kWorse:
+      return "worse";
+    case Verdict::kTooFew:
+      break;
   }
   return "too few";
 }
@@ -129,8 +135,7 @@ Judgement judge_means(uint64_t n, double difference, double sd, const Interval& 
   if (n < kFewestItems) return {Verdict::kTooFew, detectable, more(matters, n)};
   const bool significant =
       (interval.low > 0.0 && difference > 0.0) || (interval.high < 0.0 && difference < 0.0);
-  const uint64_t observed =
-      significant ? items_needed_mean(std::fabs(difference), sd, options) : 0;
+  const uint64_t observed = significant ? items_needed_mean(std::fabs(difference), sd, options) : 0;
   return decide(n, difference, significant, detectable, observed, matters);
 }
 

@@ -2,10 +2,10 @@
 // What a comparison could have seen, and the one word it may say.
 //
 // Items needed to see a difference of rates d with discordance s (the share of items on which the
-// two systems differ; at least d): n = (z_a sqrt(s) + z_b sqrt(s - d^2))^2 / d^2, z_a = quantile(1 -
-// alpha/2), z_b = quantile(power) (Connor, "Sample size for testing differences in proportions for
-// the paired-sample design", Biometrics 43, 1987). For a mean: n = ((z_a + z_b) sd / d)^2.
-// The smallest detectable effect is the d at which this n is the n at hand.
+// two systems differ; at least d): n = (z_a sqrt(s) + z_b sqrt(s - d^2))^2 / d^2, z_a = quantile(1
+// - alpha/2), z_b = quantile(power) (Connor, "Sample size for testing differences in proportions
+// for the paired-sample design", Biometrics 43, 1987). For a mean: n = ((z_a + z_b) sd / d)^2. The
+// smallest detectable effect is the d at which this n is the n at hand.
 //
 // The verdict, for "second against first", by this rule in this order:
 //   1. fewer than kFewestItems items                                 -> too few
@@ -13,7 +13,8 @@
 //   3. significant, but the difference is smaller than that          -> too few: as many more as a
 //      difference of the observed size needs (a lucky draw looks like this, too)
 //   4. not significant, and n is enough for the effect that matters  -> no difference shown
-//   5. otherwise                                                     -> too few: as many more as the
+//   5. otherwise                                                     -> too few: as many more as
+//   the
 //      effect that matters needs
 // Significant: rates: exact McNemar p < alpha. Means: the BCa interval at 1 - alpha leaves 0 out.
 // The effect that matters: effect_rate for rates, effect_sd x sd(differences) for means.
