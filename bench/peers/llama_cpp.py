@@ -7,6 +7,8 @@ import subprocess
 import tempfile
 import time
 
+CHUNKS = 3  # windows of 512 tokens
+
 
 def run(command):
     """Returns (stdout + stderr, seconds, peak resident MB)."""
@@ -48,12 +50,21 @@ def batched(options, kind, model):
             emit(peer="llama.cpp", weights=kind, work=f"batched decode {r['pl']}", tokens_per_s=round(r["speed_tg"], 1), seconds=round(r["t_tg"], 3), peak_mb=rss, wall_s=round(seconds, 1))
 
 
+def log_seconds(text, words):
+    """The time stamp of a log line: minutes.seconds.milliseconds.microseconds."""
+    found = re.search(rf"^(\d+)\.(\d+)\.(\d+)\.(\d+) .*{words}", text, re.MULTILINE)
+    if not found:
+        raise SystemExit(f"llama-perplexity printed no time-stamped line with '{words}':\n{text[-2000:]}")
+    minutes, seconds, ms, us = map(int, found.groups())
+    return minutes * 60 + seconds + ms / 1e3 + us / 1e6
+
+
 def score(options, kind, model):
     """llama-perplexity computes the log-probabilities of the second half of each window only: its favour."""
-    text, seconds, rss = run([f"{options.bin}/llama-perplexity", "-m", model, "-t", str(options.threads), "-c", "512", "-b", "512", "-f", options.text, "--chunks", "3"])
-    found = re.search(r"prompt eval time =\s+([\d.]+) ms /\s+(\d+) tokens", text)
-    ms, tokens = float(found.group(1)), int(found.group(2))
-    emit(peer="llama.cpp", weights=kind, work="score 512", tokens_per_s=round(tokens / ms * 1e3, 1), seconds=round(ms / 1e3, 3), peak_mb=rss, wall_s=round(seconds, 1))
+    text, seconds, rss = run([f"{options.bin}/llama-perplexity", "-m", model, "-t", str(options.threads), "-c", "512", "-b", "512", "-f", options.text, "--chunks", str(CHUNKS)])
+    began, ended = log_seconds(text, "calculating perplexity"), log_seconds(text, "Final estimate")
+    span = ended - began
+    emit(peer="llama.cpp", weights=kind, work="score 512", tokens_per_s=round(CHUNKS * 512 / span, 1), seconds=round(span / CHUNKS, 3), peak_mb=rss, wall_s=round(seconds, 1))
 
 
 if __name__ == "__main__":
