@@ -24,7 +24,8 @@ def fixed_tokens(name, n, vocab):
 
 
 def number(x, digits=10):
-    x = float(f"{float(x):.{digits}g}")
+    x = float(x.detach() if hasattr(x, "detach") else x)
+    x = float(f"{x:.{digits}g}")
     return int(x) if x == int(x) and abs(x) < 1e15 else x
 
 
