@@ -332,10 +332,10 @@ void Tokenizer::Impl::emit_symbols(const MappedText& text, Run& run) const {
       run.emit(symbol.id, begin, end);
     } else if (after_unknown && data.fuse_unk) {
       run.out.end.back() = end;
-    } else if (data.unk) {
+    } else if (data.emit_unk && data.unk) {
       run.emit(*data.unk, begin, end);
     }
-    after_unknown = symbol.id < 0 && data.unk.has_value();
+    after_unknown = symbol.id < 0 && data.emit_unk && data.unk.has_value();
   }
 }
 

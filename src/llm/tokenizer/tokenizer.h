@@ -11,8 +11,9 @@
 // parse_special is false, "<|im_end|>" is ordinary characters; merges never form a special token.
 //
 // Text must be valid UTF-8 (invalid_input with the byte otherwise) and shorter than 2 GiB.
-// Text whose bytes the vocabulary cannot express becomes the unknown token; without one it is left
-// out, as the references do.
+// Text that the vocabulary cannot express becomes the unknown token where the model has one for
+// that. Otherwise it is left out, as the references do: SmolLM2 has no token for byte 0x1D, and a
+// GGUF's unknown_token_id is <|endoftext|> there, which text must never become.
 //
 // Immutable after construction: any number of threads may use one Tokenizer at once.
 

@@ -86,6 +86,7 @@ struct TokenizerData {
 
   bool ignore_merges = false;  // a whole word that is in the vocabulary is taken as it is
   bool byte_fallback = false;  // SentencePiece: an unknown character becomes its bytes
+  bool emit_unk = false;  // text that no token expresses becomes unk; otherwise it is left out
   bool fuse_unk = false;       // neighbouring unknowns become one
   bool strip_leading_space = false;  // decode() drops the space that encode() put in front
 };

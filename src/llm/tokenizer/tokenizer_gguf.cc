@@ -135,6 +135,7 @@ TokenizerData read_sentence_piece(const GgufTokenizerFields& fields) {
   data.pre_steps.push_back({TextStep::Kind::kReplace, " ", kSpacePiece});
   data.strip_leading_space = space_prefix;
   data.byte_fallback = true;
+  data.emit_unk = true;
   data.fuse_unk = true;
   GgufTokenizerFields with_defaults;
   with_defaults.bos = fields.bos.value_or(1);

@@ -143,6 +143,8 @@ class KeyReader {
       fields_.bos = number<uint32_t>();
     } else if (key == "tokenizer.ggml.eos_token_id") {
       fields_.eos = number<uint32_t>();
+    } else if (key == "tokenizer.ggml.unknown_token_id") {
+      fields_.unk = number<uint32_t>();
     } else if (key == "tokenizer.ggml.add_bos_token") {
       fields_.add_bos = number<uint8_t>() != 0;
     } else {
@@ -181,9 +183,11 @@ TEST(DemoModel, EncodesAsHuggingFaceTokenizersAndLlamaCpp) {
   for (const Json& row : golden.at("rows").as_array()) {
     const std::string& text = row.as_array()[0].as_string();
     EXPECT_EQ(tokenizer.encode(text), ids_of(row.as_array()[1])) << printed(text);
+    if (text.find('\x1D') != std::string::npos) continue;  // this vocabulary cannot say it
     EXPECT_EQ(tokenizer.decode(tokenizer.encode(text), {.skip_special = false}), text);
     expect_ranges_tile(tokenizer, text);
   }
+  EXPECT_TRUE(tokenizer.encode("\x1D").empty());
   EXPECT_TRUE(tokenizer.is_end_of_generation(*tokenizer.find("<|im_end|>")));
   EXPECT_TRUE(tokenizer.is_end_of_generation(*tokenizer.find("<|endoftext|>")));
   EXPECT_FALSE(tokenizer.is_end_of_generation(*tokenizer.find("<|im_start|>")));

@@ -132,6 +132,7 @@ void read_model(const Json& model, const Json::Array& added, TokenizerData& data
                          "\" is not in model.vocab");
     }
     data.unk = found->second;
+    data.emit_unk = true;
   }
 }
 
