@@ -1,12 +1,8 @@
 #include "llm/model.h"
 
-#include <cmath>
-#include <cstring>
+#include <algorithm>
 
-#include "base/check.h"
-#include "base/error.h"
 #include "llm/formats/model_file.h"
-#include "tensor/quantize.h"
 
 namespace hone::llm {
 
@@ -40,35 +36,29 @@ size_t Model::parameter_count() const { return llm::parameter_count(config); }
 
 namespace {
 
-const StoredTensor& need(const ModelFile& file, const std::string& name) {
-  const StoredTensor* tensor = file.find(name);
-  HONE_CHECK(tensor != nullptr);  // ModelFile::open has refused a file without it
-  return *tensor;
+void check_rows_finite(Compute& compute, const StoredTensor& t) {
+  constexpr size_t kRowsPerTask = 64;
+  compute.pool().run((t.rows + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task, size_t) {
+    std::vector<float> row(t.cols);
+    const size_t end = std::min(t.rows, (task + 1) * kRowsPerTask);
+    for (size_t r = task * kRowsPerTask; r < end; ++r) {
+      read_row(t, r, row.data());
+      float sum = 0;  // 0 * NaN and 0 * infinity are NaN
+      for (float value : row) sum += value * 0.0f;
+      if (sum != 0.0f) check_finite(t);  // finds the place and throws
+    }
+  });
 }
 
 PanelMatrix load_matrix(Compute& compute, const ModelFile& file, const std::string& name) {
-  const StoredTensor& t = need(file, name);
+  const StoredTensor& t = file.at(name);
+  check_rows_finite(compute, t);
   return PanelMatrix::pack(compute, t.type, t.rows, t.cols, t.bytes.data(), t.row_order);
 }
 
 std::vector<float> load_vector(const ModelFile& file, const std::string& name) {
-  const StoredTensor& t = need(file, name);
-  std::vector<float> values(t.rows * t.cols);
-  tensor::dequantize_row(t.type, t.bytes.data(), values.size(), values.data());
-  for (float value : values) {
-    if (!std::isfinite(value)) {
-      throw corrupt_data("tensor " + name + " holds a value that is not a number: the file is damaged");
-    }
-  }
-  if (t.row_order.interleaved_heads == 0) return values;
-  // As rows of a matrix: neighbours (2i, 2i + 1) of a head go to (i, i + half).
-  std::vector<float> ordered(values.size());
-  const size_t head = values.size() / t.row_order.interleaved_heads, half = head / 2;
-  for (size_t n = 0; n < values.size(); ++n) {
-    const size_t in_head = n % head;
-    ordered[n - in_head + in_head / 2 + (in_head % 2) * half] = values[n];
-  }
-  return ordered;
+  check_finite(file.at(name));
+  return read_vector(file.at(name));
 }
 
 tensor::RopeTable make_rope_table(const ModelConfig& config) {
