@@ -94,15 +94,19 @@ class Json {
   void dump_to(std::string& out) const;
   // Two spaces of indentation a level.
   std::string dump_pretty() const;
-  // RFC 8785: members sorted by UTF-16 code units, numbers as ECMAScript prints them.
+  // RFC 8785: members sorted by UTF-16 code units, numbers as ECMAScript prints them. Throws
+  // internal for an integer beyond 2^53, which other readers would round: write it as a string.
   std::string dump_canonical() const;
 
  private:
+  friend struct JsonVisitor;  // json_write.cc
+
   std::variant<std::monostate, bool, int64_t, uint64_t, float, double, std::string, Array, Object>
       value_;
 };
 
-// Shortest decimal that reads back to the same bits, in ECMAScript's form (1e+21, 0.000001, 1e-7).
+// Shortest decimal that reads back to the same bits, in ECMAScript's form (1e+21, 0.000001, 1e-7),
+// except that minus zero is "-0".
 std::string number_to_string(float value);
 std::string number_to_string(double value);
 // Adds the text with quotes and escapes. The text must be valid UTF-8.

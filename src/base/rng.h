@@ -5,6 +5,7 @@
 //
 // A stream is named by what it is for (rng_stream("data-order", epoch)), never by where it runs.
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -12,6 +13,9 @@ namespace hone {
 
 // A stream's number from a name and up to two indices (FNV-1a and a mixing step; fixed for ever).
 uint64_t rng_stream(std::string_view name, uint64_t index = 0, uint64_t sub_index = 0);
+
+// The generator itself: four words from a counter and a key.
+std::array<uint32_t, 4> philox4x32_10(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
 class Rng {
  public:
@@ -21,7 +25,9 @@ class Rng {
   uint64_t next_u64();                    // each call moves the counter by one
   double uniform();                       // [0, 1), 53 bits
   uint64_t below(uint64_t bound);         // [0, bound), unbiased; bound > 0
-  double normal();                        // mean 0, variance 1, same bits everywhere
+  // Mean 0, variance 1, one draw of the counter, same bits everywhere (no libm but sqrt). The
+  // quantile by AS 241, relative error below 1e-14; the largest value is 8.21.
+  double normal();
 
   uint64_t counter() const { return counter_; }
 

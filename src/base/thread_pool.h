@@ -4,10 +4,12 @@
 //
 // Each thread owns a contiguous half (1/N) of the tasks and walks it upwards; when it is done it
 // steals from the far end of another's. The caller is thread 0. When the threads fill the process's
-// affinity mask each is pinned to a core; otherwise they are left unpinned. Waiting spins for a few
-// tens of microseconds, then parks; after a wait so long that somebody else must be on our cores
-// (over 150 us) spinning is left out for a while (kernels.md section 4: a busy neighbour costs its
-// share and little more).
+// affinity mask each is pinned to a core (the caller too, from its first run() until the pool ends;
+// threads that it starts meanwhile inherit its core: start them before, or from another thread);
+// otherwise they are left unpinned. A worker that gets no core is not waited for: the others take its
+// share. Waiting spins for a few tens of microseconds, then parks; after a wait so long that somebody
+// else must be on our cores (over 150 us) spinning is left out for a while (kernels.md section 4: a
+// busy neighbour costs its share and little more).
 //
 // Thread rule: run() may be called from one thread at a time; body must not call run().
 // An exception in body is rethrown by run() after all threads have stopped (one of them, if many).

@@ -1,0 +1,294 @@
+#include "base/thread_pool.h"
+
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/cpu_limits.h"
+
+namespace hone {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto kSpin = std::chrono::microseconds(50);
+constexpr auto kSuspicious = std::chrono::microseconds(150);  // somebody else is on our cores
+constexpr uint32_t kJoinsWithoutSpin = 2000;
+
+void pause_core() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+// Spins until done() or the time is over; says whether it is done.
+template <typename Done>
+bool spin_until(const Done& done) {
+  Clock::time_point start = Clock::now();
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+      pause_core();
+    }
+  } while (Clock::now() - start < kSpin);
+  return false;
+}
+
+// A word to sleep on. A sleeper reads it, says that it sleeps, looks at its condition once more and
+// sleeps only while the word is what it read; a waker changes the condition first.
+class Bell {
+ public:
+  uint32_t read() const { return word_.load(); }
+  void sleep_while(uint32_t value) {
+    syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word_), FUTEX_WAIT_PRIVATE, value, nullptr,
+            nullptr, 0);
+  }
+  void ring() {
+    word_.fetch_add(1);
+    syscall(SYS_futex, reinterpret_cast<uint32_t*>(&word_), FUTEX_WAKE_PRIVATE, INT32_MAX, nullptr,
+            nullptr, 0);
+  }
+
+ private:
+  static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t));
+  std::atomic<uint32_t> word_{0};
+};
+
+// The tasks that are left of one thread's share: begin in the low half, end in the high half of one
+// word, so that the owner (from below) and a thief (from above) never take the same task.
+class alignas(64) Share {
+ public:
+  void set(uint64_t begin, uint64_t end) { word_.store(end << 32 | begin, std::memory_order_relaxed); }
+
+  bool take_first(size_t& task) {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    while (begin_of(word) < end_of(word)) {
+      if (word_.compare_exchange_weak(word, word + 1, std::memory_order_relaxed)) {
+        task = begin_of(word);
+        return true;
+      }
+    }
+    return false;
+  }
+  bool take_last(size_t& task) {
+    uint64_t word = word_.load(std::memory_order_relaxed);
+    while (begin_of(word) < end_of(word)) {
+      if (word_.compare_exchange_weak(word, word - (uint64_t{1} << 32), std::memory_order_relaxed)) {
+        task = end_of(word) - 1;
+        return true;
+      }
+    }
+    return false;
+  }
+
+ private:
+  static uint64_t begin_of(uint64_t word) { return word & 0xFFFFFFFFu; }
+  static uint64_t end_of(uint64_t word) { return word >> 32; }
+  std::atomic<uint64_t> word_{0};
+};
+
+}  // namespace
+
+// The gate is one word: job number, kOpen, kCallerSleeps, and how many workers are inside.
+// A worker enters by adding itself while the gate is open; the caller closes it when nothing is left
+// to take and waits until nobody is inside. So a worker that the system has not given a core is not
+// waited for: it never entered. Everything else about a job is written only while the gate is closed
+// and empty, and read only by those who entered; the gate's order makes that free of data races.
+struct ThreadPool::State {
+  static constexpr uint64_t kInside = 0xFFFF;
+  static constexpr uint64_t kOpen = 1 << 16;
+  static constexpr uint64_t kCallerSleeps = 1 << 17;
+  static constexpr uint64_t kNextJob = 1 << 18;
+
+  explicit State(size_t threads)
+      : cores(allowed_cores()),
+        pinned(threads > 1 && threads == cores.size()),
+        may_spin(threads <= usable_cores()),
+        shares(threads) {}
+
+  // Thread i of the pool runs on core i.
+  void pin(size_t thread) const {
+    if (!pinned) return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cores[thread], &set);
+    sched_setaffinity(0, sizeof set, &set);  // a refusal costs speed only
+  }
+  void unpin() const {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    for (size_t core : cores) CPU_SET(core, &set);
+    sched_setaffinity(0, sizeof set, &set);
+  }
+
+  bool spins() const { return may_spin && joins_without_spin.load(std::memory_order_relaxed) == 0; }
+
+  void work(size_t thread) {
+    size_t task = 0;
+    while (shares[thread].take_first(task)) {
+      if (!run_task(task, thread)) return;
+    }
+    for (size_t next = 1; next < shares.size(); ++next) {
+      Share& victim = shares[(thread + next) % shares.size()];
+      while (victim.take_last(task)) {
+        if (!run_task(task, thread)) return;
+      }
+    }
+  }
+
+  bool run_task(size_t task, size_t thread) {
+    if (failed.load(std::memory_order_relaxed)) return false;
+    try {
+      call(body, task, thread);
+      return true;
+    } catch (...) {
+      if (!failed.exchange(true)) error = std::current_exception();
+      return false;
+    }
+  }
+
+  void worker(size_t thread) {
+    pin(thread);
+    uint64_t seen = 0;
+    while (!ending.load()) {
+      uint64_t now = gate.load();
+      if ((now & kOpen) != 0 && now / kNextJob != seen) {
+        if (!gate.compare_exchange_weak(now, now + 1)) continue;
+        seen = now / kNextJob;
+        work(thread);
+        uint64_t before = gate.fetch_sub(1);
+        if ((before & (kCallerSleeps | kInside)) == (kCallerSleeps | 1)) caller_bell.ring();
+      } else {
+        wait_for_job(seen);
+      }
+    }
+  }
+
+  void wait_for_job(uint64_t seen) {
+    auto called = [&] {
+      uint64_t now = gate.load();
+      return ((now & kOpen) != 0 && now / kNextJob != seen) || ending.load();
+    };
+    if (spins() && spin_until(called)) return;
+    uint32_t word = worker_bell.read();
+    sleepers.fetch_add(1);
+    if (!called()) worker_bell.sleep_while(word);
+    sleepers.fetch_sub(1);
+  }
+
+  void wake_workers() {
+    if (sleepers.load() > 0) worker_bell.ring();
+  }
+
+  // Closes the gate and waits for those inside.
+  void join() {
+    uint32_t left = joins_without_spin.load(std::memory_order_relaxed);
+    if (left > 0) joins_without_spin.store(left - 1, std::memory_order_relaxed);
+    auto empty = [&] { return (gate.load() & kInside) == 0; };
+    if ((gate.fetch_and(~kOpen) & kInside) == 0) return;
+
+    Clock::time_point start = Clock::now();
+    if (!(spins() && spin_until(empty))) {
+      gate.fetch_or(kCallerSleeps);
+      while (true) {
+        uint32_t word = caller_bell.read();
+        if (empty()) break;
+        caller_bell.sleep_while(word);
+      }
+      gate.fetch_and(~kCallerSleeps);
+    }
+    if (Clock::now() - start > kSuspicious) {
+      joins_without_spin.store(kJoinsWithoutSpin, std::memory_order_relaxed);
+    }
+  }
+
+  // Constant after construction.
+  const std::vector<size_t> cores;
+  const bool pinned;
+  const bool may_spin;
+
+  // Written by the caller while the gate is closed and empty.
+  const void* body = nullptr;
+  Call call = nullptr;
+  std::thread::id caller;  // who was pinned as thread 0; touched by the caller alone
+
+  // The gate's neighbours on a line of their own: workers read it while they spin.
+  alignas(64) std::atomic<uint64_t> gate{0};
+  alignas(64) std::atomic<uint32_t> sleepers{0};
+  std::atomic<uint32_t> joins_without_spin{0};
+  std::atomic<bool> ending{false};
+  std::atomic<bool> running{false};
+  Bell worker_bell;
+  Bell caller_bell;
+
+  alignas(64) std::atomic<bool> failed{false};
+  std::exception_ptr error;  // written by the one thread that set failed, read after the join
+
+  std::vector<Share> shares;
+  std::vector<std::thread> workers;
+};
+
+ThreadPool::ThreadPool(size_t threads) {
+  if (threads == 0) threads = usable_cores();
+  HONE_CHECK(threads < State::kInside);
+  state_ = std::make_unique<State>(threads);
+  for (size_t i = 1; i < threads; ++i) {
+    state_->workers.emplace_back([state = state_.get(), i] { state->worker(i); });
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  state_->ending.store(true);
+  state_->worker_bell.ring();
+  for (std::thread& worker : state_->workers) worker.join();
+  if (state_->pinned && state_->caller == std::this_thread::get_id()) state_->unpin();
+}
+
+size_t ThreadPool::size() const { return state_->shares.size(); }
+
+void ThreadPool::run_erased(size_t tasks, const void* body, Call call) {
+  State& state = *state_;
+  HONE_CHECK(tasks < (uint64_t{1} << 32));
+  HONE_CHECK(!state.running.exchange(true, std::memory_order_relaxed));  // body must not call run()
+  struct Finish {
+    State& state;
+    ~Finish() { state.running.store(false, std::memory_order_relaxed); }
+  } finish{state};
+
+  if (state.pinned && state.caller != std::this_thread::get_id()) {
+    state.caller = std::this_thread::get_id();
+    state.pin(0);
+  }
+  if (tasks <= 1 || size() == 1) {
+    for (size_t task = 0; task < tasks; ++task) call(body, task, 0);
+    return;
+  }
+
+  state.body = body;
+  state.call = call;
+  state.failed.store(false, std::memory_order_relaxed);
+  size_t threads = size();
+  for (size_t i = 0; i < threads; ++i) {
+    state.shares[i].set(tasks * i / threads, tasks * (i + 1) / threads);
+  }
+  uint64_t job = state.gate.load(std::memory_order_relaxed) / State::kNextJob + 1;
+  state.gate.store(job * State::kNextJob | State::kOpen);
+  state.wake_workers();
+  state.work(0);
+  state.join();
+  if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
+}
+
+}  // namespace hone
