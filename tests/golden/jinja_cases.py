@@ -93,7 +93,6 @@ l[::-1]
 l['x']
 d.a
 d['a']
-d.items
 d['items']
 d.keys()
 d.values()
@@ -326,7 +325,6 @@ s|string
 5|string
 none|string
 d|items|list
-none|items
 s|list
 d|list
 5|list
