@@ -37,6 +37,10 @@ std::string ExpressionParser::expect_name() {
   return next().text;
 }
 
+void ExpressionParser::note_unknown(std::string message) {
+  if (soft_ == 0 && !unknown_) unknown_ = TemplateError{std::move(message), current().line};
+}
+
 void ExpressionParser::go_deeper() {
   if (++depth_ > kMaxTreeDepth) error("the template is nested too deep");
 }
@@ -56,8 +60,10 @@ ExprPtr ExpressionParser::parse_expression(bool with_condition) {
 
 ExprPtr ExpressionParser::parse_condition() {
   Deeper deeper(*this);
+  const auto unknown_before = unknown_;
   ExprPtr node = parse_or();
   while (is_name("if")) {
+    unknown_ = unknown_before;  // what stands in a branch fails only when it runs
     deeper.extend();
     const int line = next().line;
     ++soft_;
@@ -431,7 +437,7 @@ ExprPtr ExpressionParser::parse_filter(ExprPtr node) {
   filter->text = expect_name();
   while (skip_operator(".")) filter->text += "." + expect_name();
   filter->filter = find_filter(filter->text);
-  if (filter->filter == nullptr && soft_ == 0) error("No filter named '" + filter->text + "'.");
+  if (filter->filter == nullptr) note_unknown("No filter named '" + filter->text + "'.");
   filter->items.push_back(std::move(node));
   if (is_operator("(")) filter->call = parse_call_arguments();
   return filter;
@@ -443,7 +449,7 @@ ExprPtr ExpressionParser::parse_test(ExprPtr node) {
   ExprPtr test = make(ExprKind::kTest, line, expect_name());
   while (skip_operator(".")) test->text += "." + expect_name();
   test->test = find_test(test->text);
-  if (test->test == nullptr && soft_ == 0) error("No test named '" + test->text + "'.");
+  if (test->test == nullptr) note_unknown("No test named '" + test->text + "'.");
   test->items.push_back(std::move(node));
   const bool starts_value = is(TokenKind::kName) || is(TokenKind::kString) || is(TokenKind::kInteger) ||
                             is(TokenKind::kFloat) || is_operator("[") || is_operator("{");

@@ -2,6 +2,7 @@
 // The expressions of the grammar over a list of tokens; parser.cc adds the statements.
 
 #include <initializer_list>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -57,6 +58,9 @@ class ExpressionParser {
     int count_ = 1;
   };
 
+  void note_unknown(std::string message);
+  // The first filter or test of unknown name outside of every branch: an error after parsing.
+  std::optional<TemplateError> unknown_;
   int soft_ = 0;  // inside `if`: an unknown filter is an error only when it runs
   std::set<std::string>* names_ = nullptr;  // the names that the macro being read mentions
 

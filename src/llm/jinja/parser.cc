@@ -15,6 +15,7 @@ class Parser : public ExpressionParser {
   Block parse() {
     Block block = parse_until({}, "");
     if (!is(TokenKind::kEnd)) unexpected();
+    if (unknown_) throw *unknown_;
     return block;
   }
 
