@@ -331,7 +331,7 @@ struct Backward {
     const size_t head_dim = in.shape.head_dim;
     const size_t padded = padded_dim(head_dim);
     float* memory = scratch(thread);
-    float* state = memory + 2 * kChunkRows * kKvBlock + kGroupRows * padded;
+    float* state = memory + (2 * kKvBlock + padded) * kChunkRows;
     const AttentionRun& run = runs[run_index];
     const auto add = &HWY_DYNAMIC_DISPATCH(AddQueryGradient);
     std::fill_n(state, chunk.rows * padded, 0.0f);
