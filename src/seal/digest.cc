@@ -1,0 +1,93 @@
+#include "seal/digest.h"
+
+#include <openssl/evp.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+
+#include "base/check.h"
+#include "base/error.h"
+
+namespace hone::seal {
+
+struct Sha256::Context {
+  EVP_MD_CTX* evp = EVP_MD_CTX_new();
+  bool ended = false;
+  ~Context() { EVP_MD_CTX_free(evp); }
+};
+
+Sha256::Sha256() : context_(std::make_unique<Context>()) {
+  if (context_->evp == nullptr || EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1) {
+    throw Error(ErrorCode::kInternal, "OpenSSL offers no SHA-256");
+  }
+}
+
+Sha256::~Sha256() = default;
+
+void Sha256::update(std::string_view bytes) {
+  HONE_CHECK(!context_->ended);
+  HONE_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
+}
+
+std::string Sha256::hex() {
+  static constexpr char kHex[] = "0123456789abcdef";
+  HONE_CHECK(!context_->ended);
+  context_->ended = true;
+  unsigned char digest[32];
+  HONE_CHECK(EVP_DigestFinal_ex(context_->evp, digest, nullptr) == 1);
+  std::string text;
+  for (unsigned char byte : digest) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+std::string sha256_hex(std::string_view bytes) {
+  Sha256 sha;
+  sha.update(bytes);
+  return sha.hex();
+}
+
+std::string sha256_file(const std::string& path) {
+  auto failed = [&](int number) {
+    return Error(number == ENOENT ? ErrorCode::kNotFound : ErrorCode::kUnavailable,
+                 "cannot read " + path + ": " + std::generic_category().message(number));
+  };
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), std::fclose);
+  if (!file) throw failed(errno);
+  Sha256 sha;
+  std::string chunk(1 << 20, '\0');
+  while (size_t read = std::fread(chunk.data(), 1, chunk.size(), file.get())) {
+    sha.update(std::string_view(chunk).substr(0, read));
+  }
+  if (std::ferror(file.get()) != 0) throw failed(errno);
+  return sha.hex();
+}
+
+std::string artefact_digest(std::vector<std::pair<std::string, std::string>> files) {
+  std::sort(files.begin(), files.end());
+  Sha256 sha;
+  const std::string* before = nullptr;
+  for (const auto& [path, digest] : files) {
+    if (path.empty() || path.find('\n') != std::string::npos) {
+      throw invalid_input("a path of an artefact is empty or holds a line break: \"" + path + "\"");
+    }
+    if (before != nullptr && *before == path) {
+      throw invalid_input("the path " + path + " stands twice in the artefact");
+    }
+    if (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      throw invalid_input("the digest of " + path + " is not 64 hexadecimal characters: " + digest);
+    }
+    sha.update(digest);
+    sha.update("  ");
+    sha.update(path);
+    sha.update("\n");
+    before = &path;
+  }
+  return sha.hex();
+}
+
+}  // namespace hone::seal

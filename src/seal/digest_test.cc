@@ -1,0 +1,57 @@
+#include "seal/digest.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include "base/error.h"
+
+namespace hone::seal {
+namespace {
+
+// FIPS 180-4 examples.
+TEST(Digest, Sha256GivesTheKnownAnswers) {
+  EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  Sha256 in_parts;
+  in_parts.update("a");
+  in_parts.update("bc");
+  EXPECT_EQ(in_parts.hex(), sha256_hex("abc"));
+}
+
+TEST(Digest, AFileHasTheDigestOfItsBytes) {
+  std::string path = (std::filesystem::temp_directory_path() / "hone_digest_test").string();
+  std::string bytes(3000000, 'q');
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_EQ(sha256_file(path), sha256_hex(bytes));
+  std::remove(path.c_str());
+  EXPECT_THROW(sha256_file(path), Error);
+  EXPECT_THROW(sha256_file("."), Error);
+}
+
+// The example of docs/formats/digest.md.
+TEST(Digest, AnArtefactHasTheDigestOfThePageWhateverTheOrder) {
+  std::pair<std::string, std::string> config{"config.json", sha256_hex("{\"a\":1}")};
+  std::pair<std::string, std::string> model{"model.safetensors", sha256_hex("weights")};
+  std::string expected = "220cfbbc3037f013445b4645200deecc7bca6f92c6f0c7a2c0e66a8b3964e428";
+  EXPECT_EQ(artefact_digest({config, model}), expected);
+  EXPECT_EQ(artefact_digest({model, config}), expected);
+  EXPECT_NE(artefact_digest({config}), expected);
+  std::ifstream page("docs/formats/digest.md");
+  std::string text((std::istreambuf_iterator<char>(page)), {});
+  EXPECT_NE(text.find(expected), std::string::npos) << "the page's example is another";
+}
+
+TEST(Digest, AnArtefactWithAStrangePathOrDigestIsRefused) {
+  std::string digest = sha256_hex("");
+  EXPECT_THROW(artefact_digest({{"a", digest}, {"a", digest}}), Error);
+  EXPECT_THROW(artefact_digest({{"", digest}}), Error);
+  EXPECT_THROW(artefact_digest({{"a\nb", digest}}), Error);
+  EXPECT_THROW(artefact_digest({{"a", digest.substr(1)}}), Error);
+  EXPECT_THROW(artefact_digest({{"a", "E" + digest.substr(1)}}), Error);
+}
+
+}  // namespace
+}  // namespace hone::seal
