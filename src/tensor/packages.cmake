@@ -1,2 +1,5 @@
 find_library(HWY_LIBRARY hwy REQUIRED)  # Google Highway: dispatch at run time
 target_link_libraries(hone_tensor PRIVATE ${HWY_LIBRARY})
+# Without native fused multiply-add the bits would differ: not compiled, refused at the start.
+target_compile_definitions(hone_tensor PRIVATE
+  "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")

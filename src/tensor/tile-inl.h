@@ -1,0 +1,283 @@
+// The f32 tile: R rows of the left operand times P panels of the right one, accumulators in named
+// registers (arrays of vectors end up in memory, and SVE's vectors cannot be in arrays at all).
+#if defined(HONE_TENSOR_TILE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef HONE_TENSOR_TILE_INL_H_
+#undef HONE_TENSOR_TILE_INL_H_
+#else
+#define HONE_TENSOR_TILE_INL_H_
+#endif
+
+#include <cmath>
+#include <utility>
+
+#include <hwy/highway.h>
+
+#include "tensor/codec-inl.h"
+#include "tensor/matmul_kernels.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace hone::tensor::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+
+#undef HONE_TILE_ROWS
+#define HONE_TILE_ROWS(X) \
+  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+
+// GCC folds loads of b into the FMAs of small tiles, once a row: keep them in registers.
+#undef HONE_KEEP_IN_REGISTER
+#if HWY_ARCH_X86
+#define HONE_KEEP_IN_REGISTER(v) asm("" : "+v"((v).raw))
+#else
+#define HONE_KEEP_IN_REGISTER(v)
+#endif
+
+#undef HONE_TILE_DECLARE
+#define HONE_TILE_DECLARE(r)                                                                      \
+  [[maybe_unused]] FloatVec c##r##_0 = hn::Zero(d), c##r##_1 = c##r##_0, c##r##_2 = c##r##_0,     \
+                            c##r##_3 = c##r##_0;
+#undef HONE_TILE_FMA
+#define HONE_TILE_FMA(r)                                                   \
+  if constexpr (R > r) {                                                   \
+    const float* left = kPacked ? a + r : a + r * lda;                     \
+    FloatVec x = hn::Set(d, left[kPacked ? k * R : k]);                    \
+    if constexpr (kVectors > 1) HONE_KEEP_IN_REGISTER(x);                  \
+    c##r##_0 = hn::MulAdd(x, b0, c##r##_0);                                \
+    if constexpr (kVectors > 1) c##r##_1 = hn::MulAdd(x, b1, c##r##_1);    \
+    if constexpr (kVectors > 2) c##r##_2 = hn::MulAdd(x, b2, c##r##_2);    \
+    if constexpr (kVectors > 3) c##r##_3 = hn::MulAdd(x, b3, c##r##_3);    \
+  }
+#undef HONE_TILE_STORE_ONE
+#define HONE_TILE_STORE_ONE(r, v)                                          \
+  if constexpr (kVectors > v) {                                            \
+    float* to = c + r * ldc + column(v);                                   \
+    if (!first) c##r##_##v = hn::Add(hn::LoadU(d, to), c##r##_##v);        \
+    hn::StoreU(c##r##_##v, d, to);                                         \
+  }
+#undef HONE_TILE_STORE
+#define HONE_TILE_STORE(r)                                                 \
+  if constexpr (R > r) {                                                   \
+    HONE_TILE_STORE_ONE(r, 0)                                              \
+    HONE_TILE_STORE_ONE(r, 1)                                              \
+    HONE_TILE_STORE_ONE(r, 2)                                              \
+    HONE_TILE_STORE_ONE(r, 3)                                              \
+  }
+
+// kPerPanel vectors make a panel. kPacked: the left operand is [k][R], else rows of stride lda.
+// U divides kc up to the last block's length (a remainder loop beside the unrolled one costs 12 %).
+template <size_t R, size_t P, size_t kPerPanel, size_t U, bool kPacked>
+HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY_RESTRICT b,
+                       size_t panel_stride, size_t kc, float* HWY_RESTRICT c, size_t ldc,
+                       bool first) {
+  constexpr size_t kVectors = P * kPerPanel;
+  const Floats d;
+  const size_t lanes = hn::Lanes(d);
+  const auto column = [lanes](size_t v) {
+    return v / kPerPanel * kPanel + v % kPerPanel * lanes;
+  };
+  const auto offset = [lanes, panel_stride](size_t v) {
+    return v / kPerPanel * panel_stride + v % kPerPanel * lanes;
+  };
+  for (size_t begin = 0; begin < kc; begin += kChain) {
+    HONE_TILE_ROWS(HONE_TILE_DECLARE)
+    const size_t count = HWY_MIN(kChain, kc - begin);
+    for (size_t k0 = 0; k0 < count; k0 += U) {
+      for (size_t k = 0; k < U; ++k) {
+        const float* right = b + k * kPanel;
+        FloatVec b0 = hn::LoadU(d, right);
+        [[maybe_unused]] FloatVec b1 = b0, b2 = b0, b3 = b0;
+        if constexpr (R > 1) HONE_KEEP_IN_REGISTER(b0);
+        if constexpr (kVectors > 1) {
+          b1 = hn::LoadU(d, right + offset(1));
+          if constexpr (R > 1) HONE_KEEP_IN_REGISTER(b1);
+        }
+        if constexpr (kVectors > 2) {
+          b2 = hn::LoadU(d, right + offset(2));
+          if constexpr (R > 1) HONE_KEEP_IN_REGISTER(b2);
+        }
+        if constexpr (kVectors > 3) {
+          b3 = hn::LoadU(d, right + offset(3));
+          if constexpr (R > 1) HONE_KEEP_IN_REGISTER(b3);
+        }
+        HONE_TILE_ROWS(HONE_TILE_FMA)
+      }
+      a += kPacked ? U * R : U;
+      b += U * kPanel;
+    }
+    HONE_TILE_ROWS(HONE_TILE_STORE)
+    first = false;
+  }
+}
+
+using Tile = void (*)(const float*, size_t, const float*, size_t, size_t, float*, size_t, bool);
+
+template <size_t P, size_t kPerPanel, size_t U, bool kPacked, size_t... R>
+Tile tile_of_rows(size_t rows, std::index_sequence<R...>) {
+  static constexpr Tile kTiles[] = {tile<R + 1, P, kPerPanel, U, kPacked>...};
+  return kTiles[rows - 1];
+}
+
+// Accumulators: what the register file holds beside two or more vectors of b and one of a.
+template <size_t P, size_t kPerPanel>
+constexpr size_t max_rows() {
+  constexpr size_t kRegisters = HWY_TARGET == HWY_AVX2 ? 12 : HWY_ARCH_X86 ? 28 : 24;
+  return HWY_MIN(kMaxTileRows, HWY_MAX(size_t{1}, kRegisters / (P * kPerPanel)));
+}
+
+template <size_t P, size_t kPerPanel, bool kPacked>
+Tile tile_for(size_t rows, size_t kc) {
+  using Rows = std::make_index_sequence<max_rows<P, kPerPanel>()>;
+  return kc % 4 == 0 ? tile_of_rows<P, kPerPanel, 4, kPacked>(rows, Rows())
+                     : tile_of_rows<P, kPerPanel, 1, kPacked>(rows, Rows());
+}
+
+// All rows times all panels, P panels at a time; rows cut into nearly equal tiles.
+template <size_t P, size_t kPerPanel>
+HWY_INLINE size_t multiply_panels(const float* a, size_t lda, size_t rows, const float* b,
+                                  size_t panel_stride, size_t panels, size_t kc, float* c,
+                                  size_t ldc, bool first) {
+  constexpr size_t kRows = max_rows<P, kPerPanel>();
+  const size_t done = panels / P * P;
+  const size_t tiles = divide_up(rows, kRows);
+  for (size_t t = 0; t < tiles && done != 0; ++t) {
+    const size_t m = rows * t / tiles;
+    const size_t count = rows * (t + 1) / tiles - m;
+    const Tile run = tile_for<P, kPerPanel, false>(count, kc);
+    for (size_t p = 0; p < done; p += P) {
+      run(a + m * lda, lda, b + p * panel_stride, panel_stride, kc, c + m * ldc + p * kPanel, ldc,
+          first);
+    }
+  }
+  return done;
+}
+
+template <size_t kPerPanel>
+HWY_INLINE void multiply_with(const float* a, size_t lda, size_t rows, const float* b,
+                              size_t panel_stride, size_t panels, size_t kc, float* c, size_t ldc,
+                              bool first) {
+  size_t done = 0;
+  if constexpr (kPerPanel == 1) {
+    if (rows <= max_rows<4, 1>()) {
+      done = multiply_panels<4, 1>(a, lda, rows, b, panel_stride, panels, kc, c, ldc, first);
+    }
+  }
+  if constexpr (kPerPanel <= 2) {
+    if (kPerPanel == 1 || rows <= max_rows<2, kPerPanel>()) {
+      done += multiply_panels<2, kPerPanel>(a, lda, rows, b + done * panel_stride, panel_stride,
+                                            panels - done, kc, c + done * kPanel, ldc, first);
+    }
+  }
+  multiply_panels<1, kPerPanel>(a, lda, rows, b + done * panel_stride, panel_stride, panels - done,
+                                kc, c + done * kPanel, ldc, first);
+}
+
+void multiply(const float* a, size_t lda, size_t rows, const float* b, size_t panel_stride,
+              size_t panels, size_t kc, float* c, size_t ldc, bool first) {
+  switch (kPanel / hn::Lanes(Floats())) {
+#if HWY_TARGET == HWY_AVX3 || HWY_MAX_BYTES > 64
+    case 1: return multiply_with<1>(a, lda, rows, b, panel_stride, panels, kc, c, ldc, first);
+#endif
+#if HWY_TARGET == HWY_AVX2 || HWY_MAX_BYTES > 64 || HWY_TARGET == HWY_SVE_256
+    case 2: return multiply_with<2>(a, lda, rows, b, panel_stride, panels, kc, c, ldc, first);
+#endif
+#if HWY_MAX_BYTES == 16 || HWY_MAX_BYTES > 64
+    case 4: return multiply_with<4>(a, lda, rows, b, panel_stride, panels, kc, c, ldc, first);
+#endif
+    default: HWY_ABORT("vector of an unexpected width");
+  }
+}
+
+// ---- weight gradients ----
+
+// Rounds a row of 16 sums to the fixed grid and adds it: float -> double, times 2^exponent plus
+// 1.5 * 2^52 (whose last bit is 1, so that the addition rounds, ties to even), then the bits.
+HWY_INLINE void add_fixed(const float* sums, int64_t* to, double scale) {
+  const hn::CappedTag<double, 8> d;
+  const hn::RebindToSigned<decltype(d)> i64;
+  const hn::Rebind<float, decltype(d)> f32;
+  const auto magic = hn::Set(d, 0x1.8p52);
+  for (size_t i = 0; i < kPanel; i += hn::Lanes(d)) {
+    const auto wide = hn::PromoteTo(d, hn::LoadU(f32, sums + i));
+    const auto shifted = hn::MulAdd(wide, hn::Set(d, scale), magic);
+    const auto integer = hn::Sub(hn::BitCast(i64, shifted), hn::BitCast(i64, magic));
+    hn::StoreU(hn::Add(hn::LoadU(i64, to + i), integer), i64, to + i);
+  }
+}
+
+// Largest |sum| and how many of them round to zero without being zero (|sum| <= half a step).
+HWY_INLINE void add_statistics(const float* sums, size_t count, float half_step,
+                               WeightStatistics* statistics) {
+  const Floats d;
+  const size_t lanes = hn::Lanes(d);
+  FloatVec largest = hn::Zero(d);
+  size_t flushed = 0;
+  auto numbers = hn::Eq(largest, largest);
+  for (size_t i = 0; i < count; i += lanes) {
+    const FloatVec size = hn::Abs(hn::LoadU(d, sums + i));
+    numbers = hn::And(numbers, hn::Eq(size, size));
+    largest = hn::Max(largest, size);
+    flushed += hn::CountTrue(
+        d, hn::And(hn::Le(size, hn::Set(d, half_step)), hn::Gt(size, hn::Zero(d))));
+  }
+  statistics->flushed_to_zero += flushed;
+  float most = hn::GetLane(hn::MaxOfLanes(d, largest));
+  if (!hn::AllTrue(d, numbers)) most = HUGE_VALF;
+  statistics->largest = HWY_MAX(statistics->largest, most);
+}
+
+template <size_t P, size_t kPerPanel>
+HWY_INLINE size_t accumulate_panels(const WeightBlock& w, size_t begin,
+                                    WeightStatistics* statistics) {
+  HWY_ALIGN float sums[kMaxTileRows * 4 * kPanel];
+  const Tile run = tile_for<P, kPerPanel, true>(w.rows, w.tokens);
+  const double scale = std::ldexp(1.0, w.exponent);
+  const float half_step = std::ldexp(1.0f, -w.exponent - 1);
+  const size_t stride = w.tokens * kPanel;
+  size_t p = begin;
+  for (; p + P <= w.panels; p += P) {
+    run(w.x, 0, w.dy + p * stride, stride, w.tokens, sums, P * kPanel, true);
+    add_statistics(sums, w.rows * P * kPanel, half_step, statistics);
+    for (size_t q = 0; q < P; ++q) {
+      int64_t* to = w.gradient + (p + q) * w.gradient_stride;
+      for (size_t r = 0; r < w.rows; ++r) {
+        add_fixed(sums + (r * P + q) * kPanel, to + r * kPanel, scale);
+      }
+    }
+  }
+  return p;
+}
+
+void accumulate_weight(const WeightBlock& w, WeightStatistics* statistics) {
+  switch (kPanel / hn::Lanes(Floats())) {
+#if HWY_TARGET == HWY_AVX3 || HWY_MAX_BYTES > 64
+    case 1: {
+      const size_t done = accumulate_panels<2, 1>(w, 0, statistics);
+      accumulate_panels<1, 1>(w, done, statistics);
+      return;
+    }
+#endif
+#if HWY_TARGET == HWY_AVX2 || HWY_MAX_BYTES > 64 || HWY_TARGET == HWY_SVE_256
+    case 2: accumulate_panels<1, 2>(w, 0, statistics); return;
+#endif
+#if HWY_MAX_BYTES == 16 || HWY_MAX_BYTES > 64
+    case 4: accumulate_panels<1, 4>(w, 0, statistics); return;
+#endif
+    default: HWY_ABORT("vector of an unexpected width");
+  }
+}
+
+size_t tile_rows() {
+  switch (kPanel / hn::Lanes(Floats())) {
+    case 1: return max_rows<2, 1>();
+    case 2: return max_rows<1, 2>();
+    default: return max_rows<1, 4>();
+  }
+}
+
+#endif
+
+}  // namespace hone::tensor::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
