@@ -244,7 +244,14 @@ Adapter read_adapter(const std::string& directory, const ModelConfig& model) {
   if (!real_env().exists(path)) {
     throw not_found(directory + ": is no adapter: it has no adapter_config.json");
   }
-  Result<Json> json = Json::parse(real_env().read_file(path, kMostConfigBytes));
+  const auto file = SafetensorsFile::open(directory + "/adapter_model.safetensors");
+  return parse_adapter(directory, real_env().read_file(path, kMostConfigBytes), *file, model);
+}
+
+Adapter parse_adapter(const std::string& directory, std::string_view config_text,
+                      const SafetensorsFile& file, const ModelConfig& model) {
+  const std::string path = directory + "/adapter_config.json";
+  Result<Json> json = Json::parse(config_text);
   if (!json) throw corrupt_data(path + ": is not JSON: " + json.error().message());
   const ConfigReader config(*json, path);
   config.refuse_unsupported();
@@ -260,11 +267,10 @@ Adapter read_adapter(const std::string& directory, const ModelConfig& model) {
   const Pattern ranks = config.pattern("rank_pattern");
   const Pattern alphas = config.pattern("alpha_pattern");
 
-  const auto file = SafetensorsFile::open(directory + "/adapter_model.safetensors");
   const auto layers = linear_layers(model);
-  for (const auto& [module, halves] : collect(*file)) {
+  for (const auto& [module, halves] : collect(file)) {
     if (halves[0] == nullptr || halves[1] == nullptr) {
-      throw corrupt_data(file->name() + ": " + quote(module) + " has only one of lora_A and lora_B");
+      throw corrupt_data(file.name() + ": " + quote(module) + " has only one of lora_A and lora_B");
     }
     LoraTensorPair pair;
     pair.module = module;
@@ -280,7 +286,7 @@ Adapter read_adapter(const std::string& directory, const ModelConfig& model) {
     pair.b = to_f32(*halves[1]);
     adapter.pairs.push_back(std::move(pair));
   }
-  if (adapter.pairs.empty()) throw invalid_input(file->name() + ": the adapter has no tensors");
+  if (adapter.pairs.empty()) throw invalid_input(file.name() + ": the adapter has no tensors");
   return adapter;
 }
 

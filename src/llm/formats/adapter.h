@@ -9,9 +9,11 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/env.h"
+#include "llm/formats/safetensors.h"
 #include "llm/model_config.h"
 
 namespace hone::llm {
@@ -38,6 +40,9 @@ struct Adapter {
 float lora_scale(double alpha, size_t r, bool use_rslora);
 
 Adapter read_adapter(const std::string& directory, const ModelConfig& model);
+// The same from what the two files hold; `directory` stands in messages.
+Adapter parse_adapter(const std::string& directory, std::string_view config_text,
+                      const SafetensorsFile& file, const ModelConfig& model);
 
 // Writes f32. Each file appears whole; the directory is made when it is missing.
 void write_adapter(Env& env, const std::string& directory, const Adapter& adapter);

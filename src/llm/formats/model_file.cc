@@ -155,7 +155,8 @@ class ModelFileOpener {
                       ": has neither model.safetensors nor model.safetensors.index.json");
     }
     std::set<std::string> names;
-    for (const auto& [tensor, shard] : read_json(index, kMostIndexBytes).at("weight_map").as_object()) {
+    const Json json = read_json(index, kMostIndexBytes);
+    for (const auto& [tensor, shard] : json.at("weight_map").as_object()) {
       names.insert(shard.as_string());
     }
     if (names.size() > kMostShards) {

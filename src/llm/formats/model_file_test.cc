@@ -303,6 +303,18 @@ TEST_F(ModelFiles, AnAdapterComesBackAsItWasWrittenAndAnotherModelsIsRefused) {
   EXPECT_SAYS(with("\"r\": 2", "\"r\": 0"), "\"r\"");
 }
 
+TEST_F(ModelFiles, AnAdapterOfPeftHasPeftsRanksAndScales) {
+  const auto file = ModelFile::open(kGolden + "llama_tied");
+  const Json golden = Json::parse(read_all(kGolden + "adapter_rslora.json")).value();
+  const Adapter adapter = read_adapter(kGolden + "adapter_rslora", file->config());
+  EXPECT_EQ(adapter.pairs.size(), golden.at("scaling").size());
+  for (const LoraTensorPair& pair : adapter.pairs) {
+    const double want = golden.at("scaling").at("base_model.model." + pair.module).as_double();
+    EXPECT_NEAR(static_cast<double>(pair.scale), want, 1e-6 * want) << pair.module;
+    EXPECT_EQ(pair.a.size(), pair.r * pair.in);
+  }
+}
+
 TEST_F(ModelFiles, TheDemoModelOpens) {
   const char* path = std::getenv("HONE_MODEL");
   if (path == nullptr) GTEST_SKIP() << "skipped: HONE_MODEL is not set";
