@@ -4,10 +4,10 @@
 // Base and adapter are computed apart, in serving as in training: W + BA rounds differently.
 // Every sum is matmul's, so an adapter's answer does not depend on the batch either.
 
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/env.h"
 #include "llm/model.h"
 #include "tensor/panels.h"
 
@@ -17,6 +17,7 @@ struct LoraPair {
   tensor::PanelMatrix a;  // [r, in], f32
   tensor::PanelMatrix b;  // [out, r], f32
   float scale = 0;        // alpha / r, or alpha / sqrt(r) with rsLoRA
+  double alpha = 0;
 
   size_t rank() const { return a.rows(); }
   bool empty() const { return a.rows() == 0; }
@@ -30,6 +31,7 @@ struct LoraLayer {
 
 struct LoraAdapter {
   std::vector<LoraLayer> layers;  // one per layer of the model
+  bool use_rslora = false;
   size_t max_rank() const;
 };
 
@@ -47,5 +49,8 @@ LoraAdapter make_lora(const Model& model, const LoraOptions& options, uint64_t s
 // PEFT directory. Refuses an adapter made for another model, or one that asks what Hone
 // cannot do, by name.
 LoraAdapter load_lora(const Model& model, const std::string& directory);
+// Writes a PEFT directory; base_model is what adapter_config.json will name.
+void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapter,
+               const std::string& base_model);
 
 }  // namespace hone::llm

@@ -40,7 +40,6 @@ Json TrainConfig::to_json() const {
   json["adam_beta2"] = adam_beta2;
   json["adam_epsilon"] = adam_epsilon;
   json["max_grad_norm"] = max_grad_norm;
-  json["seed"] = seed;
   json["lora_r"] = uint64_t{lora_r};
   json["lora_alpha"] = lora_alpha;
   json["lora_dropout"] = lora_dropout;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "seal/digest.h"
+#include "tensor/recipe.h"
 
 namespace hone::train {
 
@@ -135,7 +136,7 @@ BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
 std::string pairs_digest(const std::vector<PreferenceTokens>& examples,
                          const std::string& reference) {
   seal::Sha256 sha;
-  sha.update("hone.reference/1 " + std::string(kRecipe) + " " + reference + "\n");
+  sha.update("hone.reference/1 " + std::string(tensor::kRecipe) + " " + reference + "\n");
   for (const PreferenceTokens& e : examples) {
     for (const auto* ids : {&e.prompt, &e.chosen, &e.rejected}) {
       sha.update(std::to_string(ids->size()) + ":");
@@ -198,7 +199,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   const size_t max_rows = std::max(llm::largest_tree(all), llm::largest_tree(eval_trees));
 
   // The directory comes first: a refusal costs nothing yet.
-  const Json manifest = make_manifest("dpo", config.to_json(), job.manifest);
+  const Json manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
   RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite);
   const auto ref = reference_sums(job, config, examples, reference, job.output + "/reference.json");
   const auto eval_ref =

@@ -23,7 +23,6 @@ struct OptimizerState {
 class Optimizer {
  public:
   Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config);
-  static size_t planned_bytes(const llm::Trainable& trainable);
 
   struct Applied {
     double grad_norm = 0;                                  // before clipping
@@ -38,6 +37,7 @@ class Optimizer {
 
   std::vector<OptimizerState>& state() { return state_; }
   llm::Trainable& trainable() { return trainable_; }
+  const llm::Trainable& trainable() const { return trainable_; }
 
  private:
   tensor::Compute& compute_;

@@ -11,7 +11,6 @@ namespace hone::train {
 
 namespace {
 
-constexpr uint64_t kMaxManifestBytes = 64 << 20;
 constexpr uint64_t kMaxLogBytes = uint64_t{4} << 30;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kMetrics = "metrics.jsonl";
@@ -45,10 +44,26 @@ std::string checkpoint_name(size_t step) {
   return name;
 }
 
+// Another program may go on with a run; another setting, file or recipe may not.
+void check_same(const data::RunManifest& before, const data::RunManifest& now,
+                const std::string& path) {
+  const Json old = before.to_json(), fresh = now.to_json();
+  for (const char* key : {"method", "recipe", "seeds", "digests", "settings"}) {
+    const Json* a = old.find(key);
+    const Json* b = fresh.find(key);
+    const std::string then = a == nullptr ? "none" : a->dump_canonical();
+    const std::string current = b == nullptr ? "none" : b->dump_canonical();
+    if (then == current) continue;
+    throw Error(ErrorCode::kConflict,
+                path + " was started with other " + key + " (then " + then + ", now " + current +
+                    "): resume with the same, or name a new folder");
+  }
+}
+
 }  // namespace
 
-RunDirectory RunDirectory::open(Env& env, std::string path, const Json& manifest, bool resume,
-                                bool overwrite) {
+RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManifest& manifest,
+                                bool resume, bool overwrite) {
   RunDirectory run(env, std::move(path));
   const bool there = env.exists(run.file(kManifest));
   if (there && overwrite && !resume) env.remove_all(run.path_);
@@ -62,33 +77,20 @@ RunDirectory RunDirectory::open(Env& env, std::string path, const Json& manifest
                 run.path_ + " exists and is not empty: name a new folder for the run");
   }
   if (there && resume) {
-    const Json before = read_manifest(env, run.path_);
-    if (before.dump_canonical() != manifest.dump_canonical()) {
-      for (const auto& [key, value] : manifest.as_object()) {
-        const Json* old = before.find(key);
-        if (old != nullptr && old->dump_canonical() == value.dump_canonical()) continue;
-        throw Error(ErrorCode::kConflict,
-                    run.path_ + " was started with another " + key + " (" +
-                        (old == nullptr ? "none" : old->dump_canonical()) + " then, " +
-                        value.dump_canonical() +
-                        " now): resume with the same settings, data and model, or name a new folder");
-      }
-    }
+    check_same(read_manifest(env, run.path_), manifest, run.path_);
   } else {
     env.create_directories(run.path_ + "/checkpoints");
-    write_file_atomically(env, run.file(kManifest), manifest.dump_canonical() + "\n");
+    data::write_run_manifest(env, run.file(kManifest), manifest);
   }
   return run;
 }
 
-Json RunDirectory::read_manifest(Env& env, const std::string& path) {
+data::RunManifest RunDirectory::read_manifest(Env& env, const std::string& path) {
   const std::string name = path + "/" + kManifest;
   if (!env.exists(name)) {
     throw not_found(path + " is not a run: it has no manifest.json (hone runs list shows runs)");
   }
-  Result<Json> json = Json::parse(env.read_file(name, kMaxManifestBytes));
-  if (!json) throw corrupt_data(name + ": " + json.error().message());
-  return *json;
+  return data::read_run_manifest(env, name);
 }
 
 std::vector<std::string> RunDirectory::checkpoints() {

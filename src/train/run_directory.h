@@ -19,6 +19,7 @@
 
 #include "base/env.h"
 #include "base/json.h"
+#include "data/run_manifest.h"
 #include "train/optimizer.h"
 
 namespace hone::train {
@@ -33,8 +34,8 @@ class RunDirectory {
  public:
   // Creates the run. conflict when the directory holds one already and neither flag is set;
   // --overwrite removes it; --resume needs the same manifest (all that decides bits).
-  static RunDirectory open(Env& env, std::string path, const Json& manifest, bool resume,
-                           bool overwrite);
+  static RunDirectory open(Env& env, std::string path, const data::RunManifest& manifest,
+                           bool resume, bool overwrite);
 
   const std::string& path() const { return path_; }
 
@@ -49,7 +50,7 @@ class RunDirectory {
   void flush();
 
   static std::vector<StepRecord> read_steps(Env& env, const std::string& path);
-  static Json read_manifest(Env& env, const std::string& path);
+  static data::RunManifest read_manifest(Env& env, const std::string& path);
 
  private:
   RunDirectory(Env& env, std::string path) : env_(env), path_(std::move(path)) {}

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "tensor/recipe.h"
 
 namespace hone::train {
 
@@ -19,13 +20,12 @@ std::optional<llm::LoraAdapter> new_adapter(const TrainJob& job, const TrainConf
 
 }  // namespace
 
-Json make_manifest(const std::string& method, const Json& settings, const Json& digests) {
-  Json manifest = Json::object();
-  manifest["schema"] = "hone.run/1";
-  manifest["method"] = method;
-  manifest["recipe"] = kRecipe;
-  for (const auto& [key, value] : digests.as_object()) manifest[key] = value;
-  manifest["settings"] = settings;
+data::RunManifest make_manifest(const std::string& method, const TrainConfig& config,
+                                const Json& settings, data::RunManifest manifest) {
+  manifest.method = method;
+  manifest.settings = settings;
+  manifest.seeds["seed"] = config.seed;
+  manifest.recipe = tensor::kRecipe;
   return manifest;
 }
 
@@ -48,8 +48,8 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
          llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows, {config.recompute});
 }
 
-TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config, const Json& manifest,
-                         size_t max_rows)
+TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
+                         const data::RunManifest& manifest, size_t max_rows)
     : job_(job),
       config_(config),
       adapter_(new_adapter(job, config)),

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/env.h"
+#include "data/run_manifest.h"
 #include "llm/lora.h"
 #include "llm/model.h"
 #include "llm/training_pass.h"
@@ -32,7 +33,7 @@ struct TrainJob {
   std::string output;
   bool resume = false;
   bool overwrite = false;
-  Json manifest = Json::object();  // digests of model and data; settings are added
+  data::RunManifest manifest;  // digests and program; method and settings are added
   std::function<void(const StepReport&)> progress;
   const std::atomic<bool>* stop = nullptr;  // true: finish the step, save, return
 };
@@ -56,7 +57,8 @@ struct StepEnd {
 class TrainingRun {
  public:
   // max_rows: rows of the largest tree that will be run.
-  TrainingRun(TrainJob& job, const TrainConfig& config, const Json& manifest, size_t max_rows);
+  TrainingRun(TrainJob& job, const TrainConfig& config, const data::RunManifest& manifest,
+              size_t max_rows);
 
   RunDirectory& directory() { return directory_; }
   Optimizer& optimizer() { return *optimizer_; }
@@ -84,10 +86,8 @@ class TrainingRun {
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
                               size_t max_rows);
 
-// The manifest's settings and identity: method, settings, recipe, program.
-Json make_manifest(const std::string& method, const Json& settings, const Json& digests);
-
-// Numerics recipe of this program: written into every manifest and report.
-inline constexpr const char* kRecipe = "exact-f32/1";
+// The job's manifest with method, settings, seed and recipe filled in.
+data::RunManifest make_manifest(const std::string& method, const TrainConfig& config,
+                                const Json& settings, data::RunManifest manifest);
 
 }  // namespace hone::train
