@@ -42,7 +42,13 @@ std::optional<uint64_t> read_number(const char* path) {
 
 std::string digest_of(const std::string& path) {
   if (!std::filesystem::is_directory(path)) return seal::sha256_file(path);
-  return seal::artefact_digest(path);
+  std::vector<std::pair<std::string, std::string>> files;
+  for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    if (!entry.is_regular_file()) continue;
+    files.emplace_back(entry.path().filename().string(),
+                       seal::sha256_file(entry.path().string()));
+  }
+  return seal::artefact_digest(std::move(files));
 }
 
 }  // namespace

@@ -46,6 +46,8 @@ Generator::Generator(tensor::Compute& compute, const Model& model, const LoraAda
       end_of_generation_(std::move(end_of_generation)),
       options_(options) {}
 
+Generator::~Generator() = default;
+
 void Generator::check(const GenerationRequest& request) const {
   const std::string where = "prompt " + std::to_string(request.index);
   validate(request.sampling);

@@ -58,6 +58,7 @@ class Generator {
   Generator(tensor::Compute& compute, const Model& model, const LoraAdapter* adapter,
             const Tokenizer* tokenizer, std::vector<int32_t> end_of_generation,
             const GeneratorOptions& options);
+  ~Generator();
 
   // Streamed text of a sample, as it becomes certain (a stop text is never shown in part).
   std::function<void(uint64_t index, uint64_t sample, std::string_view text)> on_text;

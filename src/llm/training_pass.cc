@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "llm/linear_backward.h"
+#include "tensor/attention_backward.h"
 #include "tensor/embedding.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
@@ -72,7 +73,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
     if (!options.recompute) per_row += SavedColumns(config, layer).total;
   }
   if (options.recompute) per_row += widest.saved;
-  per_row += 6 * config.hidden_size + widest.qkv + widest.attention + 4 * widest.intermediate +
+  per_row += 6 * config.hidden_size + 2 * widest.qkv + widest.attention + 4 * widest.intermediate +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   // The heads' vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
@@ -105,6 +106,7 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   dx_ = Tensor(max_rows, hidden);
   dnorm_ = Tensor(max_rows, hidden);
   dqkv_ = Tensor(max_rows, widest.qkv);
+  dkv_copy_ = Tensor(max_rows, widest.qkv);
   dattention_ = Tensor(max_rows, widest.attention);
   dgate_up_ = Tensor(max_rows, 2 * widest.intermediate);
   dactivation_ = Tensor(max_rows, widest.intermediate);
@@ -202,6 +204,8 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
 
   const size_t target_count = target_rows_.size();
+  target_lse_.resize(target_count);
+  for (size_t i = 0; i < target_count; ++i) target_lse_[i] = row_results_[i].lse;
   const int32_t head_index =
       model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head;
   Parameter* head = trainable.find(head_index);
@@ -209,7 +213,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
                                                               : head->target();
   merge_statistics(statistics,
                    tensor::head_backward(compute_, target_hidden_.rows_view(0, target_count),
-                                         model_.head(), targets_, row_results_.data(),
+                                         model_.head(), targets_, target_lse_.data(),
                                          target_gradient_.rows_view(0, target_count),
                                          head == nullptr ? nullptr : &head_gradient,
                                          target_groups_));
@@ -301,8 +305,19 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   TreeKv gradient(rows, config);
   tensor::attention_backward(compute_, shape, a.qkv.slice_cols(0, q_cols), a.attention, a.lse,
                              dattention, kv.runs(), gradient.own_tables(), dq);
-  tensor::load_kv_grad(compute_, shape, gradient.own(), dk, dv, false);
-  tensor::load_kv_grad(compute_, shape, gradient.copies(), dk, dv, true);
+  tensor::load_kv_grad(compute_, shape, gradient.own(), gradient.own_tables(), dk, dv);
+  // What the copies of an ancestor's tail collected belongs to the ancestor's rows.
+  const View<float> dk_copy = dkv_copy_.rows_view(0, m).slice_cols(0, kv_cols);
+  const View<float> dv_copy = dkv_copy_.rows_view(0, m).slice_cols(kv_cols, kv_cols);
+  for (size_t i = 0; i < gradient.copies().size(); ++i) {
+    const tensor::AttentionRun& copy = gradient.copies()[i];
+    tensor::load_kv_grad(compute_, shape, {&copy, 1}, gradient.copy_tables().subspan(i, 1),
+                         dk_copy, dv_copy);
+    tensor::add_rows(compute_, dk.slice_rows(copy.row_begin, copy.row_count),
+                     dk_copy.slice_rows(copy.row_begin, copy.row_count));
+    tensor::add_rows(compute_, dv.slice_rows(copy.row_begin, copy.row_count),
+                     dv_copy.slice_rows(copy.row_begin, copy.row_count));
+  }
   if (config.rope) {
     tensor::rope_backward(compute_, dq, config.head_count, config.head_dim,
                           rows.positions().data(), model_.rope);

@@ -75,12 +75,12 @@ class TrainingPass {
   std::vector<tensor::Tensor> x_in_;  // [M, H] per layer, and the last layer's output
   tensor::Tensor norm_, activation_, lora_, inverse_rms_, head_inverse_rms_, final_hidden_;
   tensor::Tensor target_hidden_, target_gradient_;
-  tensor::Tensor dx_, dnorm_, dqkv_, dattention_, dgate_up_, dactivation_, dlora_;
+  tensor::Tensor dx_, dnorm_, dqkv_, dkv_copy_, dattention_, dgate_up_, dactivation_, dlora_;
   // The targets of the pass on compacted rows.
   std::vector<PassTarget> targets_;
   std::vector<uint32_t> target_rows_;
   std::vector<tensor::TokenGroup> target_groups_;
-  std::vector<float> coefficients_, log_probs_;
+  std::vector<float> coefficients_, log_probs_, target_lse_;
   std::vector<tensor::HeadRowResult> row_results_;
 };
 

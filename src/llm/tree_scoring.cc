@@ -36,8 +36,8 @@ size_t largest_tree(std::span<const TreeExample> examples) {
 }
 
 TreeResult PlannedPass::result_of(size_t tree, const PassResult& result) const {
-  const size_t begin = target_begin[tree], count = target_begin[tree + 1] - begin;
-  return {result.log_probs.subspan(begin, count), result.rows.subspan(begin, count)};
+  const size_t begin = target_begin[tree], targets_here = target_begin[tree + 1] - begin;
+  return {result.log_probs.subspan(begin, targets_here), result.rows.subspan(begin, targets_here)};
 }
 
 void for_each_pass(std::span<const TreeExample> batch, size_t max_rows,

@@ -199,7 +199,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   const size_t max_rows = std::max(llm::largest_tree(all), llm::largest_tree(eval_trees));
 
   // The directory comes first: a refusal costs nothing yet.
-  const Json manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
+  const data::RunManifest manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
   RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite);
   const auto ref = reference_sums(job, config, examples, reference, job.output + "/reference.json");
   const auto eval_ref =
