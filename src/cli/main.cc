@@ -21,24 +21,10 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"quickstart", "the whole loop on the shipped example: preferences in, a better model out",
-     hone::cli::run_quickstart},
-    {"chat", "chat in the terminal, with one model or two side by side", hone::cli::run_chat},
     {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
     {"score", "the log-probability of every token of every row", hone::cli::run_score},
     {"tokenize", "text to token ids and pieces", hone::cli::run_tokenize},
     {"template", "render a chat template as transformers does", hone::cli::run_template},
-    {"data", "data check: what is in a file of rows, and what would be cut", hone::cli::run_data},
-    {"train", "train sft | dpo", hone::cli::run_train},
-    {"runs", "runs list | show | diff", hone::cli::run_runs},
-    {"replay", "compute a run's steps again and compare them to the bit", hone::cli::run_replay},
-    {"eval", "eval preferences: does the model prefer what people preferred", hone::cli::run_eval},
-    {"compare", "two reports on the same items: better, worse, or too few", hone::cli::run_compare},
-    {"model", "model info | export | quantize | merge", hone::cli::run_model},
-    {"selfcheck", "the same bits whatever the batch, the threads and the chunks",
-     hone::cli::run_selfcheck},
-    {"bench", "bench prefill | decode | score | train: this machine beside its ceiling",
-     hone::cli::run_bench},
 };
 
 std::string help() {
