@@ -21,6 +21,9 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
+    {"train", "train sft | dpo", hone::cli::run_train},
+    {"eval", "eval preferences: does the model prefer what people preferred", hone::cli::run_eval},
+    {"compare", "two reports on the same items: better, worse, or too few", hone::cli::run_compare},
     {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
     {"score", "the log-probability of every token of every row", hone::cli::run_score},
     {"tokenize", "text to token ids and pieces", hone::cli::run_tokenize},
