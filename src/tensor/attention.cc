@@ -69,8 +69,9 @@ HWY_INLINE void Join(float* HWY_RESTRICT record, float m, float l, const float* 
     return;
   }
   const bool keeps = record[0] >= m;
-  const float e = exp_f32(-std::fabs(record[0] - m));
-  const auto scale = hn::Set(d, e);
+  // One lane would do; the scalar function would call libm's fma from a baseline file.
+  const auto scale = Exp(d, hn::Neg(hn::Abs(hn::Set(d, record[0] - m))));
+  const float e = hn::GetLane(scale);
   if (keeps) {
     record[1] = std::fma(l, e, record[1]);
     for (size_t i = 0; i < n; i += lanes) {
