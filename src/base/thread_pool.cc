@@ -22,7 +22,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kSpin = std::chrono::microseconds(50);
-constexpr auto kSuspicious = std::chrono::microseconds(150);  // somebody else is on our cores
+// A wait this much longer than two of the caller's own tasks: somebody else is on our cores.
+constexpr auto kSuspicious = std::chrono::microseconds(150);
 constexpr uint32_t kJoinsWithoutSpin = 2000;
 
 void pause_core() {
@@ -135,17 +136,21 @@ struct ThreadPool::State {
 
   bool spins() const { return may_spin && joins_without_spin.load(std::memory_order_relaxed) == 0; }
 
-  void work(size_t thread) {
-    size_t task = 0;
+  // Returns how many tasks this thread ran.
+  size_t work(size_t thread) {
+    size_t task = 0, count = 0;
     while (shares[thread].take_first(task)) {
-      if (!run_task(task, thread)) return;
+      ++count;
+      if (!run_task(task, thread)) return count;
     }
     for (size_t next = 1; next < shares.size(); ++next) {
       Share& victim = shares[(thread + next) % shares.size()];
       while (victim.take_last(task)) {
-        if (!run_task(task, thread)) return;
+        ++count;
+        if (!run_task(task, thread)) return count;
       }
     }
+    return count;
   }
 
   bool run_task(size_t task, size_t thread) {
@@ -192,8 +197,8 @@ struct ThreadPool::State {
     if (sleepers.load() > 0) worker_bell.ring();
   }
 
-  // Closes the gate and waits for those inside.
-  void join() {
+  // Closes the gate and waits for those inside. began, count: the caller's own work on this job.
+  void join(Clock::time_point began, size_t count) {
     uint32_t left = joins_without_spin.load(std::memory_order_relaxed);
     if (left > 0) joins_without_spin.store(left - 1, std::memory_order_relaxed);
     auto empty = [&] { return (gate.load() & kInside) == 0; };
@@ -209,7 +214,8 @@ struct ThreadPool::State {
       }
       gate.fetch_and(~kCallerSleeps);
     }
-    if (Clock::now() - start > kSuspicious) {
+    const auto mean_task = (start - began) / static_cast<int64_t>(std::max<size_t>(count, 1));
+    if (Clock::now() - start > kSuspicious + 2 * mean_task) {
       joins_without_spin.store(kJoinsWithoutSpin, std::memory_order_relaxed);
     }
   }
@@ -286,8 +292,9 @@ void ThreadPool::run_erased(size_t tasks, const void* body, Call call) {
   uint64_t job = state.gate.load(std::memory_order_relaxed) / State::kNextJob + 1;
   state.gate.store(job * State::kNextJob | State::kOpen);
   state.wake_workers();
-  state.work(0);
-  state.join();
+  const Clock::time_point began = Clock::now();
+  const size_t count = state.work(0);
+  state.join(began, count);
   if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
 }
 
