@@ -165,7 +165,8 @@ void print_info(const Json& info) {
   std::string types;
   for (const auto& [name, size] : info.at("tensors").as_object()) {
     types += (types.empty() ? "" : ", ") + name + " " + number_of(size, "tensors") +
-             (size.at("tensors").as_int() == 1 ? " tensor (" : " tensors (") + bytes_text(static_cast<uint64_t>(size.at("bytes").as_int())) + ")";
+             (size.at("tensors").as_int() == 1 ? " tensor (" : " tensors (") +
+             bytes_text(static_cast<uint64_t>(size.at("bytes").as_int())) + ")";
   }
   print_line("types", types);
   const Json& tokenizer = info.at("tokenizer");
