@@ -27,6 +27,9 @@ constexpr Command kCommands[] = {
     {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
     {"score", "the log-probability of every token of every row", hone::cli::run_score},
     {"tokenize", "text to token ids and pieces", hone::cli::run_tokenize},
+    {"selfcheck", "batches, threads and cuts change no bit: one hash", hone::cli::run_selfcheck},
+    {"data", "check a file of rows before training", hone::cli::run_data},
+    {"model", "info, export, quantize, merge: model files in and out", hone::cli::run_model},
     {"template", "render a chat template as transformers does", hone::cli::run_template},
 };
 
