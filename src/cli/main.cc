@@ -21,6 +21,8 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
+    {"quickstart", "the whole loop on the shipped example: preferences in, a better model out",
+     hone::cli::run_quickstart},
     {"train", "train sft | dpo", hone::cli::run_train},
     {"eval", "eval preferences: does the model prefer what people preferred", hone::cli::run_eval},
     {"compare", "two reports on the same items: better, worse, or too few", hone::cli::run_compare},
