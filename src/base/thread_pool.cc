@@ -24,7 +24,10 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kSpin = std::chrono::microseconds(50);
 // A wait this much longer than two of the caller's own tasks: somebody else is on our cores.
 constexpr auto kSuspicious = std::chrono::microseconds(150);
-constexpr uint32_t kJoinsWithoutSpin = 2000;
+// Then spinning is left out for so many joins: few after a single such wait, four times as many each
+// time another follows soon. A wait that was parked says nothing: waking a core can take as long.
+constexpr uint32_t kFewestWithoutSpin = 64, kMostWithoutSpin = 2048;
+constexpr uint32_t kSoon = 512;  // joins
 
 void pause_core() {
 #if defined(__x86_64__)
@@ -199,8 +202,12 @@ struct ThreadPool::State {
 
   // Closes the gate and waits for those inside. began, count: the caller's own work on this job.
   void join(Clock::time_point began, size_t count) {
-    uint32_t left = joins_without_spin.load(std::memory_order_relaxed);
-    if (left > 0) joins_without_spin.store(left - 1, std::memory_order_relaxed);
+    const uint32_t left = joins_without_spin.load(std::memory_order_relaxed);
+    if (left > 0) {
+      joins_without_spin.store(left - 1, std::memory_order_relaxed);
+    } else {
+      ++joins_with_spin;
+    }
     auto empty = [&] { return (gate.load() & kInside) == 0; };
     if ((gate.fetch_and(~kOpen) & kInside) == 0) return;
 
@@ -215,8 +222,11 @@ struct ThreadPool::State {
       gate.fetch_and(~kCallerSleeps);
     }
     const auto mean_task = (start - began) / static_cast<int64_t>(std::max<size_t>(count, 1));
-    if (Clock::now() - start > kSuspicious + 2 * mean_task) {
-      joins_without_spin.store(kJoinsWithoutSpin, std::memory_order_relaxed);
+    if (left == 0 && Clock::now() - start > kSuspicious + 2 * mean_task) {
+      pause = joins_with_spin > kSoon ? kFewestWithoutSpin
+                                      : std::clamp(4 * pause, kFewestWithoutSpin, kMostWithoutSpin);
+      joins_with_spin = 0;
+      joins_without_spin.store(pause, std::memory_order_relaxed);
     }
   }
 
@@ -229,6 +239,7 @@ struct ThreadPool::State {
   const void* body = nullptr;
   Call call = nullptr;
   std::thread::id caller;  // who was pinned as thread 0; touched by the caller alone
+  uint32_t joins_with_spin = 0, pause = 0;  // caller only: since the last suspicious wait; its price
 
   // The gate's neighbours on a line of their own: workers read it while they spin.
   alignas(64) std::atomic<uint64_t> gate{0};
