@@ -1,0 +1,31 @@
+#pragma once
+// Every command: a function from its arguments to an exit code. One file each.
+//
+// Exit codes (docs/cli.md): 0 done; 1 the work failed; 2 wrong usage or unreadable input; 3 the
+// question was answered with no; 130 interrupted, everything saved. Failures are thrown as
+// hone::Error and become 1 or 2 in main.cc.
+
+#include <string>
+#include <vector>
+
+namespace hone::cli {
+
+using Arguments = std::vector<std::string>;
+
+int run_bench(const Arguments& arguments);
+int run_chat(const Arguments& arguments);
+int run_compare(const Arguments& arguments);
+int run_data(const Arguments& arguments);       // data check
+int run_eval(const Arguments& arguments);       // eval preferences
+int run_generate(const Arguments& arguments);
+int run_model(const Arguments& arguments);      // model info | export | quantize | merge
+int run_quickstart(const Arguments& arguments);
+int run_replay(const Arguments& arguments);
+int run_runs(const Arguments& arguments);       // runs list | show | diff
+int run_score(const Arguments& arguments);
+int run_selfcheck(const Arguments& arguments);
+int run_template(const Arguments& arguments);
+int run_tokenize(const Arguments& arguments);
+int run_train(const Arguments& arguments);      // train sft | dpo
+
+}  // namespace hone::cli

@@ -1,0 +1,77 @@
+#pragma once
+// What most commands share: options, a loaded model with its words and digests, memory, interrupts.
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "cli/options.h"
+#include "llm/generator.h"
+#include "llm/lora.h"
+#include "llm/model.h"
+#include "llm/text_codec.h"
+#include "tensor/compute.h"
+
+namespace hone::cli {
+
+struct CommonOptions {
+  bool json = false, quiet = false;
+  size_t threads = 0;        // 0 = all that the process may use
+  uint64_t seed = 42;
+  std::string memory_limit;  // "" = 90 % of what is available
+
+  void add_to(Options& options);
+  uint64_t memory_limit_bytes() const;
+};
+
+// Throws too_large with the numbers and the option that lowers them when `bytes` exceed the limit.
+void check_memory(const CommonOptions& common, uint64_t bytes, const std::string& what,
+                  const std::string& how_to_lower);
+uint64_t available_memory();  // bytes: what the cgroup or the machine still has
+
+struct ModelOptions {
+  std::string model, adapter;
+  void add_to(Options& options);
+};
+
+struct LoadedModel {
+  llm::Model model;
+  std::optional<llm::TextCodec> codec;
+  std::optional<llm::LoraAdapter> adapter;
+  std::vector<int32_t> end_of_generation;
+
+
+  const llm::LoraAdapter* adapter_or_null() const { return adapter ? &*adapter : nullptr; }
+  const llm::TextCodec& text() const;  // throws when the model has no tokenizer
+};
+LoadedModel load(tensor::Compute& compute, const ModelOptions& options);
+// SHA-256 of a model file, or of a directory (docs/formats/digest.md).
+std::string model_digest(const std::string& path);
+
+// The ids of a prompt row: {"prompt": text or messages} or {"prompt_ids"}.
+std::vector<int32_t> prompt_ids(const LoadedModel& loaded, const Json& row,
+                                const std::string& where);
+
+struct SamplingFlags {
+  llm::SamplingOptions sampling;
+  size_t max_tokens = 256;
+  std::vector<std::string> stop;
+  void add_to(Options& options);
+};
+
+// A file read line by line as JSON; errors name file:line.
+std::vector<Json> read_json_lines(const std::string& path);
+
+// True once Ctrl-C or SIGTERM came; the handlers are set by the first call.
+const std::atomic<bool>& interrupted();
+
+std::string program_version();  // "0.1.0"
+std::string program_commit();
+
+// "5.2 GB"
+std::string bytes_text(uint64_t bytes);
+
+}  // namespace hone::cli

@@ -1,0 +1,92 @@
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/options.h"
+#include "tensor/compute.h"
+#include "tensor/recipe.h"
+
+namespace {
+
+using hone::cli::Arguments;
+
+struct Command {
+  const char* name;
+  const char* what;
+  int (*run)(const Arguments&);
+};
+
+constexpr Command kCommands[] = {
+    {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
+    {"score", "the log-probability of every token of every row", hone::cli::run_score},
+    {"tokenize", "text to token ids and pieces", hone::cli::run_tokenize},
+    {"template", "render a chat template as transformers does", hone::cli::run_template},
+};
+
+std::string help() {
+  std::string text =
+      "hone turns human judgement into a better open language model.\n\n"
+      "Usage: hone COMMAND [options]        hone COMMAND --help shows examples\n\n";
+  for (const Command& command : kCommands) {
+    std::string name = command.name;
+    name.resize(12, ' ');
+    text += "  " + name + command.what + "\n";
+  }
+  return text + "\n  --version   version, commit, numerics recipe, instruction set\n";
+}
+
+int exit_code(const hone::Error& error) {
+  switch (error.code()) {
+    case hone::ErrorCode::kInvalidInput:
+    case hone::ErrorCode::kNotFound:
+    case hone::ErrorCode::kConflict:
+    case hone::ErrorCode::kCorruptData:
+    case hone::ErrorCode::kTooLarge:
+      return 2;
+    default:
+      return 1;
+  }
+}
+
+int run(const Arguments& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
+    std::fputs(help().c_str(), stdout);
+    return words.empty() ? 2 : 0;
+  }
+  if (words[0] == "--version") {
+    std::printf("hone %s (%s), recipe %s, %s\n", hone::cli::program_version().c_str(),
+                hone::cli::program_commit().c_str(), hone::tensor::kRecipe,
+                hone::tensor::instruction_set());
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (words[0] == command.name) return command.run({words.begin() + 1, words.end()});
+    names.emplace_back(command.name);
+  }
+  const std::string close = hone::cli::nearest(words[0], names);
+  throw hone::invalid_input("\"" + words[0] + "\" is not a command of hone" +
+                            (close.empty() ? "" : "; did you mean " + close + "?") +
+                            " (hone --help lists them)");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const hone::Error& error) {
+    std::fprintf(stderr, "hone: %s\n", error.message().c_str());
+    return exit_code(error);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "hone: out of memory: close other programs or use a smaller batch\n");
+    return 1;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "hone: %s\nThis is a bug of Hone's: please report it.\n", error.what());
+    return 1;
+  }
+}

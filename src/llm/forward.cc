@@ -1,0 +1,229 @@
+#include "llm/forward.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "tensor/matmul.h"
+#include "tensor/rms_norm.h"
+#include "tensor/rope.h"
+#include "tensor/swiglu.h"
+
+namespace hone::llm {
+
+using tensor::Compute;
+using tensor::MatmulPart;
+using tensor::View;
+
+void Rows::clear() {
+  tokens.clear();
+  positions.clear();
+  runs.clear();
+}
+
+void Rows::append(KvCache::SequenceId sequence, size_t kv_begin,
+                  std::span<const int32_t> new_tokens) {
+  runs.push_back({size(), new_tokens.size(), kv_begin, sequence});
+  tokens.insert(tokens.end(), new_tokens.begin(), new_tokens.end());
+  for (size_t i = 0; i < new_tokens.size(); ++i) {
+    positions.push_back(static_cast<int32_t>(kv_begin + i));
+  }
+}
+
+tensor::AttentionShape attention_shape(const LayerConfig& config) {
+  tensor::AttentionShape shape;
+  shape.head_count = config.head_count;
+  shape.kv_head_count = config.kv_head_count;
+  shape.head_dim = config.head_dim;
+  shape.scale = 1.0f / __builtin_sqrtf(static_cast<float>(config.head_dim));
+  shape.window = config.sliding_window;
+  return shape;
+}
+
+void linear_forward(Compute& compute, const Layer& layer, const LoraLayer* lora,
+                    std::span<const LinearCall> calls, bool accumulate,
+                    View<float> lora_scratch) {
+  HONE_CHECK(calls.size() <= 3);
+  MatmulPart base[3], down[3], up[3];
+  size_t lora_count = 0, column = 0;
+  for (size_t i = 0; i < calls.size(); ++i) {
+    const LinearCall& call = calls[i];
+    const Linear& linear = layer[call.kind];
+    base[i] = {call.x, &linear.weight, call.y, linear.bias.empty() ? nullptr : linear.bias.data(),
+               accumulate, 1.0f};
+    if (lora == nullptr || (*lora)[call.kind].empty()) continue;
+    const LoraPair& pair = (*lora)[call.kind];
+    const View<float> h =
+        lora_scratch.slice_rows(0, call.x.rows).slice_cols(column, pair.rank());
+    column += pair.rank();
+    down[lora_count] = {call.x, &pair.a, h, nullptr, false, 1.0f};
+    up[lora_count] = {h, &pair.b, call.y, nullptr, true, pair.scale};
+    ++lora_count;
+  }
+  tensor::matmul(compute, {base, calls.size()});
+  if (lora_count == 0) return;
+  tensor::matmul(compute, {down, lora_count});
+  tensor::matmul(compute, {up, lora_count});
+}
+
+void embed(Compute& compute, const Model& model, std::span<const int32_t> tokens,
+           View<float> out) {
+  const auto look_up = [&](size_t r) {
+    model.embedding.read_row(static_cast<size_t>(tokens[r]), out.row(r));
+  };
+  constexpr size_t kRowsPerTask = 16;
+  if (tokens.size() <= kRowsPerTask) {
+    for (size_t r = 0; r < tokens.size(); ++r) look_up(r);
+    return;
+  }
+  const size_t tasks = (tokens.size() + kRowsPerTask - 1) / kRowsPerTask;
+  compute.pool().run(tasks, [&](size_t task, size_t) {
+    const size_t end = std::min(tokens.size(), (task + 1) * kRowsPerTask);
+    for (size_t r = task * kRowsPerTask; r < end; ++r) look_up(r);
+  });
+}
+
+namespace {
+
+void copy_rows(View<const float> from, View<float> to) {
+  if (from.data == to.data) return;
+  for (size_t r = 0; r < from.rows; ++r) {
+    std::memcpy(to.row(r), from.row(r), from.cols * sizeof(float));
+  }
+}
+
+void attention_half(Compute& compute, const Model& model, size_t index, const LoraLayer* lora,
+                    std::span<const int32_t> positions, const LayerKv& kv,
+                    const LayerActivations& a) {
+  const Layer& layer = model.layers[index];
+  const LayerConfig& config = model.config.layers[index];
+  const size_t q_cols = config.head_count * config.head_dim;
+  const size_t k_cols = config.kv_head_count * config.head_dim;
+  const View<float> q = a.qkv.slice_cols(0, q_cols);
+  const View<float> k = a.qkv.slice_cols(q_cols, k_cols);
+  const View<float> v = a.qkv.slice_cols(q_cols + k_cols, k_cols);
+
+  tensor::rms_norm(compute, a.x_in, layer.attention_norm.data(), model.config.rms_norm_eps, a.norm,
+                   a.inverse_rms_attention);
+  const LinearCall calls[] = {
+      {LinearKind::kQ, a.norm, q}, {LinearKind::kK, a.norm, k}, {LinearKind::kV, a.norm, v}};
+  linear_forward(compute, layer, lora, calls, false, a.lora);
+  if (config.qk_norm) {
+    if (a.qkv_raw.data != nullptr) copy_rows(a.qkv.slice_cols(0, q_cols + k_cols), a.qkv_raw);
+    tensor::rms_norm_heads(compute, q, config.head_count, config.head_dim, layer.q_norm.data(),
+                           model.config.rms_norm_eps, q, a.inverse_rms_q);
+    tensor::rms_norm_heads(compute, k, config.kv_head_count, config.head_dim, layer.k_norm.data(),
+                           model.config.rms_norm_eps, k, a.inverse_rms_k);
+  }
+  if (config.rope) {
+    tensor::rope(compute, q, config.head_count, config.head_dim, positions.data(), model.rope);
+    tensor::rope(compute, k, config.kv_head_count, config.head_dim, positions.data(), model.rope);
+  }
+  const tensor::AttentionShape shape = attention_shape(config);
+  tensor::store_kv(compute, shape, k, v, kv.stores);
+  tensor::attention(compute, shape, q, kv.runs, a.attention, a.lse);
+  copy_rows(a.x_in, a.x_mid);
+  const LinearCall out[] = {{LinearKind::kO, a.attention, a.x_mid}};
+  linear_forward(compute, layer, lora, out, true, a.lora);
+}
+
+void mlp_half(Compute& compute, const Model& model, size_t index, const LoraLayer* lora,
+              const LayerActivations& a) {
+  const Layer& layer = model.layers[index];
+  const size_t f = model.config.layers[index].intermediate_size;
+  tensor::rms_norm(compute, a.x_mid, layer.mlp_norm.data(), model.config.rms_norm_eps, a.norm,
+                   a.inverse_rms_mlp);
+  const LinearCall calls[] = {{LinearKind::kGate, a.norm, a.gate_up.slice_cols(0, f)},
+                              {LinearKind::kUp, a.norm, a.gate_up.slice_cols(f, f)}};
+  linear_forward(compute, layer, lora, calls, false, a.lora);
+  tensor::swiglu(compute, a.gate_up, a.activation);
+  copy_rows(a.x_mid, a.x_out);
+  const LinearCall out[] = {{LinearKind::kDown, a.activation, a.x_out}};
+  linear_forward(compute, layer, lora, out, true, a.lora);
+}
+
+size_t max_qkv_cols(const ModelConfig& config) {
+  size_t cols = 0;
+  for (const LayerConfig& layer : config.layers) {
+    cols = std::max(cols, (layer.head_count + 2 * layer.kv_head_count) * layer.head_dim);
+  }
+  return cols;
+}
+
+size_t max_attention_cols(const ModelConfig& config) {
+  size_t cols = 0;
+  for (const LayerConfig& layer : config.layers) {
+    cols = std::max(cols, layer.head_count * layer.head_dim);
+  }
+  return cols;
+}
+
+size_t max_intermediate(const ModelConfig& config) {
+  size_t f = 0;
+  for (const LayerConfig& layer : config.layers) f = std::max(f, layer.intermediate_size);
+  return f;
+}
+
+}  // namespace
+
+void layer_forward(Compute& compute, const Model& model, size_t layer, const LoraLayer* lora,
+                   std::span<const int32_t> positions, const LayerKv& kv,
+                   const LayerActivations& a) {
+  attention_half(compute, model, layer, lora, positions, kv, a);
+  mlp_half(compute, model, layer, lora, a);
+}
+
+Workspace::Workspace(const Model& model, const LoraAdapter* adapter, size_t max_rows)
+    : max_rows_(max_rows),
+      x_(max_rows, model.config.hidden_size),
+      norm_(max_rows, model.config.hidden_size),
+      qkv_(max_rows, max_qkv_cols(model.config)),
+      attention_(max_rows, max_attention_cols(model.config)),
+      gate_up_(max_rows, 2 * max_intermediate(model.config)),
+      activation_(max_rows, max_intermediate(model.config)),
+      lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()) {}
+
+size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank,
+                                size_t max_rows) {
+  return max_rows * sizeof(float) *
+         (2 * config.hidden_size + max_qkv_cols(config) + max_attention_cols(config) +
+          3 * max_intermediate(config) + 3 * max_lora_rank);
+}
+
+View<const float> forward(Compute& compute, const Model& model, const LoraAdapter* adapter,
+                          const Rows& rows, const KvCache& cache, Workspace& w) {
+  const size_t m = rows.size();
+  HONE_CHECK(m <= w.max_rows_);
+  std::vector<std::vector<float*>> blocks(rows.runs.size());
+  std::vector<tensor::AttentionRun> runs(rows.runs.size());
+  std::vector<tensor::AttentionRun> stores(rows.runs.size());
+  const View<float> x = w.x_.rows_view(0, m);
+  embed(compute, model, rows.tokens, x);
+  for (size_t index = 0; index < model.layers.size(); ++index) {
+    const LayerConfig& config = model.config.layers[index];
+    for (size_t i = 0; i < rows.runs.size(); ++i) {
+      const RowRun& run = rows.runs[i];
+      cache.layer_blocks(run.sequence, index, &blocks[i]);
+      runs[i] = {run.row_begin, run.row_count, run.kv_begin, blocks[i].data()};
+      stores[i] = {run.row_begin, run.row_count, run.kv_begin, blocks[i].data()};
+    }
+    LayerActivations a;
+    const size_t q_cols = config.head_count * config.head_dim;
+    const size_t kv_cols = config.kv_head_count * config.head_dim;
+    a.x_in = a.x_mid = a.x_out = x;
+    a.norm = w.norm_.rows_view(0, m);
+    a.qkv = w.qkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
+    a.attention = w.attention_.rows_view(0, m).slice_cols(0, q_cols);
+    a.gate_up = w.gate_up_.rows_view(0, m).slice_cols(0, 2 * config.intermediate_size);
+    a.activation = w.activation_.rows_view(0, m).slice_cols(0, config.intermediate_size);
+    if (adapter != nullptr) a.lora = w.lora_.rows_view(0, m);
+    layer_forward(compute, model, index, adapter == nullptr ? nullptr : &adapter->layers[index],
+                  rows.positions, {stores, runs}, a);
+  }
+  const View<float> hidden = w.norm_.rows_view(0, m);
+  tensor::rms_norm(compute, x, model.final_norm.data(), model.config.rms_norm_eps, hidden,
+                   nullptr);
+  return hidden;
+}
+
+}  // namespace hone::llm

@@ -1,0 +1,115 @@
+#pragma once
+// The one forward pass: prefill, decoding, scoring and training run these functions on rows.
+//
+// The only input is rows of {token, sequence node, kv index, rope position} (decisions 1.1). What
+// a row computes depends on its token, its position and the keys and values of its path, and on
+// nothing else: not on the other rows of the pass, the number of threads or the way a text was cut
+// into passes. Every operation below keeps that promise by itself (docs/numerics.md).
+//
+//   x = embedding[token]
+//   per layer: h = rms_norm(x);  q, k, v = linear(h);  [norm per head];  rope;  keep k and v
+//              x += linear_o(attention(q));  x += linear_down(swiglu(linear(rms_norm(x))))
+//   hidden = rms_norm(x)
+//
+// Thread rule: one pass at a time on one Compute and one Workspace; many may share the Model.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "llm/kv_cache.h"
+#include "llm/lora.h"
+#include "llm/model.h"
+#include "tensor/attention.h"
+#include "tensor/compute.h"
+#include "tensor/memory.h"
+
+namespace hone::llm {
+
+// Consecutive rows of one sequence: row r of the run is kv index kv_begin + r.
+struct RowRun {
+  size_t row_begin = 0;
+  size_t row_count = 0;
+  size_t kv_begin = 0;
+  KvCache::SequenceId sequence = 0;
+};
+
+struct Rows {
+  std::vector<int32_t> tokens;     // one per row
+  std::vector<int32_t> positions;  // rope position of each row
+  std::vector<RowRun> runs;        // cover all rows, in order
+
+  size_t size() const { return tokens.size(); }
+  void clear();
+  // Appends tokens at kv indices [kv_begin, kv_begin + tokens.size()), positions equal to them.
+  void append(KvCache::SequenceId sequence, size_t kv_begin, std::span<const int32_t> tokens);
+};
+
+// What one layer computes for M rows. Inference reuses one of these for all layers; training keeps
+// the saved part of each layer (llm/backward.h).
+struct LayerActivations {
+  tensor::View<float> x_in;         // [M, H] residual stream before the layer        (saved)
+  tensor::View<float> qkv_raw;      // [M, q + k] before the norm per head, or empty (saved)
+  tensor::View<float> qkv;          // [M, q + k + v] after rope                      (saved)
+  tensor::View<float> attention;    // [M, heads * head_dim]                          (saved)
+  tensor::View<float> lse;          // [M, heads], empty in inference                 (saved)
+  tensor::View<float> x_mid;        // [M, H] after attention; may be x_in itself     (saved)
+  tensor::View<float> gate_up;      // [M, 2 F]                                       (saved)
+  tensor::View<float> x_out;        // [M, H]; may be x_mid itself
+  tensor::View<float> norm;         // [M, H] scratch: either norm's output
+  tensor::View<float> activation;   // [M, F] scratch
+  tensor::View<float> lora;         // [M, 3 * max rank] scratch, empty without adapter
+  float* inverse_rms_attention = nullptr;  // [M] or null                             (saved)
+  float* inverse_rms_mlp = nullptr;        // [M] or null                             (saved)
+  float* inverse_rms_q = nullptr;          // [M * heads] or null, with qk_norm       (saved)
+  float* inverse_rms_k = nullptr;          // [M * kv heads] or null                  (saved)
+};
+
+// Where a layer's keys and values go, and what each run attends to.
+struct LayerKv {
+  std::span<const tensor::AttentionRun> stores;
+  std::span<const tensor::AttentionRun> runs;
+};
+
+tensor::AttentionShape attention_shape(const LayerConfig& config);
+
+void layer_forward(tensor::Compute& compute, const Model& model, size_t layer,
+                   const LoraLayer* lora, std::span<const int32_t> positions, const LayerKv& kv,
+                   const LayerActivations& a);
+
+// The linear maps with their adapters: y = W x (+ bias), then y += scale * B (A x).
+struct LinearCall {
+  LinearKind kind;
+  tensor::View<const float> x;
+  tensor::View<float> y;
+};
+// All calls share x's rows; `accumulate` adds to y (residual stream). lora_scratch: [M, ranks].
+void linear_forward(tensor::Compute& compute, const Layer& layer, const LoraLayer* lora,
+                    std::span<const LinearCall> calls, bool accumulate,
+                    tensor::View<float> lora_scratch);
+
+void embed(tensor::Compute& compute, const Model& model, std::span<const int32_t> tokens,
+           tensor::View<float> out);
+
+// Memory of an inference pass of at most max_rows rows.
+class Workspace {
+ public:
+  Workspace(const Model& model, const LoraAdapter* adapter, size_t max_rows);
+  static size_t planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows);
+  size_t max_rows() const { return max_rows_; }
+
+ private:
+  friend tensor::View<const float> forward(tensor::Compute&, const Model&, const LoraAdapter*,
+                                           const Rows&, const KvCache&, Workspace&);
+  size_t max_rows_;
+  tensor::Tensor x_, norm_, qkv_, attention_, gate_up_, activation_, lora_;
+};
+
+// Runs all layers; the rows' keys and values go to their sequences, which the caller has extended
+// (KvCache::extend) to hold them. Returns the final norm's output, one row a row; valid until the
+// next pass on this workspace.
+tensor::View<const float> forward(tensor::Compute& compute, const Model& model,
+                                  const LoraAdapter* adapter, const Rows& rows,
+                                  const KvCache& cache, Workspace& workspace);
+
+}  // namespace hone::llm

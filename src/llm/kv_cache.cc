@@ -1,0 +1,122 @@
+#include "llm/kv_cache.h"
+
+#include <cstring>
+
+#include "base/check.h"
+#include "tensor/attention.h"
+
+namespace hone::llm {
+
+namespace {
+size_t layer_floats(const LayerConfig& layer) {
+  return layer.kv_head_count * tensor::kv_block_floats(layer.head_dim);
+}
+}  // namespace
+
+size_t KvCache::page_bytes(const ModelConfig& config) {
+  size_t floats = 0;
+  for (const LayerConfig& layer : config.layers) floats += layer_floats(layer);
+  return floats * sizeof(float);
+}
+
+KvCache::KvCache(const ModelConfig& config, size_t page_count)
+    : page_floats_(page_bytes(config) / sizeof(float)),
+      page_count_(page_count),
+      memory_(page_count * page_bytes(config)),
+      references_(page_count, 0) {
+  size_t offset = 0;
+  for (const LayerConfig& layer : config.layers) {
+    layer_offset_.push_back(offset);
+    offset += layer_floats(layer);
+  }
+  free_.reserve(page_count);
+  for (size_t i = page_count; i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
+}
+
+float* KvCache::page(uint32_t index) const { return memory_.as<float>() + index * page_floats_; }
+
+uint32_t KvCache::take_page() {
+  const uint32_t index = free_.back();
+  free_.pop_back();
+  references_[index] = 1;
+  return index;
+}
+
+void KvCache::drop_page(uint32_t index) {
+  HONE_CHECK(references_[index] > 0);
+  if (--references_[index] == 0) free_.push_back(index);
+}
+
+KvCache::SequenceId KvCache::create() {
+  SequenceId id;
+  if (unused_ids_.empty()) {
+    id = static_cast<SequenceId>(sequences_.size());
+    sequences_.emplace_back();
+  } else {
+    id = unused_ids_.back();
+    unused_ids_.pop_back();
+  }
+  sequences_[id].live = true;
+  return id;
+}
+
+KvCache::SequenceId KvCache::fork(SequenceId parent, size_t length) {
+  HONE_CHECK(length <= sequences_[parent].length);
+  const SequenceId child = create();
+  const Sequence& from = sequences_[parent];
+  Sequence& to = sequences_[child];
+  to.pages.assign(from.pages.begin(),
+                  from.pages.begin() + static_cast<std::ptrdiff_t>(pages_for(length)));
+  to.length = length;
+  for (uint32_t page_index : to.pages) ++references_[page_index];
+  return child;
+}
+
+void KvCache::release(SequenceId sequence) {
+  truncate(sequence, 0);
+  sequences_[sequence].live = false;
+  unused_ids_.push_back(sequence);
+}
+
+size_t KvCache::length(SequenceId sequence) const { return sequences_[sequence].length; }
+
+bool KvCache::extend(SequenceId sequence, size_t count) {
+  Sequence& s = sequences_[sequence];
+  HONE_CHECK(s.live);
+  if (count == 0) return true;
+  const bool partial = s.length % kPagePositions != 0;
+  const bool copy = partial && references_[s.pages.back()] > 1;
+  const size_t fresh = pages_for(s.length + count) - s.pages.size();
+  if (free_.size() < fresh + (copy ? 1 : 0)) return false;
+  if (copy) {  // the page that both the fork and its parent would write to
+    const uint32_t shared = s.pages.back();
+    const uint32_t own = take_page();
+    std::memcpy(page(own), page(shared), page_floats_ * sizeof(float));
+    drop_page(shared);
+    s.pages.back() = own;
+  }
+  for (size_t i = 0; i < fresh; ++i) {
+    const uint32_t index = take_page();
+    std::memset(page(index), 0, page_floats_ * sizeof(float));
+    s.pages.push_back(index);
+  }
+  s.length += count;
+  return true;
+}
+
+void KvCache::truncate(SequenceId sequence, size_t length) {
+  Sequence& s = sequences_[sequence];
+  HONE_CHECK(s.live && length <= s.length);
+  while (s.pages.size() > pages_for(length)) {
+    drop_page(s.pages.back());
+    s.pages.pop_back();
+  }
+  s.length = length;
+}
+
+void KvCache::layer_blocks(SequenceId sequence, size_t layer, std::vector<float*>* out) const {
+  out->clear();
+  for (uint32_t index : sequences_[sequence].pages) out->push_back(page(index) + layer_offset_[layer]);
+}
+
+}  // namespace hone::llm

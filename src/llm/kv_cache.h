@@ -1,0 +1,70 @@
+#pragma once
+// Keys and values of many sequences in pages of 64 positions, shared between forks.
+//
+// A page holds all layers' streams of 64 positions of one sequence path (decisions 1.2); its
+// layout inside a layer is tensor/attention.h's. A fork shares every full page with its parent and
+// copies the page that both would write to. Pages are zeroed when taken. All memory is taken at
+// construction, so the peak is known before the start.
+//
+// Thread rule: one thread; the forward pass writes the pages of the runs that it was given.
+
+#include <cstdint>
+#include <vector>
+
+#include "llm/model_config.h"
+#include "tensor/memory.h"
+
+namespace hone::llm {
+
+inline constexpr size_t kPagePositions = 64;
+
+class KvCache {
+ public:
+  using SequenceId = uint32_t;
+
+  KvCache(const ModelConfig& config, size_t page_count);
+  static size_t page_bytes(const ModelConfig& config);
+  // Pages for a sequence of that many positions.
+  static size_t pages_for(size_t positions) {
+    return (positions + kPagePositions - 1) / kPagePositions;
+  }
+
+  SequenceId create();
+  // A new sequence whose first `length` positions are the parent's.
+  SequenceId fork(SequenceId parent, size_t length);
+  void release(SequenceId sequence);
+
+  size_t length(SequenceId sequence) const;  // positions written or reserved
+  // Makes positions [length, length + count) writable. False, and nothing changed, when there are
+  // not enough free pages.
+  [[nodiscard]] bool extend(SequenceId sequence, size_t count);
+  // Forgets positions from `length` on.
+  void truncate(SequenceId sequence, size_t length);
+
+  size_t free_pages() const { return free_.size(); }
+  size_t page_count() const { return page_count_; }
+
+  // One pointer a page: where the layer's blocks begin. Valid until the sequence changes.
+  void layer_blocks(SequenceId sequence, size_t layer, std::vector<float*>* out) const;
+
+ private:
+  struct Sequence {
+    std::vector<uint32_t> pages;
+    size_t length = 0;
+    bool live = false;
+  };
+  float* page(uint32_t index) const;
+  uint32_t take_page();
+  void drop_page(uint32_t index);
+
+  size_t page_floats_;
+  size_t page_count_;
+  std::vector<size_t> layer_offset_;  // floats into a page
+  tensor::Buffer memory_;
+  std::vector<uint32_t> free_;
+  std::vector<uint32_t> references_;
+  std::vector<Sequence> sequences_;
+  std::vector<SequenceId> unused_ids_;
+};
+
+}  // namespace hone::llm

@@ -1,0 +1,56 @@
+#pragma once
+// LoRA (Hu et al. 2021; PEFT's names): y += scale * B (A x) on chosen linear maps.
+//
+// Base and adapter are computed apart, in serving as in training: W + BA rounds differently.
+// Every sum is matmul's, so an adapter's answer does not depend on the batch either.
+
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "llm/model.h"
+#include "tensor/panels.h"
+
+namespace hone::llm {
+
+struct LoraPair {
+  tensor::PanelMatrix a;  // [r, in], f32
+  tensor::PanelMatrix b;  // [out, r], f32
+  float scale = 0;        // alpha / r, or alpha / sqrt(r) with rsLoRA
+  double alpha = 0;
+
+  size_t rank() const { return a.rows(); }
+  bool empty() const { return a.rows() == 0; }
+};
+
+struct LoraLayer {
+  LoraPair pair[kLinearKinds];
+  LoraPair& operator[](LinearKind kind) { return pair[static_cast<size_t>(kind)]; }
+  const LoraPair& operator[](LinearKind kind) const { return pair[static_cast<size_t>(kind)]; }
+};
+
+struct LoraAdapter {
+  std::vector<LoraLayer> layers;  // one per layer of the model
+  bool use_rslora = false;
+  size_t max_rank() const;
+};
+
+struct LoraOptions {
+  size_t r = 16;
+  double alpha = 0;  // 0 = 2 r
+  bool use_rslora = false;
+  std::vector<std::string> target_modules;  // "q_proj", ...; empty = all linear
+};
+
+// A: uniform in +-1/sqrt(in) (PEFT's kaiming_uniform with a = sqrt 5), from the stream of
+// (seed, module); B: zero, so that training starts from the base model.
+LoraAdapter make_lora(const Model& model, const LoraOptions& options, uint64_t seed);
+
+// PEFT directory. Refuses an adapter made for another model, or one that asks what Hone
+// cannot do, by name.
+LoraAdapter load_lora(const Model& model, const std::string& directory);
+// Writes a PEFT directory; base_model is what adapter_config.json will name.
+void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapter,
+               const std::string& base_model);
+
+}  // namespace hone::llm

@@ -1,0 +1,32 @@
+#pragma once
+// Summed log-probabilities of both answers of preference pairs under a model: references of DPO,
+// implicit rewards, evaluation. The training forward, so the same bits as training sees.
+
+#include <functional>
+#include <vector>
+
+#include "llm/lora.h"
+#include "llm/model.h"
+#include "llm/tokenized_rows.h"
+
+namespace hone::llm {
+
+struct PairSums {
+  double chosen = 0, rejected = 0;
+};
+
+struct PairScoreOptions {
+  size_t max_tokens_per_pass = 512;
+  bool prefix_sharing = true;
+};
+
+// Sums over a tree's targets: the chosen answer's first.
+PairSums pair_sums(const PreferenceTokens& pair, const TreeResult& result);
+
+std::vector<PairSums> score_pairs(tensor::Compute& compute, const Model& model,
+                                  const LoraAdapter* adapter,
+                                  const std::vector<PreferenceTokens>& pairs,
+                                  const PairScoreOptions& options,
+                                  const std::function<void(size_t done)>& progress = {});
+
+}  // namespace hone::llm

@@ -1,0 +1,73 @@
+#pragma once
+// From rows to token trees with targets: what the loss is on, and what was cut.
+//
+// Text rules are TRL's: strings are taken as they are, with the vocabulary's BOS in front and EOS
+// behind (unless the text ends in it); message lists go through the chat template; a row that is
+// already tokenised gets nothing added. Prompts of preference rows end in the generation
+// prompt. Message rows train every token, or with assistant_only_loss those that the assistant
+// said, by the template's spans (no {% generation %} needed).
+//
+// Cuts: a prompt keeps its last max_prompt_length tokens, then the row its first max_length. A row
+// that has nothing left to train on is refused by name, never dropped in silence.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "data/rows.h"
+#include "llm/model_config.h"
+#include "llm/text_codec.h"
+#include "llm/tree_scoring.h"
+
+namespace hone::llm {
+
+struct TokenizeOptions {
+  size_t max_length = 1024;           // 0 = no cut
+  size_t max_prompt_length = 0;       // 0 = no cut
+  bool completion_only_loss = true;   // of prompt-completion rows
+  bool assistant_only_loss = false;   // of message rows
+};
+
+struct SftTokens {
+  std::vector<int32_t> tokens;
+  std::vector<uint8_t> trained;  // 1: the loss is on this token
+  double weight = 1;
+  std::string name;
+  size_t cut = 0;  // tokens that max_length took away
+
+  size_t trained_tokens() const;  // those with a token before them
+  TreeExample tree() const;
+};
+
+struct PreferenceTokens {
+  std::vector<int32_t> prompt, chosen, rejected;
+  double weight = 1, probability = 1;
+  std::string name;
+  size_t cut = 0;
+
+  // Targets: the chosen tokens, then the rejected ones (without a first token that nothing
+  // predicts, when the prompt is empty).
+  TreeExample tree(bool prefix_sharing) const;
+  size_t chosen_tokens() const { return chosen.size() - (prompt.empty() ? 1 : 0); }
+  size_t rejected_tokens() const { return rejected.size() - (prompt.empty() ? 1 : 0); }
+};
+
+// codec may be null when every row is already tokenised. context_length bounds every path.
+SftTokens tokenize_sft_row(const data::Row& row, const TextCodec* codec,
+                            const TokenizeOptions& config, size_t context_length);
+PreferenceTokens tokenize_preference_row(const data::Row& row, const TextCodec* codec,
+                                          const TokenizeOptions& config, size_t context_length);
+
+std::vector<SftTokens> tokenize_sft(const std::vector<data::Row>& rows,
+                                          const TextCodec* codec, const TokenizeOptions& config,
+                                          const ModelConfig& model);
+std::vector<PreferenceTokens> tokenize_preferences(const std::vector<data::Row>& rows,
+                                                        const TextCodec* codec,
+                                                        const TokenizeOptions& config,
+                                                        const ModelConfig& model);
+
+// Row kinds that each method takes, in the order in which it prefers them.
+std::vector<data::RowKind> sft_row_kinds();
+std::vector<data::RowKind> preference_row_kinds();
+
+}  // namespace hone::llm

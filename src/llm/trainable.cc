@@ -1,0 +1,111 @@
+#include "llm/trainable.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace hone::llm {
+
+namespace {
+
+LayerParameters frozen_layer() {
+  LayerParameters p;
+  std::fill(std::begin(p.weight), std::end(p.weight), kFrozen);
+  std::fill(std::begin(p.bias), std::end(p.bias), kFrozen);
+  std::fill(std::begin(p.lora_a), std::end(p.lora_a), kFrozen);
+  std::fill(std::begin(p.lora_b), std::end(p.lora_b), kFrozen);
+  p.attention_norm = p.mlp_norm = p.q_norm = p.k_norm = kFrozen;
+  return p;
+}
+
+int32_t add(Trainable& trainable, Parameter parameter) {
+  parameter.gradient = tensor::Buffer(parameter.size * sizeof(int64_t));
+  trainable.parameters.push_back(std::move(parameter));
+  return static_cast<int32_t>(trainable.parameters.size() - 1);
+}
+
+int32_t add_panels(Trainable& trainable, std::string name, tensor::PanelMatrix& matrix,
+                   float factor = 1.0f) {
+  HONE_CHECK(matrix.is_f32());
+  Parameter p;
+  p.name = std::move(name);
+  p.values = matrix.f32();
+  p.size = matrix.f32_size();
+  p.rows = matrix.rows();
+  p.cols = matrix.cols();
+  p.panels = true;
+  p.factor = factor;
+  return add(trainable, std::move(p));
+}
+
+int32_t add_vector(Trainable& trainable, std::string name, std::vector<float>& values) {
+  Parameter p;
+  p.name = std::move(name);
+  p.values = values.data();
+  p.size = p.rows = values.size();
+  p.cols = 1;
+  return add(trainable, std::move(p));
+}
+
+std::string layer_prefix(size_t index) { return "model.layers." + std::to_string(index) + "."; }
+
+}  // namespace
+
+void Trainable::clear_gradients() {
+  for (Parameter& p : parameters) std::memset(p.gradient.data(), 0, p.gradient.bytes());
+}
+
+size_t Trainable::gradient_bytes() const {
+  size_t bytes = 0;
+  for (const Parameter& p : parameters) bytes += p.gradient.bytes();
+  return bytes;
+}
+
+Trainable full_parameters(Model& model) {
+  Trainable t;
+  t.embedding = add_panels(t, "model.embed_tokens.weight", model.embedding);
+  for (size_t i = 0; i < model.layers.size(); ++i) {
+    Layer& layer = model.layers[i];
+    LayerParameters p = frozen_layer();
+    const std::string prefix = layer_prefix(i);
+    p.attention_norm = add_vector(t, prefix + "input_layernorm.weight", layer.attention_norm);
+    for (size_t k = 0; k < kLinearKinds; ++k) {
+      const std::string module = prefix + std::string(linear_module(static_cast<LinearKind>(k)));
+      p.weight[k] = add_panels(t, module + ".weight", layer.linear[k].weight);
+      if (!layer.linear[k].bias.empty()) {
+        p.bias[k] = add_vector(t, module + ".bias", layer.linear[k].bias);
+      }
+    }
+    if (!layer.q_norm.empty()) {
+      p.q_norm = add_vector(t, prefix + "self_attn.q_norm.weight", layer.q_norm);
+      p.k_norm = add_vector(t, prefix + "self_attn.k_norm.weight", layer.k_norm);
+    }
+    p.mlp_norm = add_vector(t, prefix + "post_attention_layernorm.weight", layer.mlp_norm);
+    t.layers.push_back(p);
+  }
+  t.final_norm = add_vector(t, "model.norm.weight", model.final_norm);
+  if (!model.config.tie_word_embeddings) {
+    t.lm_head = add_panels(t, "lm_head.weight", model.lm_head);
+  }
+  return t;
+}
+
+Trainable lora_parameters(const Model& model, LoraAdapter& adapter) {
+  Trainable t;
+  for (size_t i = 0; i < model.layers.size(); ++i) {
+    LayerParameters p = frozen_layer();
+    for (size_t k = 0; k < kLinearKinds; ++k) {
+      LoraPair& pair = adapter.layers[i].pair[k];
+      if (pair.empty()) continue;
+      const std::string module =
+          layer_prefix(i) + std::string(linear_module(static_cast<LinearKind>(k)));
+      p.lora_a[k] = add_panels(t, module + ".lora_A.weight", pair.a);
+      p.lora_b[k] = add_panels(t, module + ".lora_B.weight", pair.b, pair.scale);
+    }
+    t.layers.push_back(p);
+  }
+  return t;
+}
+
+}  // namespace hone::llm

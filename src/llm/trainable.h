@@ -1,0 +1,63 @@
+#pragma once
+// What a trainer may change: a list of parameters with their gradients in fixed point.
+//
+// Names are Hugging Face's tensor names. Values stay where the model keeps them (panels or plain
+// vectors); a gradient has the layout of its values, as int64 multiples of 2^-exponent
+// (decisions 1.4, 1.5), so that no order of adding changes a bit. The true gradient is
+// factor * integer * 2^-exponent.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "llm/lora.h"
+#include "llm/model.h"
+#include "tensor/matmul.h"
+#include "tensor/memory.h"
+
+namespace hone::llm {
+
+struct Parameter {
+  std::string name;
+  float* values = nullptr;
+  size_t size = 0;   // values, padding of panels included (it stays zero)
+  size_t rows = 0;   // logical shape: a matrix [rows, cols] in panel layout when panels is true,
+  size_t cols = 0;   // a plain vector of `rows` values (cols = 1) otherwise
+  bool panels = false;
+  float factor = 1.0f;
+  tensor::Buffer gradient;  // int64, parallel to values
+  int exponent = 0;
+
+  int64_t* fixed() const { return gradient.as<int64_t>(); }
+  tensor::FixedGradient target() const { return {fixed(), exponent}; }
+};
+
+// Index of a parameter in Trainable::parameters, or kFrozen.
+inline constexpr int32_t kFrozen = -1;
+
+struct LayerParameters {
+  int32_t weight[kLinearKinds];
+  int32_t bias[kLinearKinds];
+  int32_t lora_a[kLinearKinds];
+  int32_t lora_b[kLinearKinds];
+  int32_t attention_norm, mlp_norm, q_norm, k_norm;
+};
+
+struct Trainable {
+  std::vector<Parameter> parameters;
+  std::vector<LayerParameters> layers;
+  int32_t embedding = kFrozen, lm_head = kFrozen, final_norm = kFrozen;
+
+  Parameter* find(int32_t index) {
+    return index == kFrozen ? nullptr : &parameters[static_cast<size_t>(index)];
+  }
+  void clear_gradients();
+  size_t gradient_bytes() const;
+};
+
+// Every weight of the model, which must hold f32 panels (make_trainable).
+Trainable full_parameters(Model& model);
+// The adapter's A and B only.
+Trainable lora_parameters(const Model& model, LoraAdapter& adapter);
+
+}  // namespace hone::llm

@@ -1,0 +1,359 @@
+#include "llm/training_pass.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "llm/linear_backward.h"
+#include "tensor/attention_backward.h"
+#include "tensor/embedding.h"
+#include "tensor/matmul.h"
+#include "tensor/rms_norm.h"
+#include "tensor/rope.h"
+#include "tensor/swiglu.h"
+
+namespace hone::llm {
+
+using tensor::Compute;
+using tensor::FixedStatistics;
+using tensor::Tensor;
+using tensor::View;
+
+namespace {
+
+// Columns of a layer's saved activations, each aligned to a cache line.
+struct SavedColumns {
+  size_t qkv = 0, raw = 0, attention = 0, lse = 0, x_mid = 0, gate_up = 0, total = 0;
+
+  explicit SavedColumns(const ModelConfig& config, const LayerConfig& layer) {
+    const size_t q = layer.head_count * layer.head_dim;
+    const size_t kv = layer.kv_head_count * layer.head_dim;
+    qkv = take(q + 2 * kv);
+    raw = take(layer.qk_norm ? q + kv : 0);
+    attention = take(q);
+    lse = take(layer.head_count);
+    x_mid = take(config.hidden_size);
+    gate_up = take(2 * layer.intermediate_size);
+  }
+
+ private:
+  size_t take(size_t columns) {
+    const size_t begin = total;
+    total += (columns + 15) / 16 * 16;
+    return begin;
+  }
+};
+
+struct Widest {
+  size_t qkv = 0, attention = 0, intermediate = 0, saved = 0;
+  size_t norm_heads = 0;  // q and k heads, where each has a norm
+
+  explicit Widest(const ModelConfig& config) {
+    for (const LayerConfig& layer : config.layers) {
+      qkv = std::max(qkv, (layer.head_count + 2 * layer.kv_head_count) * layer.head_dim);
+      attention = std::max(attention, layer.head_count * layer.head_dim);
+      intermediate = std::max(intermediate, layer.intermediate_size);
+      saved = std::max(saved, SavedColumns(config, layer).total);
+      if (layer.qk_norm) {
+        norm_heads = std::max(norm_heads, layer.head_count + layer.kv_head_count);
+      }
+    }
+  }
+};
+
+Tensor scratch(size_t rows, size_t cols) { return cols == 0 ? Tensor() : Tensor(rows, cols); }
+
+}  // namespace
+
+size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_rank,
+                                   size_t max_rows, const PassOptions& options) {
+  const Widest widest(config);
+  size_t per_row = (config.layers.size() + 1) * config.hidden_size;  // x_in
+  for (const LayerConfig& layer : config.layers) {
+    if (!options.recompute) per_row += SavedColumns(config, layer).total;
+  }
+  if (options.recompute) per_row += widest.saved;
+  per_row += 6 * config.hidden_size + 2 * widest.qkv + widest.attention + 4 * widest.intermediate +
+             9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
+  // The heads' vocabulary tiles and attention's blocks of one layer, twice.
+  per_row += 1024 + 2 * widest.qkv;
+  return per_row * max_rows * sizeof(float);
+}
+
+TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapter* adapter,
+                           size_t max_rows, const PassOptions& options)
+    : compute_(compute), model_(model), adapter_(adapter), max_rows_(max_rows), options_(options) {
+  const ModelConfig& config = model.config;
+  const Widest widest(config);
+  const size_t rank = adapter == nullptr ? 0 : adapter->max_rank();
+  const size_t hidden = config.hidden_size;
+  for (size_t i = 0; i <= config.layers.size(); ++i) x_in_.emplace_back(max_rows, hidden);
+  if (options.recompute) {
+    saved_.emplace_back(max_rows, widest.saved);
+  } else {
+    for (const LayerConfig& layer : config.layers) {
+      saved_.emplace_back(max_rows, SavedColumns(config, layer).total);
+    }
+  }
+  norm_ = Tensor(max_rows, hidden);
+  activation_ = Tensor(max_rows, widest.intermediate);
+  lora_ = scratch(max_rows, 3 * rank);
+  inverse_rms_ = Tensor(2 * config.layers.size() + 1, max_rows);
+  head_inverse_rms_ = Tensor(config.layers.size(), widest.norm_heads * max_rows);
+  final_hidden_ = Tensor(max_rows, hidden);
+  target_hidden_ = Tensor(max_rows, hidden);
+  target_gradient_ = Tensor(max_rows, hidden);
+  dx_ = Tensor(max_rows, hidden);
+  dnorm_ = Tensor(max_rows, hidden);
+  dqkv_ = Tensor(max_rows, widest.qkv);
+  dkv_copy_ = Tensor(max_rows, widest.qkv);
+  dattention_ = Tensor(max_rows, widest.attention);
+  dgate_up_ = Tensor(max_rows, 2 * widest.intermediate);
+  dactivation_ = Tensor(max_rows, widest.intermediate);
+  dlora_ = scratch(max_rows, 6 * rank);
+}
+
+LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
+  const LayerConfig& config = model_.config.layers[layer];
+  const SavedColumns columns(model_.config, config);
+  const Tensor& tensor = saved_[options_.recompute ? 0 : layer];
+  const View<float> all = tensor.rows_view(0, rows);
+  const size_t q = config.head_count * config.head_dim;
+  const size_t kv = config.kv_head_count * config.head_dim;
+  LayerActivations a;
+  a.x_in = x_in_[layer].rows_view(0, rows);
+  a.qkv = all.slice_cols(columns.qkv, q + 2 * kv);
+  if (config.qk_norm) a.qkv_raw = all.slice_cols(columns.raw, q + kv);
+  a.attention = all.slice_cols(columns.attention, q);
+  a.lse = all.slice_cols(columns.lse, config.head_count);
+  a.x_mid = all.slice_cols(columns.x_mid, model_.config.hidden_size);
+  a.gate_up = all.slice_cols(columns.gate_up, 2 * config.intermediate_size);
+  a.x_out = x_in_[layer + 1].rows_view(0, rows);
+  a.norm = norm_.rows_view(0, rows);
+  a.activation = activation_.rows_view(0, rows).slice_cols(0, config.intermediate_size);
+  if (adapter_ != nullptr) a.lora = lora_.rows_view(0, rows);
+  a.inverse_rms_attention = inverse_rms_.view().row(2 * layer);
+  a.inverse_rms_mlp = inverse_rms_.view().row(2 * layer + 1);
+  if (config.qk_norm) {
+    a.inverse_rms_q = head_inverse_rms_.view().row(layer);
+    a.inverse_rms_k = a.inverse_rms_q + max_rows_ * config.head_count;
+  }
+  return a;
+}
+
+void TrainingPass::forward(const TreeRows& rows) {
+  HONE_CHECK(rows.size() <= max_rows_);
+  embed(compute_, model_, rows.tokens(), x_in_[0].rows_view(0, rows.size()));
+  for (size_t layer = 0; layer < model_.layers.size(); ++layer) {
+    TreeKv kv(rows, model_.config.layers[layer]);
+    layer_again(rows, layer, kv);
+  }
+  tensor::rms_norm(compute_, x_in_.back().rows_view(0, rows.size()), model_.final_norm.data(),
+                   model_.config.rms_norm_eps, final_hidden_.rows_view(0, rows.size()),
+                   inverse_rms_.view().row(2 * model_.layers.size()));
+}
+
+void TrainingPass::layer_again(const TreeRows& rows, size_t layer, TreeKv& kv) {
+  layer_forward(compute_, model_, layer, adapter_ == nullptr ? nullptr : &adapter_->layers[layer],
+                rows.positions(), {kv.stores(), kv.runs()}, layer_views(layer, rows.size()));
+}
+
+void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarget> targets) {
+  target_rows_.clear();
+  for (const PassTarget& target : targets) target_rows_.push_back(target.row);
+  std::sort(target_rows_.begin(), target_rows_.end());
+  target_rows_.erase(std::unique(target_rows_.begin(), target_rows_.end()), target_rows_.end());
+  targets_.assign(targets.begin(), targets.end());
+  const auto compact = [&](size_t row) {
+    return std::lower_bound(target_rows_.begin(), target_rows_.end(), row) - target_rows_.begin();
+  };
+  for (PassTarget& target : targets_) target.row = static_cast<uint32_t>(compact(target.row));
+  // Rows without a target add zero to a group's sum, so leaving them out changes no bit.
+  target_groups_.clear();
+  for (const tensor::TokenGroup& group : rows.groups()) {
+    const auto begin = static_cast<size_t>(compact(group.begin));
+    const auto end = static_cast<size_t>(compact(group.end));
+    if (begin < end) target_groups_.push_back({begin, end});
+  }
+  for (size_t i = 0; i < target_rows_.size(); ++i) {
+    std::memcpy(target_hidden_.view().row(i), final_hidden_.view().row(target_rows_[i]),
+                model_.config.hidden_size * sizeof(float));
+  }
+}
+
+void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targets,
+                         float* log_probs, tensor::HeadRowResult* row_results) {
+  forward(rows);
+  gather_targets(rows, targets);
+  row_results_.resize(target_rows_.size());
+  tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()), model_.head(),
+                         targets_, log_probs, row_results_.data());
+  if (row_results == nullptr) return;
+  for (size_t i = 0; i < targets.size(); ++i) row_results[i] = row_results_[targets_[i].row];
+}
+
+FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarget> targets,
+                                  const PassLoss& loss, Trainable& trainable) {
+  const size_t m = rows.size(), hidden = model_.config.hidden_size;
+  FixedStatistics statistics;
+  std::vector<tensor::HeadRowResult> per_target(targets.size());
+  log_probs_.resize(targets.size());
+  score(rows, targets, log_probs_.data(), per_target.data());
+  coefficients_.assign(targets.size(), 0.0f);
+  loss({log_probs_, per_target}, coefficients_);
+  for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
+
+  const size_t target_count = target_rows_.size();
+  target_lse_.resize(target_count);
+  for (size_t i = 0; i < target_count; ++i) target_lse_[i] = row_results_[i].lse;
+  const int32_t head_index =
+      model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head;
+  Parameter* head = trainable.find(head_index);
+  const tensor::FixedGradient head_gradient = head == nullptr ? tensor::FixedGradient{}
+                                                              : head->target();
+  merge_statistics(statistics,
+                   tensor::head_backward(compute_, target_hidden_.rows_view(0, target_count),
+                                         model_.head(), targets_, target_lse_.data(),
+                                         target_gradient_.rows_view(0, target_count),
+                                         head == nullptr ? nullptr : &head_gradient,
+                                         target_groups_));
+  // Back to all rows, then through the final norm.
+  const View<float> dhidden = dnorm_.rows_view(0, m);
+  for (size_t r = 0; r < m; ++r) std::memset(dhidden.row(r), 0, hidden * sizeof(float));
+  for (size_t i = 0; i < target_count; ++i) {
+    std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
+                hidden * sizeof(float));
+  }
+  const View<const float> last = x_in_.back().rows_view(0, m);
+  const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
+  tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden,
+                            dx_.rows_view(0, m), false);
+  if (Parameter* p = trainable.find(trainable.final_norm)) {
+    merge_statistics(statistics, tensor::rms_norm_backward_weight(
+                                     compute_, last, inverse_rms, dhidden, rows.groups(),
+                                     p->target()));
+  }
+  for (size_t layer = model_.layers.size(); layer-- > 0;) {
+    backward_layer(rows, layer, trainable, statistics);
+  }
+  if (Parameter* p = trainable.find(trainable.embedding)) {
+    merge_statistics(statistics,
+                     tensor::embedding_backward(compute_, dx_.rows_view(0, m),
+                                                rows.tokens().data(), p->target()));
+  }
+  return statistics;
+}
+
+void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable& trainable,
+                                  FixedStatistics& statistics) {
+  const size_t m = rows.size();
+  const Layer& layer = model_.layers[index];
+  const LayerConfig& config = model_.config.layers[index];
+  const LayerParameters& parameters = trainable.layers[index];
+  const LoraLayer* lora = adapter_ == nullptr ? nullptr : &adapter_->layers[index];
+  const LayerActivations a = layer_views(index, m);
+  const auto groups = rows.groups();
+  const float eps = model_.config.rms_norm_eps;
+  const size_t q_cols = config.head_count * config.head_dim;
+  const size_t kv_cols = config.kv_head_count * config.head_dim;
+  const size_t f = config.intermediate_size;
+  TreeKv kv(rows, config);
+  if (options_.recompute) layer_again(rows, index, kv);
+
+  const View<float> dx = dx_.rows_view(0, m);
+  const View<float> dnorm = dnorm_.rows_view(0, m);
+  const View<float> dlora = lora == nullptr ? View<float>() : dlora_.rows_view(0, m);
+  const auto norm_backward = [&](View<const float> x, const std::vector<float>& weight,
+                                 const float* inverse_rms, int32_t parameter) {
+    tensor::rms_norm_backward(compute_, x, weight.data(), inverse_rms, dnorm, dx, true);
+    if (Parameter* p = trainable.find(parameter)) {
+      merge_statistics(statistics, tensor::rms_norm_backward_weight(compute_, x, inverse_rms,
+                                                                    dnorm, groups, p->target()));
+    }
+  };
+
+  // MLP: dx is the gradient of x_out and, through the residual, of x_mid.
+  const View<float> dactivation = dactivation_.rows_view(0, m).slice_cols(0, f);
+  const View<float> dgate_up = dgate_up_.rows_view(0, m).slice_cols(0, 2 * f);
+  tensor::swiglu(compute_, a.gate_up, a.activation);
+  const LinearGradientCall down[] = {{LinearKind::kDown, a.activation, dx}};
+  linear_backward(compute_, layer, lora, parameters, trainable, down, groups, dactivation, false,
+                  dlora, statistics);
+  tensor::swiglu_backward(compute_, a.gate_up, dactivation, dgate_up);
+  tensor::rms_norm(compute_, a.x_mid, layer.mlp_norm.data(), eps, a.norm, nullptr);
+  const LinearGradientCall gate_up[] = {
+      {LinearKind::kGate, a.norm, dgate_up.slice_cols(0, f)},
+      {LinearKind::kUp, a.norm, dgate_up.slice_cols(f, f)}};
+  linear_backward(compute_, layer, lora, parameters, trainable, gate_up, groups, dnorm, false,
+                  dlora, statistics);
+  norm_backward(a.x_mid, layer.mlp_norm, a.inverse_rms_mlp, parameters.mlp_norm);
+
+  // Attention: dx is now the gradient of x_mid and, through the residual, of x_in.
+  const View<float> dattention = dattention_.rows_view(0, m).slice_cols(0, q_cols);
+  const LinearGradientCall out[] = {{LinearKind::kO, a.attention, dx}};
+  linear_backward(compute_, layer, lora, parameters, trainable, out, groups, dattention, false,
+                  dlora, statistics);
+  const View<float> dqkv = dqkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
+  const View<float> dq = dqkv.slice_cols(0, q_cols);
+  const View<float> dk = dqkv.slice_cols(q_cols, kv_cols);
+  const View<float> dv = dqkv.slice_cols(q_cols + kv_cols, kv_cols);
+  const tensor::AttentionShape shape = attention_shape(config);
+  if (!options_.recompute) {
+    tensor::store_kv(compute_, shape, a.qkv.slice_cols(q_cols, kv_cols),
+                     a.qkv.slice_cols(q_cols + kv_cols, kv_cols), kv.stores());
+  }
+  TreeKv gradient(rows, config);
+  tensor::attention_backward(compute_, shape, a.qkv.slice_cols(0, q_cols), a.attention, a.lse,
+                             dattention, kv.runs(), gradient.own_tables(), dq);
+  tensor::load_kv_grad(compute_, shape, gradient.own(), gradient.own_tables(), dk, dv);
+  // What the copies of an ancestor's tail collected belongs to the ancestor's rows.
+  const View<float> dk_copy = dkv_copy_.rows_view(0, m).slice_cols(0, kv_cols);
+  const View<float> dv_copy = dkv_copy_.rows_view(0, m).slice_cols(kv_cols, kv_cols);
+  for (size_t i = 0; i < gradient.copies().size(); ++i) {
+    const tensor::AttentionRun& copy = gradient.copies()[i];
+    tensor::load_kv_grad(compute_, shape, {&copy, 1}, gradient.copy_tables().subspan(i, 1),
+                         dk_copy, dv_copy);
+    tensor::add_rows(compute_, dk.slice_rows(copy.row_begin, copy.row_count),
+                     dk_copy.slice_rows(copy.row_begin, copy.row_count));
+    tensor::add_rows(compute_, dv.slice_rows(copy.row_begin, copy.row_count),
+                     dv_copy.slice_rows(copy.row_begin, copy.row_count));
+  }
+  if (config.rope) {
+    tensor::rope_backward(compute_, dq, config.head_count, config.head_dim,
+                          rows.positions().data(), model_.rope);
+    tensor::rope_backward(compute_, dk, config.kv_head_count, config.head_dim,
+                          rows.positions().data(), model_.rope);
+  }
+  if (config.qk_norm) {
+    const View<const float> q_raw = a.qkv_raw.slice_cols(0, q_cols);
+    const View<const float> k_raw = a.qkv_raw.slice_cols(q_cols, kv_cols);
+    const auto heads_backward = [&](View<const float> raw, size_t heads,
+                                    const std::vector<float>& weight, const float* inverse_rms,
+                                    View<float> d, int32_t parameter) {
+      if (Parameter* p = trainable.find(parameter)) {
+        merge_statistics(statistics, tensor::rms_norm_heads_backward_weight(
+                                         compute_, raw, heads, config.head_dim, inverse_rms, d,
+                                         groups, p->target()));
+      }
+      tensor::rms_norm_heads_backward(compute_, raw, heads, config.head_dim, weight.data(),
+                                      inverse_rms, d, d, false);
+    };
+    heads_backward(q_raw, config.head_count, layer.q_norm, a.inverse_rms_q, dq, parameters.q_norm);
+    heads_backward(k_raw, config.kv_head_count, layer.k_norm, a.inverse_rms_k, dk,
+                   parameters.k_norm);
+  }
+  // The first layer's input gradient is wanted only where the embedding learns.
+  const bool wanted = index > 0 || trainable.embedding != kFrozen;
+  tensor::rms_norm(compute_, a.x_in, layer.attention_norm.data(), eps, a.norm, nullptr);
+  const LinearGradientCall qkv[] = {{LinearKind::kQ, a.norm, dq},
+                                    {LinearKind::kK, a.norm, dk},
+                                    {LinearKind::kV, a.norm, dv}};
+  linear_backward(compute_, layer, lora, parameters, trainable, qkv, groups,
+                  wanted ? dnorm : View<float>(), false, dlora, statistics);
+  if (wanted) {
+    norm_backward(a.x_in, layer.attention_norm, a.inverse_rms_attention,
+                  parameters.attention_norm);
+  }
+}
+
+}  // namespace hone::llm

@@ -1,0 +1,58 @@
+#pragma once
+// Trees with the tokens whose log-probability is wanted, and how a batch of them becomes passes.
+//
+// How a batch is cut into passes changes no bit: passes take whole weight-gradient groups, and
+// groups depend on the data's order alone (llm/tree_rows.h).
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "llm/training_pass.h"
+#include "llm/tree_rows.h"
+
+namespace hone::llm {
+
+// A token of a tree whose log-probability is wanted.
+struct TreeTarget {
+  uint32_t node = 0;
+  uint32_t position = 0;  // in the node's tokens
+};
+
+struct TreeExample {
+  TokenTree tree;
+  std::vector<TreeTarget> targets;
+
+  int32_t token(const TreeTarget& target) const {
+    return tree.nodes[target.node].tokens[target.position];
+  }
+};
+
+// Targets of one tree after the forward pass, in the order of TreeExample::targets.
+struct TreeResult {
+  std::span<const float> log_probs;
+  std::span<const tensor::HeadRowResult> rows;
+};
+
+// Rows of the largest tree: what a pass must hold at least.
+size_t largest_tree(std::span<const TreeExample> examples);
+
+// Consecutive trees of a batch that run together.
+struct PlannedPass {
+  size_t first = 0, count = 0;
+  TreeRows rows;
+  std::vector<PassTarget> targets;   // tree after tree
+  std::vector<size_t> target_begin;  // per tree, and the end
+
+  TreeResult result_of(size_t tree, const PassResult& result) const;
+};
+// Calls `run` for each pass in order; a false answer ends the batch.
+void for_each_pass(std::span<const TreeExample> batch, size_t max_rows,
+                   const std::function<bool(const PlannedPass&)>& run);
+
+// Log-probabilities only: calls `result` for every tree, in order.
+void score_trees(TrainingPass& pass, std::span<const TreeExample> batch,
+                 const std::function<void(size_t index, const TreeResult& result)>& result);
+
+}  // namespace hone::llm

@@ -1,0 +1,102 @@
+#include "train/checkpoint.h"
+
+#include <cstring>
+#include <map>
+
+#include "base/error.h"
+#include "llm/formats/safetensors.h"
+#include "tensor/recipe.h"
+
+namespace hone::train {
+
+namespace {
+
+using llm::SafetensorsFile;
+using llm::SafetensorsTensor;
+using llm::SafetensorsWriter;
+using tensor::DataType;
+
+// The step and the exponents are small whole numbers: exact in f32, so one file holds everything.
+constexpr const char* kNumbers = "hone.numbers";
+constexpr float kVersion = 1;
+constexpr uint64_t kMaxCheckpointBytes = uint64_t{1} << 42;
+constexpr size_t kSplit = 1 << 20;  // a step beyond 2^24 keeps its bits in two parts
+
+std::span<const std::byte> bytes_of(const float* values, size_t n) {
+  return {reinterpret_cast<const std::byte*>(values), n * sizeof(float)};
+}
+
+std::vector<float> numbers_of(const Optimizer& optimizer, size_t step) {
+  std::vector<float> numbers = {kVersion, static_cast<float>(step / kSplit),
+                                static_cast<float>(step % kSplit)};
+  for (const llm::Parameter& p : optimizer.trainable().parameters) {
+    numbers.push_back(static_cast<float>(p.exponent));
+  }
+  return numbers;
+}
+
+const char* const kKinds[] = {".value", ".exp_avg", ".exp_avg_sq"};
+
+float* storage(Optimizer& optimizer, size_t parameter, size_t kind) {
+  if (kind == 0) return optimizer.trainable().parameters[parameter].values;
+  OptimizerState& state = optimizer.state()[parameter];
+  return kind == 1 ? state.m.as<float>() : state.v.as<float>();
+}
+
+}  // namespace
+
+void write_checkpoint(Env& env, const std::string& path, Optimizer& optimizer, size_t step) {
+  SafetensorsWriter writer(env, path);
+  const auto& parameters = optimizer.trainable().parameters;
+  const std::vector<float> numbers = numbers_of(optimizer, step);
+  writer.declare(std::string(kNumbers) + " " + tensor::kRecipe, DataType::kF32, {numbers.size()});
+  for (const llm::Parameter& p : parameters) {
+    for (const char* kind : kKinds) writer.declare(p.name + kind, DataType::kF32, {p.size});
+  }
+  writer.append(bytes_of(numbers.data(), numbers.size()));
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    for (size_t kind = 0; kind < 3; ++kind) {
+      writer.append(bytes_of(storage(optimizer, i, kind), parameters[i].size));
+    }
+  }
+  writer.finish();
+}
+
+size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer) {
+  const std::string text = env.read_file(path, kMaxCheckpointBytes);
+  const auto file = SafetensorsFile::parse(
+      path, {reinterpret_cast<const std::byte*>(text.data()), text.size()});
+  std::map<std::string, const SafetensorsTensor*> by_name;
+  for (const SafetensorsTensor& t : file->tensors()) by_name[t.name] = &t;
+  const auto find = [&](const std::string& name, size_t size) {
+    const auto found = by_name.find(name);
+    if (found == by_name.end() || found->second->bytes.size() != size * sizeof(float)) {
+      throw corrupt_data(path + " has no " + name + " of " + std::to_string(size) +
+                         " values: it belongs to another model or other LoRA settings");
+    }
+    return reinterpret_cast<const char*>(found->second->bytes.data());
+  };
+  auto& parameters = optimizer.trainable().parameters;
+  std::vector<float> numbers(3 + parameters.size());
+  const std::string numbers_name = std::string(kNumbers) + " " + tensor::kRecipe;
+  if (by_name.count(numbers_name) == 0) {
+    throw Error(ErrorCode::kConflict,
+                path + " was written by another numerics recipe than " + tensor::kRecipe +
+                    ": continue it with the program that wrote it, or start a new run");
+  }
+  std::memcpy(numbers.data(), find(numbers_name, numbers.size()), numbers.size() * sizeof(float));
+  // Nothing is changed before everything is known to be there.
+  for (const llm::Parameter& p : parameters) {
+    for (const char* kind : kKinds) find(p.name + kind, p.size);
+  }
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    parameters[i].exponent = static_cast<int>(numbers[3 + i]);
+    for (size_t kind = 0; kind < 3; ++kind) {
+      std::memcpy(storage(optimizer, i, kind), find(parameters[i].name + kKinds[kind], parameters[i].size),
+                  parameters[i].size * sizeof(float));
+    }
+  }
+  return static_cast<size_t>(numbers[1]) * kSplit + static_cast<size_t>(numbers[2]);
+}
+
+}  // namespace hone::train

@@ -1,0 +1,18 @@
+#pragma once
+// The bytes of a checkpoint (docs/formats/checkpoint.md): one safetensors file with, for every
+// trained parameter, value, exp_avg and exp_avg_sq as they lie in memory, and the step,
+// fixed-point exponents and recipe in its metadata.
+
+#include <string>
+
+#include "base/env.h"
+#include "train/optimizer.h"
+
+namespace hone::train {
+
+void write_checkpoint(Env& env, const std::string& path, Optimizer& optimizer, size_t step);
+// Throws corrupt_data when the file does not belong to these parameters, conflict when another
+// recipe wrote it. Returns the step.
+size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer);
+
+}  // namespace hone::train

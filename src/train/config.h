@@ -1,0 +1,86 @@
+#pragma once
+// Options of training, with TRL's and transformers' names (interfaces.md section 2).
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "train/preference_loss.h"
+
+namespace hone::train {
+
+enum class Scheduler { kLinear, kCosine, kConstant };
+enum class SamplingStrategy { kRandom, kSequential };
+
+struct TrainConfig {
+  double learning_rate = 2e-5;
+  Scheduler lr_scheduler_type = Scheduler::kLinear;
+  double warmup_ratio = 0;
+  size_t warmup_steps = 0;   // wins over the ratio when not 0
+  double num_train_epochs = 3;
+  size_t max_steps = 0;      // 0 = by epochs
+  size_t per_device_train_batch_size = 8;
+  size_t gradient_accumulation_steps = 1;
+  size_t max_length = 1024;        // tokens of a row; longer rows are cut at the end; 0 = no cut
+  size_t max_prompt_length = 0;    // keep the last tokens of a prompt; 0 = no cut
+  double weight_decay = 0;
+  double adam_beta1 = 0.9;
+  double adam_beta2 = 0.999;
+  double adam_epsilon = 1e-8;
+  double max_grad_norm = 1;        // 0 = no clipping
+  size_t logging_steps = 10;
+  size_t eval_steps = 0;           // 0 = only at the end
+  size_t save_steps = 500;         // 0 = only at the end
+  size_t save_total_limit = 2;
+  uint64_t seed = 42;
+  size_t lora_r = 0;               // 0 = full fine-tuning
+  double lora_alpha = 0;           // 0 = 2 r
+  double lora_dropout = 0;
+  std::vector<std::string> lora_target_modules;  // empty = all linear layers
+  SamplingStrategy train_sampling_strategy = SamplingStrategy::kRandom;
+  size_t max_tokens_per_pass = 512;
+  bool prefix_sharing = true;
+  bool recompute = false;
+  bool log_gradient_norms = false;
+
+  // Settings that decide bits, for the manifest.
+  Json to_json() const;
+};
+
+struct SftConfig : TrainConfig {
+  bool packing = false;              // accepted for TRL's sake: rows never pad here
+  bool completion_only_loss = true;  // of prompt-completion rows
+  bool assistant_only_loss = false;  // of message rows
+  Json to_json() const;
+};
+
+struct DpoConfig : TrainConfig {
+  DpoConfig() { learning_rate = 1e-6; }
+  double beta = 0.1;
+  std::vector<PreferenceLossType> loss_type = {PreferenceLossType::kSigmoid};
+  std::vector<double> loss_weights;  // empty = 1 each
+  double label_smoothing = 0;
+  bool reference_free = false;
+  Json to_json() const;
+};
+
+std::string_view name(Scheduler scheduler);
+std::string_view name(SamplingStrategy strategy);
+
+// Throws invalid_input that names the option, its value and what is allowed.
+void validate(const TrainConfig& config);
+void validate(const DpoConfig& config);
+
+// transformers' schedules: multiplier of the learning rate in effect during step (from 1).
+double schedule_multiplier(const TrainConfig& config, size_t step, size_t total_steps);
+
+// Optimiser steps of a run over that many rows.
+size_t steps_per_epoch(const TrainConfig& config, size_t rows);
+size_t total_steps(const TrainConfig& config, size_t rows);
+
+// Rows of an optimiser step (from 1), in data order. random: a permutation per epoch, from the
+// stream of (seed, epoch); sequential: file order. The last step of an epoch may be shorter.
+std::vector<size_t> rows_of_step(const TrainConfig& config, size_t rows, size_t step);
+
+}  // namespace hone::train

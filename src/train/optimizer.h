@@ -1,0 +1,49 @@
+#pragma once
+// AdamW over a list of parameters whose gradients are in fixed point (decisions 1.4, 1.5).
+//
+// The gradient of an optimiser step is factor * integer * 2^-exponent / normaliser. Its norm is
+// taken over all parameters in f64, in a fixed order; the clipping coefficient is
+// min(1, max_grad_norm / (norm + 1e-6)); the update is torch.optim.AdamW's. After the update each
+// parameter's exponent follows from its largest sum, and the sums are cleared.
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "llm/trainable.h"
+#include "tensor/compute.h"
+#include "train/config.h"
+
+namespace hone::train {
+
+struct OptimizerState {
+  tensor::Buffer m, v;  // f32, parallel to the parameter's values
+};
+
+class Optimizer {
+ public:
+  Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config);
+
+  struct Applied {
+    double grad_norm = 0;                                  // before clipping
+    std::vector<std::pair<std::string, double>> by_name;   // with log_gradient_norms
+  };
+  // One update at the given rate; `step` counts from 1. Throws internal when the norm is not
+  // finite, before any value changes.
+  Applied apply(double normaliser, double learning_rate, size_t step);
+
+  // After an overflow: forget the sums and make room (decisions 1.5).
+  void widen();
+
+  std::vector<OptimizerState>& state() { return state_; }
+  llm::Trainable& trainable() { return trainable_; }
+  const llm::Trainable& trainable() const { return trainable_; }
+
+ private:
+  tensor::Compute& compute_;
+  llm::Trainable& trainable_;
+  const TrainConfig& config_;
+  std::vector<OptimizerState> state_;
+};
+
+}  // namespace hone::train

@@ -1,0 +1,158 @@
+#include "train/preference_loss.h"
+
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "tensor/math.h"
+
+namespace hone::train {
+
+namespace {
+
+constexpr std::array<std::pair<PreferenceLossType, std::string_view>, 13> kNames = {{
+    {PreferenceLossType::kSigmoid, "sigmoid"},
+    {PreferenceLossType::kHinge, "hinge"},
+    {PreferenceLossType::kIpo, "ipo"},
+    {PreferenceLossType::kRobust, "robust"},
+    {PreferenceLossType::kExoPair, "exo_pair"},
+    {PreferenceLossType::kNcaPair, "nca_pair"},
+    {PreferenceLossType::kBcoPair, "bco_pair"},
+    {PreferenceLossType::kSppoHard, "sppo_hard"},
+    {PreferenceLossType::kApoZero, "apo_zero"},
+    {PreferenceLossType::kApoDown, "apo_down"},
+    {PreferenceLossType::kDiscopop, "discopop"},
+    {PreferenceLossType::kSigmoidNorm, "sigmoid_norm"},
+    {PreferenceLossType::kSft, "sft"},
+}};
+
+constexpr double kDiscopopTemperature = 0.05;
+constexpr double kExoSmoothing = 1e-3;
+
+double log_sigmoid(double x) { return -tensor::softplus_f64(-x); }
+double sigmoid(double x) { return tensor::exp_f64(log_sigmoid(x)); }
+
+// A loss of one number x with its slope.
+struct Slope {
+  double value, slope;
+};
+
+// -log s(x), scaled by a weight.
+Slope negative_log_sigmoid(double x) { return {-log_sigmoid(x), -sigmoid(-x)}; }
+
+Slope loss_of_margin(PreferenceLossType type, double x, double e) {
+  switch (type) {
+    case PreferenceLossType::kSigmoid:
+    case PreferenceLossType::kSigmoidNorm: {
+      const Slope keep = negative_log_sigmoid(x), flip = negative_log_sigmoid(-x);
+      return {(1 - e) * keep.value + e * flip.value, (1 - e) * keep.slope - e * flip.slope};
+    }
+    case PreferenceLossType::kRobust: {
+      const Slope keep = negative_log_sigmoid(x), flip = negative_log_sigmoid(-x);
+      const double scale = 1 / (1 - 2 * e);
+      return {scale * ((1 - e) * keep.value - e * flip.value),
+              scale * ((1 - e) * keep.slope + e * flip.slope)};
+    }
+    case PreferenceLossType::kHinge:
+      return x < 1 ? Slope{1 - x, -1} : Slope{0, 0};
+    case PreferenceLossType::kExoPair: {
+      const double smoothing = e > 0 ? e : kExoSmoothing;
+      const double log_keep = tensor::log_f64(1 - smoothing), log_flip = tensor::log_f64(smoothing);
+      const double p = sigmoid(x), q = sigmoid(-x);
+      return {p * (log_sigmoid(x) - log_keep) + q * (log_sigmoid(-x) - log_flip),
+              p * q * (x - log_keep + log_flip)};
+    }
+    case PreferenceLossType::kDiscopop: {
+      const double g = sigmoid(x / kDiscopopTemperature);
+      const double dg = g * (1 - g) / kDiscopopTemperature;
+      const Slope logistic = negative_log_sigmoid(x);
+      const double exponential = tensor::exp_f64(-x);
+      return {(1 - g) * logistic.value + g * exponential,
+              (1 - g) * logistic.slope - g * exponential + dg * (exponential - logistic.value)};
+    }
+    default: HONE_CHECK(false);
+  }
+  return {0, 0};
+}
+
+}  // namespace
+
+std::string_view name(PreferenceLossType type) {
+  for (const auto& [known, text] : kNames) {
+    if (known == type) return text;
+  }
+  HONE_CHECK(false);
+  return {};
+}
+
+std::optional<PreferenceLossType> preference_loss_from_name(std::string_view text) {
+  for (const auto& [type, known] : kNames) {
+    if (known == text) return type;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> preference_loss_names() {
+  std::vector<std::string> names;
+  for (const auto& entry : kNames) names.emplace_back(entry.second);
+  return names;
+}
+
+PairLoss preference_loss(PreferenceLossType type, double b, double e, const PairLogProbs& pair) {
+  const double a_c = pair.chosen - pair.ref_chosen;
+  const double a_r = pair.rejected - pair.ref_rejected;
+  const double per_chosen = 1 / static_cast<double>(pair.chosen_tokens);
+  const double per_rejected = 1 / static_cast<double>(pair.rejected_tokens);
+  switch (type) {
+    case PreferenceLossType::kIpo: {
+      const double distance = a_c * per_chosen - a_r * per_rejected - 1 / (2 * b);
+      return {distance * distance, 2 * distance * per_chosen, -2 * distance * per_rejected};
+    }
+    case PreferenceLossType::kSigmoidNorm: {
+      const Slope s = loss_of_margin(type, b * (a_c * per_chosen - a_r * per_rejected), e);
+      return {s.value, b * s.slope * per_chosen, -b * s.slope * per_rejected};
+    }
+    case PreferenceLossType::kNcaPair: {
+      const Slope keep = negative_log_sigmoid(b * a_c), flip = negative_log_sigmoid(-b * a_c);
+      const Slope rejected = negative_log_sigmoid(-b * a_r);
+      return {keep.value + 0.5 * flip.value + 0.5 * rejected.value,
+              b * (keep.slope - 0.5 * flip.slope), -0.5 * b * rejected.slope};
+    }
+    case PreferenceLossType::kBcoPair: {
+      const Slope chosen = negative_log_sigmoid(b * a_c);
+      const Slope rejected = negative_log_sigmoid(-b * a_r);
+      return {chosen.value + rejected.value, b * chosen.slope, -b * rejected.slope};
+    }
+    case PreferenceLossType::kSppoHard: {
+      const double up = a_c - 1 / (2 * b), down = a_r + 1 / (2 * b);
+      return {up * up + down * down, 2 * up, 2 * down};
+    }
+    case PreferenceLossType::kApoZero: {
+      const double p = sigmoid(b * a_c), q = sigmoid(b * a_r);
+      return {1 - p + q, -b * p * (1 - p), b * q * (1 - q)};
+    }
+    case PreferenceLossType::kApoDown: {
+      const double p = sigmoid(b * a_c), m = sigmoid(b * (a_c - a_r));
+      const double dm = b * m * (1 - m);
+      return {p + 1 - m, b * p * (1 - p) - dm, dm};
+    }
+    default: {
+      const Slope s = loss_of_margin(type, b * (a_c - a_r), e);
+      return {s.value, b * s.slope, -b * s.slope};
+    }
+  }
+}
+
+PairLoss preference_loss(PreferenceLossType type, double beta, double label_smoothing,
+                         const PairLogProbs& pair, double probability) {
+  const PairLoss forward = preference_loss(type, beta, label_smoothing, pair);
+  if (probability == 1) return forward;
+  const PairLogProbs swapped{pair.rejected,      pair.chosen,          pair.ref_rejected,
+                             pair.ref_chosen,    pair.rejected_tokens, pair.chosen_tokens};
+  const PairLoss backward = preference_loss(type, beta, label_smoothing, swapped);
+  const double p = probability, q = 1 - probability;
+  return {p * forward.value + q * backward.value, p * forward.d_chosen + q * backward.d_rejected,
+          p * forward.d_rejected + q * backward.d_chosen};
+}
+
+}  // namespace hone::train

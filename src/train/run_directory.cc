@@ -1,0 +1,236 @@
+#include "train/run_directory.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+#include "base/error.h"
+#include "train/checkpoint.h"
+
+namespace hone::train {
+
+namespace {
+
+constexpr uint64_t kMaxLogBytes = uint64_t{4} << 30;
+constexpr const char* kManifest = "manifest.json";
+constexpr const char* kMetrics = "metrics.jsonl";
+constexpr const char* kSteps = "steps.jsonl";
+constexpr const char* kState = "state.safetensors";
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  size_t begin = 0;
+  while (begin < text.size()) {
+    const size_t end = text.find('\n', begin);
+    if (end == std::string::npos) break;  // a line without its end was never acknowledged
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+// The step of a log line, or nothing when the line is damaged.
+std::optional<size_t> step_of(const std::string& line) {
+  const Result<Json> json = Json::parse(line);
+  if (!json) return std::nullopt;
+  const Json* step = json->find("step");
+  if (step == nullptr || !step->is_integer()) return std::nullopt;
+  return static_cast<size_t>(step->as_int());
+}
+
+std::string checkpoint_name(size_t step) {
+  char name[40];
+  std::snprintf(name, sizeof name, "step-%06zu", step);
+  return name;
+}
+
+// Another program may go on with a run; another setting, file or recipe may not.
+void check_same(const data::RunManifest& before, const data::RunManifest& now,
+                const std::string& path) {
+  const Json old = before.to_json(), fresh = now.to_json();
+  for (const char* key : {"method", "recipe", "seeds", "digests", "settings"}) {
+    const Json* a = old.find(key);
+    const Json* b = fresh.find(key);
+    const std::string then = a == nullptr ? "none" : a->dump_canonical();
+    const std::string current = b == nullptr ? "none" : b->dump_canonical();
+    if (then == current) continue;
+    throw Error(ErrorCode::kConflict,
+                path + " was started with other " + key + " (then " + then + ", now " + current +
+                    "): resume with the same, or name a new folder");
+  }
+}
+
+}  // namespace
+
+RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManifest& manifest,
+                                bool resume, bool overwrite) {
+  RunDirectory run(env, std::move(path));
+  const bool there = env.exists(run.file(kManifest));
+  if (there && overwrite && !resume) env.remove_all(run.path_);
+  if (there && !overwrite && !resume) {
+    throw Error(ErrorCode::kConflict, run.path_ + " holds a run already: --resume continues it, "
+                                                  "--overwrite starts it again");
+  }
+  if (!there && !resume && env.exists(run.path_) && !env.list_directory(run.path_).empty() &&
+      !overwrite) {
+    throw Error(ErrorCode::kConflict,
+                run.path_ + " exists and is not empty: name a new folder for the run");
+  }
+  if (there && resume) {
+    check_same(read_manifest(env, run.path_), manifest, run.path_);
+  } else {
+    env.create_directories(run.path_ + "/checkpoints");
+    data::write_run_manifest(env, run.file(kManifest), manifest);
+  }
+  return run;
+}
+
+data::RunManifest RunDirectory::read_manifest(Env& env, const std::string& path) {
+  const std::string name = path + "/" + kManifest;
+  if (!env.exists(name)) {
+    throw not_found(path + " is not a run: it has no manifest.json (hone runs list shows runs)");
+  }
+  return data::read_run_manifest(env, name);
+}
+
+std::vector<std::string> RunDirectory::checkpoints() {
+  std::vector<std::string> names;
+  const std::string folder = path_ + "/checkpoints";
+  if (!env_.exists(folder)) return names;
+  for (const std::string& name : env_.list_directory(folder)) {
+    if (name.compare(0, 5, "step-") == 0 && env_.exists(folder + "/" + name + "/" + kState)) {
+      names.push_back(name);
+    }
+  }
+  // Longer names are later steps once there are more than six digits.
+  std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+  return names;
+}
+
+size_t RunDirectory::restore(Optimizer& optimizer) {
+  size_t step = 0;
+  const std::vector<std::string> names = checkpoints();
+  if (!names.empty()) {
+    step = read_checkpoint(env_, path_ + "/checkpoints/" + names.back() + "/" + kState, optimizer);
+  }
+  cut_log(kMetrics, step, &expected_metrics_);
+  cut_log(kSteps, step, &expected_steps_);
+  metrics_ = env_.append_file(file(kMetrics));
+  steps_ = env_.append_file(file(kSteps));
+  return step;
+}
+
+void RunDirectory::cut_log(const char* name, size_t step, std::vector<std::string>* set_aside) {
+  set_aside->clear();
+  if (!env_.exists(file(name))) return;
+  uint64_t keep = 0;
+  bool cut = false;
+  for (const std::string& line : lines_of(env_.read_file(file(name), kMaxLogBytes))) {
+    const std::optional<size_t> at = step_of(line);
+    if (!at) break;  // what follows a damaged line was not synced
+    if (*at <= step && !cut) {
+      keep += line.size() + 1;
+    } else {
+      cut = true;
+      set_aside->push_back(line);
+    }
+  }
+  env_.truncate(file(name), keep);
+  std::reverse(set_aside->begin(), set_aside->end());
+}
+
+void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit) {
+  flush();
+  const std::string folder = path_ + "/checkpoints";
+  const std::string name = checkpoint_name(step), temporary = folder + "/.writing";
+  env_.remove_all(temporary);
+  env_.create_directories(temporary);
+  write_checkpoint(env_, temporary + "/" + kState, optimizer, step);
+  env_.sync_directory(temporary);
+  env_.remove_all(folder + "/" + name);
+  env_.rename(temporary, folder + "/" + name);
+  env_.sync_directory(folder);
+  std::vector<std::string> names = checkpoints();
+  while (total_limit > 0 && names.size() > total_limit) {
+    env_.remove_all(folder + "/" + names.front());
+    names.erase(names.begin());
+  }
+}
+
+void RunDirectory::write_line(const char* name, std::unique_ptr<WritableFile>& out,
+                              std::vector<std::string>& expected, const std::string& line,
+                              size_t step) {
+  if (!expected.empty()) {
+    const std::string before = expected.back();
+    expected.pop_back();
+    if (before != line) {
+      throw Error(ErrorCode::kInternal,
+                  path_ + "/" + name + ": step " + std::to_string(step) +
+                      " came out otherwise than before the interruption. Then: " + before +
+                      " Now: " + line + " Was the program, the machine or the data changed?");
+    }
+  }
+  out->append(line + "\n");
+}
+
+void RunDirectory::log_step(const StepRecord& record) {
+  Json line = Json::object();
+  line["step"] = uint64_t{record.step};
+  line["loss"] = record.loss;
+  line["grad_norm"] = record.grad_norm;
+  line["hash"] = record.hash;
+  write_line(kSteps, steps_, expected_steps_, line.dump(), record.step);
+}
+
+void RunDirectory::log_metrics(const Json& line) {
+  write_line(kMetrics, metrics_, expected_metrics_, line.dump(),
+             static_cast<size_t>(line.at("step").as_int()));
+}
+
+void RunDirectory::flush() {
+  if (metrics_ != nullptr) metrics_->sync();
+  if (steps_ != nullptr) steps_->sync();
+}
+
+std::vector<StepRecord> RunDirectory::read_steps(Env& env, const std::string& path) {
+  std::vector<StepRecord> records;
+  const std::string name = path + "/" + kSteps;
+  for (const std::string& line : lines_of(env.read_file(name, kMaxLogBytes))) {
+    const Json json = Json::parse(line).value();
+    records.push_back({static_cast<size_t>(json.at("step").as_int()), json.at("loss").as_double(),
+                       json.at("grad_norm").as_double(), json.at("hash").as_string()});
+  }
+  return records;
+}
+
+std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& trainable) {
+  // A sum of products of odd numbers over 32-bit words: any thread order gives the same 64 bits.
+  constexpr size_t kBlock = 1 << 16;
+  uint64_t total = 0x9E3779B97F4A7C15u;
+  uint64_t place = 1;
+  for (const llm::Parameter& p : trainable.parameters) {
+    const size_t blocks = (p.size + kBlock - 1) / kBlock;
+    std::vector<uint64_t> sums(blocks);
+    const uint64_t base = place;
+    compute.pool().run(blocks, [&](size_t block, size_t) {
+      const size_t end = std::min(p.size, (block + 1) * kBlock);
+      uint64_t sum = 0;
+      for (size_t i = block * kBlock; i < end; ++i) {
+        uint32_t bits;
+        std::memcpy(&bits, p.values + i, sizeof bits);
+        const uint64_t mixed = (uint64_t{bits} + 0x632BE59BD9B4E019u) * (2 * (base + i) + 1);
+        sum += mixed ^ (mixed >> 29);
+      }
+      sums[block] = sum;
+    });
+    for (uint64_t sum : sums) total += sum;
+    place += p.size;
+  }
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(total));
+  return text;
+}
+
+}  // namespace hone::train

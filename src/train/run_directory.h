@@ -1,0 +1,73 @@
+#pragma once
+// A run on disk (docs/formats/run.md): manifest.json, metrics.jsonl, steps.jsonl, checkpoints/ and
+// final/. Whatever moment the power fails, what was acknowledged is whole: files appear by rename
+// after a sync, lines behind the last checkpoint are cut when the run resumes.
+//
+//   steps.jsonl    one line per optimiser step {"step", "loss", "grad_norm", "hash"}: what hone
+//                  replay compares; hash is over the parameters after the step.
+//   metrics.jsonl  what people plot, every --logging-steps.
+//
+// When a resumed run writes a step that was written before, the lines must be equal: a difference
+// is an internal error that names the step, since a replay that differs proves nothing.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/env.h"
+#include "base/json.h"
+#include "data/run_manifest.h"
+#include "train/optimizer.h"
+
+namespace hone::train {
+
+struct StepRecord {
+  size_t step = 0;
+  double loss = 0, grad_norm = 0;
+  std::string hash;
+};
+
+class RunDirectory {
+ public:
+  // Creates the run. conflict when the directory holds one already and neither flag is set;
+  // --overwrite removes it; --resume needs the same manifest (all that decides bits).
+  static RunDirectory open(Env& env, std::string path, const data::RunManifest& manifest,
+                           bool resume, bool overwrite);
+
+  const std::string& path() const { return path_; }
+
+  // The newest complete checkpoint: restores parameters, optimiser and exponents and returns its
+  // step; 0 when there is none. Log lines behind it are set aside for comparison.
+  size_t restore(Optimizer& optimizer);
+  // Writes checkpoints/step-NNNNNN and drops the oldest beyond `total_limit`.
+  void save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit);
+
+  void log_step(const StepRecord& record);
+  void log_metrics(const Json& line);
+  void flush();
+
+  static std::vector<StepRecord> read_steps(Env& env, const std::string& path);
+  static data::RunManifest read_manifest(Env& env, const std::string& path);
+
+ private:
+  RunDirectory(Env& env, std::string path) : env_(env), path_(std::move(path)) {}
+  std::string file(const char* name) const { return path_ + "/" + name; }
+  void write_line(const char* name, std::unique_ptr<WritableFile>& out,
+                  std::vector<std::string>& expected, const std::string& line, size_t step);
+  void cut_log(const char* name, size_t step, std::vector<std::string>* set_aside);
+  std::vector<std::string> checkpoints();
+
+  Env& env_;
+  std::string path_;
+  std::unique_ptr<WritableFile> metrics_, steps_;
+  // Lines of steps behind the checkpoint, oldest last.
+  std::vector<std::string> expected_metrics_, expected_steps_;
+};
+
+// Hash of every trained value, for steps.jsonl: equal bits, equal text.
+std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& trainable);
+
+}  // namespace hone::train

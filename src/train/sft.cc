@@ -1,0 +1,129 @@
+#include "train/sft.h"
+
+#include <algorithm>
+
+namespace hone::train {
+
+using llm::SftTokens;
+using llm::TreeExample;
+using llm::TreeResult;
+
+namespace {
+
+// Sums over the trained tokens of one row.
+struct RowSums {
+  double negative_log_prob = 0, entropy = 0;
+  size_t tokens = 0, correct = 0;
+};
+
+RowSums sums_of(const TreeExample& example, const TreeResult& result) {
+  RowSums sums;
+  for (size_t i = 0; i < result.log_probs.size(); ++i) {
+    sums.negative_log_prob -= static_cast<double>(result.log_probs[i]);
+    sums.entropy += static_cast<double>(result.rows[i].entropy);
+    sums.correct +=
+        result.rows[i].argmax == example.token(example.targets[i]) ? 1 : 0;
+    ++sums.tokens;
+  }
+  return sums;
+}
+
+struct BatchSums {
+  double loss = 0;
+  Json metrics = Json::object();
+};
+
+// Weighted token mean of the loss; plain token means of what is only watched.
+BatchSums combine(const std::vector<RowSums>& rows, const std::vector<double>& weights,
+                  const char* prefix) {
+  double loss = 0, weight = 0, entropy = 0;
+  size_t tokens = 0, correct = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    loss += weights[i] * rows[i].negative_log_prob;
+    weight += weights[i] * static_cast<double>(rows[i].tokens);
+    entropy += rows[i].entropy;
+    tokens += rows[i].tokens;
+    correct += rows[i].correct;
+  }
+  BatchSums out;
+  out.loss = weight > 0 ? loss / weight : 0;
+  const double count = static_cast<double>(std::max<size_t>(tokens, 1));
+  out.metrics[std::string(prefix) + "entropy"] = entropy / count;
+  out.metrics[std::string(prefix) + "mean_token_accuracy"] = static_cast<double>(correct) / count;
+  return out;
+}
+
+Json evaluate(llm::TrainingPass& pass, const std::vector<TreeExample>& trees,
+              const std::vector<double>& weights, size_t step) {
+  std::vector<RowSums> rows(trees.size());
+  llm::score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
+    rows[i] = sums_of(trees[i], result);
+  });
+  BatchSums sums = combine(rows, weights, "eval_");
+  Json line = Json::object();
+  line["step"] = uint64_t{step};
+  line["eval_loss"] = sums.loss;
+  for (auto& [key, value] : sums.metrics.as_object()) line[key] = std::move(value);
+  return line;
+}
+
+std::vector<TreeExample> trees_of(const std::vector<SftTokens>& examples) {
+  std::vector<TreeExample> trees;
+  for (const SftTokens& example : examples) trees.push_back(example.tree());
+  return trees;
+}
+
+std::vector<double> weights_of(const std::vector<SftTokens>& examples) {
+  std::vector<double> weights;
+  for (const SftTokens& example : examples) weights.push_back(example.weight);
+  return weights;
+}
+
+}  // namespace
+
+TrainResult train_sft(TrainJob& job, const SftConfig& config,
+                      const std::vector<SftTokens>& examples,
+                      const std::vector<SftTokens>& eval_examples) {
+  validate(config);
+  const std::vector<TreeExample> all = trees_of(examples), eval_trees = trees_of(eval_examples);
+  const std::vector<double> eval_weights = weights_of(eval_examples);
+  TrainingRun run(job, config, make_manifest("sft", config, config.to_json(), job.manifest),
+                  std::max(llm::largest_tree(all), llm::largest_tree(eval_trees)));
+  const size_t total = total_steps(config, all.size());
+  const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
+  size_t num_tokens = 0;
+  const size_t done = run.restore();
+  size_t step = done;
+  for (size_t s = 1; s <= total; ++s) {
+    std::vector<TreeExample> batch;
+    std::vector<double> weights;
+    double normaliser = 0;
+    for (size_t i : rows_of_step(config, all.size(), s)) {
+      num_tokens += all[i].tree.row_count();
+      if (s <= done) continue;
+      batch.push_back(all[i]);
+      weights.push_back(examples[i].weight);
+      normaliser += examples[i].weight * static_cast<double>(all[i].targets.size());
+    }
+    if (s <= done) continue;
+    std::vector<RowSums> rows(batch.size());
+    const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
+      rows[i] = sums_of(batch[i], result);
+      std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(-weights[i]));
+    };
+    const size_t row_count =
+        accumulate_gradients(run.pass(), run.optimizer(), batch, loss);
+    BatchSums sums = combine(rows, weights, "");
+    sums.metrics["num_tokens"] = uint64_t{num_tokens};
+    StepEnd end{s, total, sums.loss, normaliser, row_count, static_cast<double>(s) / per_epoch,
+                std::move(sums.metrics), {}};
+    if (!eval_trees.empty()) {
+      end.evaluate = [&](size_t at) { return evaluate(run.pass(), eval_trees, eval_weights, at); };
+    }
+    step = s;
+    if (!run.end_step(end)) break;
+  }
+  return run.finish(step, total);
+}
+
+}  // namespace hone::train

@@ -1,0 +1,109 @@
+#include "train/training_run.h"
+
+#include <cmath>
+
+#include "base/error.h"
+#include "tensor/recipe.h"
+
+namespace hone::train {
+
+namespace {
+
+std::optional<llm::LoraAdapter> new_adapter(const TrainJob& job, const TrainConfig& config) {
+  if (config.lora_r == 0) return std::nullopt;
+  llm::LoraOptions options;
+  options.r = config.lora_r;
+  options.alpha = config.lora_alpha;
+  options.target_modules = config.lora_target_modules;
+  return llm::make_lora(job.model, options, config.seed);
+}
+
+}  // namespace
+
+data::RunManifest make_manifest(const std::string& method, const TrainConfig& config,
+                                const Json& settings, data::RunManifest manifest) {
+  manifest.method = method;
+  manifest.settings = settings;
+  manifest.seeds["seed"] = config.seed;
+  manifest.recipe = tensor::kRecipe;
+  return manifest;
+}
+
+size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
+                              size_t max_rows) {
+  size_t trained = 0;
+  for (const llm::LayerConfig& layer : model.layers) {
+    const size_t h = model.hidden_size, q = layer.head_count * layer.head_dim;
+    const size_t kv = layer.kv_head_count * layer.head_dim, f = layer.intermediate_size;
+    trained += config.lora_r == 0 ? h * (2 * q + 2 * kv + 3 * f + 2)
+                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f);
+  }
+  if (config.lora_r == 0) {
+    trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
+  }
+  // int64 gradient, two moments; a LoRA's values too (the model counts its own).
+  const size_t per_value = sizeof(int64_t) + 2 * sizeof(float) +
+                           (config.lora_r == 0 ? 0 : sizeof(float));
+  return trained * per_value +
+         llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows, {config.recompute});
+}
+
+TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
+                         const data::RunManifest& manifest, size_t max_rows)
+    : job_(job),
+      config_(config),
+      adapter_(new_adapter(job, config)),
+      trainable_(adapter_ ? llm::lora_parameters(job.model, *adapter_)
+                          : llm::full_parameters(job.model)),
+      optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config)),
+      pass_(std::make_unique<llm::TrainingPass>(
+          job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
+          std::max(config.max_tokens_per_pass, max_rows), llm::PassOptions{config.recompute})),
+      directory_(
+          RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {}
+
+bool TrainingRun::end_step(const StepEnd& end) {
+  if (!std::isfinite(end.loss)) {
+    directory_.flush();
+    throw Error(ErrorCode::kInternal,
+                "the loss of step " + std::to_string(end.step) +
+                    " is not a number: lower --learning-rate or look at the rows of that step; "
+                    "checkpoints up to here are whole (--resume goes on from the last one)");
+  }
+  const bool last = end.step == end.total_steps;
+  const double rate =
+      config_.learning_rate * schedule_multiplier(config_, end.step, end.total_steps);
+  const Optimizer::Applied applied = optimizer_->apply(end.normaliser, rate, end.step);
+  directory_.log_step(
+      {end.step, end.loss, applied.grad_norm, parameter_hash(job_.compute, trainable_)});
+  if (end.step % config_.logging_steps == 0 || last) {
+    Json line = Json::object();
+    line["step"] = uint64_t{end.step};
+    line["epoch"] = end.epoch;
+    line["loss"] = end.loss;
+    line["grad_norm"] = applied.grad_norm;
+    line["learning_rate"] = rate;
+    for (const auto& [key, value] : end.metrics.as_object()) line[key] = value;
+    for (const auto& [name, norm] : applied.by_name) line["grad_norm/" + name] = norm;
+    directory_.log_metrics(line);
+  }
+  const bool due = config_.eval_steps > 0 && end.step % config_.eval_steps == 0;
+  if (end.evaluate && (due || last)) directory_.log_metrics(end.evaluate(end.step));
+  const bool stop = job_.stop != nullptr && job_.stop->load();
+  if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
+    directory_.save_checkpoint(*optimizer_, end.step, config_.save_total_limit);
+  }
+  if (job_.progress) job_.progress({end.step, end.total_steps, end.loss, end.rows});
+  return !stop;
+}
+
+TrainResult TrainingRun::finish(size_t step, size_t total) {
+  directory_.flush();
+  TrainResult result;
+  result.adapter = std::move(adapter_);
+  result.steps = step;
+  result.stopped = step < total;
+  return result;
+}
+
+}  // namespace hone::train
