@@ -9,6 +9,7 @@
 
 #include <cstddef>
 
+#include "hwy/cache_control.h"
 #include "tensor/lanes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,6 +26,7 @@ struct TileArgs {
   const float* b;              // panel p, row k: b + (p * b_rows + k) * 16
   size_t b_rows;
   size_t k_begin, k_end;
+  const float* ahead;          // what is read next, in the shape of b: fetched meanwhile (few rows)
   float* c;                    // c(r, p) = c + r * c_row + p * c_panel
   size_t c_row, c_panel;
 };
@@ -39,6 +41,9 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
   const float* HWY_RESTRICT p1 = t.b + b1 + t.k_begin * 16;
   const float* HWY_RESTRICT p2 = V > 2 ? t.b + b2 + t.k_begin * 16 : p0;
   const float* HWY_RESTRICT p3 = V > 2 ? t.b + b3 + t.k_begin * 16 : p0;
+  // Few rows wait for memory, not for arithmetic; many rows reuse what is in the cache.
+  constexpr bool kFetch = R <= 4 && V > 2 && !kAccumulate;
+  const float* next = t.ahead + t.k_begin * 16;
   const size_t step = t.a_step;
   const float* a0 = t.a[0] + t.k_begin * step;
   const float* a1 = t.a[R > 1 ? 1 : 0] + t.k_begin * step;
@@ -65,6 +70,13 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
     const auto v1 = hn::Load(d, p1);
     const auto v2 = hn::Load(d, p2);
     const auto v3 = hn::Load(d, p3);
+    if constexpr (kFetch) {
+      hwy::Prefetch(next + b0);
+      hwy::Prefetch(next + b1);
+      hwy::Prefetch(next + b2);
+      hwy::Prefetch(next + b3);
+      next += 16;
+    }
 #define HONE_STEP(r)                       \
   if constexpr (R > r) {                   \
     const auto x = hn::Set(d, *a##r);      \

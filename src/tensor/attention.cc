@@ -69,8 +69,9 @@ HWY_INLINE void Join(float* HWY_RESTRICT record, float m, float l, const float* 
     return;
   }
   const bool keeps = record[0] >= m;
-  const float e = exp_f32(-std::fabs(record[0] - m));
-  const auto scale = hn::Set(d, e);
+  // One lane would do; the scalar function would call libm's fma from a baseline file.
+  const auto scale = Exp(d, hn::Neg(hn::Abs(hn::Set(d, record[0] - m))));
+  const float e = hn::GetLane(scale);
   if (keeps) {
     record[1] = std::fma(l, e, record[1]);
     for (size_t i = 0; i < n; i += lanes) {
@@ -125,6 +126,7 @@ void GroupBlock(const AttentionTask& task, View<const float> q, size_t block, si
 
   t.a_step = 1;
   t.b = data;
+  t.ahead = data + kKvBlock * head_dim;
   t.b_rows = head_dim;
   t.k_begin = 0;
   t.k_end = head_dim;
@@ -141,6 +143,10 @@ void GroupBlock(const AttentionTask& task, View<const float> q, size_t block, si
   }
 
   t.b = data + kKvBlock * head_dim;
+  t.ahead = t.b;
+  if (block + 1 < task.block_end) {
+    t.ahead = task.run->blocks[block + 1] + task.kv_head * kv_block_floats(head_dim);
+  }
   t.b_rows = kKvBlock;
   t.k_begin = any.begin;
   t.k_end = any.end;
@@ -241,9 +247,13 @@ void for_each_tile(const AttentionShape& shape, std::span<const AttentionRun> ru
   }
 }
 
+// Rows x blocks x head_dim below which a fork costs more than it gains.
+constexpr size_t kFloatsOnCaller = 64 * 20;
+
 struct Plan {
   size_t blocks_per_task = 0;  // a tile with more than 1.5 times as many is cut
   size_t tasks = 0, cut_tiles = 0, record_count = 0;
+  bool fork = true;
 
   bool cuts(const AttentionTask& tile) const {
     return 2 * (tile.block_end - tile.block_begin) > 3 * blocks_per_task;
@@ -257,6 +267,8 @@ Plan make_plan(const AttentionShape& shape, std::span<const AttentionRun> runs, 
     rows_max = std::max(rows_max, tile.rows());
   });
   Plan plan;
+  plan.fork = row_blocks * shape.head_dim > kFloatsOnCaller;
+  if (!plan.fork) threads = 1;
   plan.blocks_per_task =
       threads == 1 ? row_blocks + 1 : std::max<size_t>(1, row_blocks / rows_max / (threads * 6));
   for_each_tile(shape, runs, [&](const AttentionTask& tile) {
@@ -313,8 +325,8 @@ void attention(Compute& compute, const AttentionShape& shape, View<const float> 
   const auto body = [&](size_t task, size_t thread) {
     run_task(tasks[task], q, out, lse, reinterpret_cast<float*>(compute.scratch(thread, bytes)));
   };
-  if (task_count == 1) {
-    body(0, 0);
+  if (!plan.fork || task_count == 1) {
+    for (size_t task = 0; task < task_count; ++task) body(task, 0);
   } else {
     compute.pool().run(task_count, body);
   }

@@ -105,12 +105,14 @@ VisibleRange ChunkWeights(const BackwardInputs& in, const RowChunk& chunk, const
       t.a[r] = in.q.row(chunk.row(first + r)) + chunk.head(first + r) * head_dim;
     }
     t.b = block.forward;
+    t.ahead = t.b;
     t.c = p + first * row_step;
     TileProduct<false>(rows, t, panel_begin, panel_end);
     for (size_t r = 0; r < rows; ++r) {
       t.a[r] = in.dout.row(chunk.row(first + r)) + chunk.head(first + r) * head_dim;
     }
     t.b = block.transposed + padded_dim(head_dim) * kKvBlock;
+    t.ahead = t.b;
     t.c = ds + first * row_step;
     TileProduct<false>(rows, t, panel_begin, panel_end);
     for (size_t r = 0; r < rows; ++r) {
@@ -138,6 +140,7 @@ void AddQueryGradient(const BackwardInputs& in, const RowChunk& chunk, const Blo
   TileArgs t;
   t.a_step = 1;
   t.b = block.transposed;
+  t.ahead = t.b;
   t.b_rows = kKvBlock;
   t.k_begin = any.begin;
   t.k_end = any.end;
@@ -189,6 +192,7 @@ void AddKeyValueGradient(const BackwardInputs& in, const RowChunk& chunk, const 
   // dk: rows are dims, lanes are positions.
   t.a_step = padded;
   t.b = ds;
+  t.ahead = t.b;
   t.c_panel = head_dim * 16;
   for (size_t dim = 0; dim < head_dim; dim += kGroupRows) {
     const size_t rows = std::min(kGroupRows, head_dim - dim);
@@ -199,6 +203,7 @@ void AddKeyValueGradient(const BackwardInputs& in, const RowChunk& chunk, const 
   // dv: rows are positions, lanes are dims.
   t.a_step = 16;
   t.b = dout_panels;
+  t.ahead = t.b;
   t.c_panel = kKvBlock * 16;
   for (size_t j = any.begin; j < any.end; j += kGroupRows) {
     const size_t rows = std::min(kGroupRows, any.end - j);

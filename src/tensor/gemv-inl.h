@@ -42,14 +42,18 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr size_t kPrefetchBytes = 4096;
 
-// The block that is 4 KB further on in each stream.
+// The block that is 4 KB further on in each stream; near a group's end that is in the group which
+// this stream's place takes next, not in the neighbour's.
 template <size_t N>
-HWY_INLINE void prefetch_streams(const std::byte* first, size_t group_bytes, size_t block_bytes,
+HWY_INLINE void prefetch_streams(const std::byte* first, const PanelView& w, size_t k,
                                  size_t lanes) {
   const size_t streams = divide_up(N * lanes, kGroup);
+  const size_t group_bytes = divide_up(w.k, kBlock) * w.block_bytes;
+  const size_t left = group_bytes - k / kBlock * w.block_bytes;
+  const size_t ahead = kPrefetchBytes + (left > kPrefetchBytes ? 0 : (streams - 1) * group_bytes);
   for (size_t s = 0; s < streams; ++s) {
-    for (size_t i = 0; i < block_bytes; i += 64) {
-      hwy::Prefetch(first + s * group_bytes + kPrefetchBytes + i);
+    for (size_t i = 0; i < w.block_bytes; i += 64) {
+      hwy::Prefetch(first + s * group_bytes + ahead + i);
     }
   }
 }
@@ -73,13 +77,12 @@ HWY_NOINLINE void gemv_bytes(const PanelView& w, size_t column, const float* HWY
                              float* HWY_RESTRICT sums) {
   const Floats d;
   const size_t lanes = hn::Lanes(d);
-  const size_t group_bytes = w.k / kBlock * w.block_bytes;
   HONE_GEMV_VECTORS(HONE_GEMV_BEGIN)
   for (size_t begin = 0; begin < w.k; begin += kChain) {
     HONE_GEMV_VECTORS(HONE_GEMV_CLEAR)
     const size_t end = HWY_MIN(w.k, begin + kChain);
     for (size_t b = begin; b < end; b += kBlock, x += kBlock) {
-      prefetch_streams<N>(stream0, group_bytes, w.block_bytes, lanes);
+      prefetch_streams<N>(stream0, w, b, lanes);
       for (size_t half = 0; half < 2; ++half) {
         HONE_GEMV_VECTORS(HONE_GEMV_SCALE)
         for (size_t k = half * 16; k < half * 16 + 16; ++k) {
@@ -120,14 +123,13 @@ HWY_NOINLINE void gemv_nibbles(const PanelView& w, size_t column, const float* H
                                float* HWY_RESTRICT sums) {
   const Floats d;
   const size_t lanes = hn::Lanes(d);
-  const size_t group_bytes = w.k / kBlock * w.block_bytes;
   constexpr size_t half = 0;
   HONE_GEMV_VECTORS(HONE_GEMV_BEGIN)
   for (size_t begin = 0; begin < w.k; begin += kChain) {
     HONE_GEMV_VECTORS(HONE_GEMV_CLEAR)
     const size_t end = HWY_MIN(w.k, begin + kChain);
     for (size_t b = begin; b < end; b += kBlock, x += kBlock) {
-      prefetch_streams<N>(stream0, group_bytes, w.block_bytes, lanes);
+      prefetch_streams<N>(stream0, w, b, lanes);
       HONE_GEMV_VECTORS(HONE_GEMV_SCALE)
       HONE_GEMV_FOUR_NIBBLES(0)
       HONE_GEMV_FOUR_NIBBLES(1)
@@ -168,6 +170,7 @@ HWY_NOINLINE void gemv_halves(const PanelView& w, size_t column, const float* HW
     HONE_GEMV_VECTORS(HONE_GEMV_CLEAR)
     const size_t end = HWY_MIN(w.k, begin + kChain);
     for (size_t b = begin; b < end; b += kBlock, x += kBlock) {
+      prefetch_streams<N>(stream0, w, b, lanes);
       const size_t count = HWY_MIN(kBlock, end - b);
       if constexpr (kBrain) {
         for (size_t k = 0; k < count; k += 2) {

@@ -129,9 +129,9 @@ FixedStatistics matmul_backward_weight(Compute& compute, View<const float> dy, V
   FixedStatistics statistics;
   if (dy.cols == 0 || x.cols == 0) return statistics;
   const MatmulKernels& kernels = *matmul_kernels();
-  const size_t tile = kernels.tile_rows;
   const size_t panels = divide_up(dy.cols, kPanel);
-  const size_t tiles = divide_up(x.cols, tile);
+  const size_t tiles = divide_up(x.cols, kernels.tile_rows);
+  const size_t tile = divide_up(x.cols, tiles);  // nearly equal ones: 16 is 8 + 8, not 14 + 2
   const size_t threads = compute.threads();
   std::vector<WeightStatistics> per_thread(threads);
 

@@ -33,6 +33,13 @@ namespace hn = hwy::HWY_NAMESPACE;
 #define HONE_KEEP_IN_REGISTER(v)
 #endif
 
+#undef HONE_UNROLL_FOUR
+#if HWY_COMPILER_CLANG
+#define HONE_UNROLL_FOUR _Pragma("unroll")
+#else
+#define HONE_UNROLL_FOUR _Pragma("GCC unroll 4")
+#endif
+
 #undef HONE_TILE_DECLARE
 #define HONE_TILE_DECLARE(r)                                                                      \
   [[maybe_unused]] FloatVec c##r##_0 = hn::Zero(d), c##r##_1 = c##r##_0, c##r##_2 = c##r##_0,     \
@@ -40,8 +47,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 #undef HONE_TILE_FMA
 #define HONE_TILE_FMA(r)                                                   \
   if constexpr (R > r) {                                                   \
-    const float* left = kPacked ? a + r : a + r * lda;                     \
-    FloatVec x = hn::Set(d, left[kPacked ? k * R : k]);                    \
+    const float* left = kPacked || r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6 : r < 12 ? a9 : a12; \
+    left += kPacked ? k * R + r : r % 3 * lda + k;                         \
+    FloatVec x = hn::Set(d, *left);                                        \
     if constexpr (kVectors > 1) HONE_KEEP_IN_REGISTER(x);                  \
     c##r##_0 = hn::MulAdd(x, b0, c##r##_0);                                \
     if constexpr (kVectors > 1) c##r##_1 = hn::MulAdd(x, b1, c##r##_1);    \
@@ -79,10 +87,21 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
   const auto offset = [lanes, panel_stride](size_t v) {
     return v / kPerPanel * panel_stride + v % kPerPanel * lanes;
   };
+  // Three rows a pointer: base, base + stride, base + 2 strides are one x86 address each.
+  const float *a0 = a, *a3 = a, *a6 = a, *a9 = a, *a12 = a;
+  if constexpr (!kPacked) {
+    if constexpr (R > 3) a3 += 3 * lda;
+    if constexpr (R > 6) a6 += 6 * lda;
+    if constexpr (R > 9) a9 += 9 * lda;
+    if constexpr (R > 12) a12 += 12 * lda;
+  }
   for (size_t begin = 0; begin < kc; begin += kChain) {
     HONE_TILE_ROWS(HONE_TILE_DECLARE)
     const size_t count = HWY_MIN(kChain, kc - begin);
     for (size_t k0 = 0; k0 < count; k0 += U) {
+      // Opaque to the compiler, which would else keep one pointer a row, in memory.
+      asm("" : "+r"(a0), "+r"(a3), "+r"(a6), "+r"(a9), "+r"(a12));
+      HONE_UNROLL_FOUR
       for (size_t k = 0; k < U; ++k) {
         const float* right = b + k * kPanel;
         FloatVec b0 = hn::LoadU(d, right);
@@ -102,7 +121,8 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
         }
         HONE_TILE_ROWS(HONE_TILE_FMA)
       }
-      a += kPacked ? U * R : U;
+      constexpr size_t kStep = kPacked ? U * R : U;
+      a0 += kStep, a3 += kStep, a6 += kStep, a9 += kStep, a12 += kStep;
       b += U * kPanel;
     }
     HONE_TILE_ROWS(HONE_TILE_STORE)

@@ -1,0 +1,16 @@
+# Runs PROGRAM under TARGET on one and three threads and compares its lines with GOLDEN.
+file(READ ${GOLDEN} golden)
+foreach(threads 1 3)
+  execute_process(COMMAND ${PROGRAM} --target ${TARGET} --threads ${threads}
+                  OUTPUT_VARIABLE lines RESULT_VARIABLE status)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${PROGRAM} ended with ${status}")
+  endif()
+  if(lines MATCHES "^skipped: ")
+    execute_process(COMMAND ${CMAKE_COMMAND} -E echo "${lines}")
+    return()
+  endif()
+  if(NOT lines STREQUAL golden)
+    message(FATAL_ERROR "${TARGET}, ${threads} threads, printed\n${lines}instead of\n${golden}")
+  endif()
+endforeach()
