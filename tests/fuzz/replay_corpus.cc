@@ -32,7 +32,8 @@ int main(int count, char** arguments) {
   for (const std::filesystem::path& path : files) {
     std::fprintf(stderr, "%s\n", path.filename().c_str());  // the last one named is the culprit
     std::ifstream file(path, std::ios::binary);
-    const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const std::string bytes((std::istreambuf_iterator<char>(file)),
+                            std::istreambuf_iterator<char>());
     // A copy of just that size, so that the address sanitiser sees a read one past the end.
     const std::vector<uint8_t> input(bytes.begin(), bytes.end());
     LLVMFuzzerTestOneInput(input.data(), input.size());
