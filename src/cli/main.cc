@@ -27,6 +27,8 @@ constexpr Command kCommands[] = {
     {"selfcheck", "batches, threads and cuts change no bit: one hash", hone::cli::run_selfcheck},
     {"data", "check a file of rows before training", hone::cli::run_data},
     {"model", "info, export, quantize, merge: model files in and out", hone::cli::run_model},
+    {"runs", "list, show, diff: what runs there are", hone::cli::run_runs},
+    {"replay", "compute steps of a run again and compare to the bit", hone::cli::run_replay},
     {"template", "render a chat template as transformers does", hone::cli::run_template},
 };
 
