@@ -197,23 +197,32 @@ std::vector<Change> manifest_changes(const Run& a, const Run& b) {
   return changes;
 }
 
-// The first step whose loss, norm or hash differs; 0: none that both have.
-size_t first_other_step(const Run& a, const Run& b) {
+// The first step that both have whose loss, norm or hash differs; step 0: none.
+struct OtherStep {
+  size_t step = 0;
+  std::string what, a, b;
+};
+
+OtherStep first_other_step(const Run& a, const Run& b) {
   const size_t shared = std::min(a.steps.size(), b.steps.size());
   for (size_t i = 0; i < shared; ++i) {
     const train::StepRecord &x = a.steps[i], &y = b.steps[i];
-    if (x.step != y.step || number_to_string(x.loss) != number_to_string(y.loss) ||
-        number_to_string(x.grad_norm) != number_to_string(y.grad_norm) || x.hash != y.hash) {
-      return x.step;
+    const std::string columns[][3] = {
+        {"step", std::to_string(x.step), std::to_string(y.step)},
+        {"loss", number_to_string(x.loss), number_to_string(y.loss)},
+        {"grad_norm", number_to_string(x.grad_norm), number_to_string(y.grad_norm)},
+        {"hash", x.hash, y.hash}};
+    for (const auto& column : columns) {
+      if (column[1] != column[2]) return {x.step, column[0], column[1], column[2]};
     }
   }
-  return 0;
+  return {};
 }
 
 int diff(const std::string& path_a, const std::string& path_b, bool json) {
   const Run a = read_run(path_a), b = read_run(path_b);
   const std::vector<Change> changes = manifest_changes(a, b);
-  const size_t other = first_other_step(a, b);
+  const OtherStep other = first_other_step(a, b);
   const size_t shared = std::min(a.steps.size(), b.steps.size());
   if (json) {
     Json out = Json::object();
@@ -230,7 +239,7 @@ int diff(const std::string& path_a, const std::string& path_b, bool json) {
     out["manifest"] = std::move(rows);
     out["steps_a"] = uint64_t{a.steps.size()};
     out["steps_b"] = uint64_t{b.steps.size()};
-    out["first_other_step"] = other == 0 ? Json() : Json(uint64_t{other});
+    out["first_other_step"] = other.step == 0 ? Json() : Json(uint64_t{other.step});
     std::printf("%s\n", out.dump().c_str());
     return 0;
   }
@@ -241,14 +250,9 @@ int diff(const std::string& path_a, const std::string& path_b, bool json) {
     std::printf("%-*s  %s -> %s\n", static_cast<int>(width), change.key.c_str(), change.a.c_str(),
                 change.b.c_str());
   }
-  if (other > 0) {
-    const auto record = [&](const Run& run) {
-      return *std::find_if(run.steps.begin(), run.steps.end(),
-                           [&](const train::StepRecord& step) { return step.step == other; });
-    };
-    std::printf("steps: first differ at step %zu (loss %s -> %s)\n", other,
-                number_to_string(record(a).loss).c_str(),
-                number_to_string(record(b).loss).c_str());
+  if (other.step > 0) {
+    std::printf("steps: first differ at step %zu (%s %s -> %s)\n", other.step, other.what.c_str(),
+                other.a.c_str(), other.b.c_str());
   } else {
     std::printf("steps: the %zu that both have are equal to the bit\n", shared);
   }
