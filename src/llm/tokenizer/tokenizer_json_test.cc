@@ -150,7 +150,7 @@ TEST(TokenizerJson, RefusesConfigsThatNameTokensThatAreNotThere) {
   refuse(R"({"bos_token": "<bos>"})", nullptr, "bos_token \"<bos>\"");
   refuse(R"({"eos_token": {"content": "<eos>"}})", nullptr, "eos_token \"<eos>\"");
   refuse(R"({"add_bos_token": true})", nullptr, "add_bos_token");
-  refuse("{}", R"({"eos_token_id": 9})", "end-of-generation id 9");
+  refuse("{}", R"({"eos_token_id": 9})", "EOS id 9");
   EXPECT_EQ(refusal_of(joined(""), R"({"bos_token": "<s>", "add_bos_token": true})",
                        R"({"eos_token_id": [3]})"),
             "nothing was refused");
