@@ -255,6 +255,7 @@ std::vector<SftTokens> tokenize_sft(const std::vector<Row>& rows, const TextCode
   for (const Row& row : rows) {
     check_vocabulary(row, model);
     examples.push_back(tokenize_sft_row(row, codec, config, model.context_length));
+    check_ids(row, examples.back().tokens, model.vocab_size);
   }
   return examples;
 }
@@ -266,7 +267,11 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
   std::vector<PreferenceTokens> examples;
   for (const Row& row : rows) {
     check_vocabulary(row, model);
-    examples.push_back(tokenize_preference_row(row, codec, config, model.context_length));
+    PreferenceTokens example = tokenize_preference_row(row, codec, config, model.context_length);
+    for (const auto* ids : {&example.prompt, &example.chosen, &example.rejected}) {
+      check_ids(row, *ids, model.vocab_size);  // a tokenizer may know more than the model
+    }
+    examples.push_back(std::move(example));
   }
   return examples;
 }
