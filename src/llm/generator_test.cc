@@ -42,7 +42,7 @@ Tokenizer tiny_tokenizer() {
 
 using Samples = std::map<std::pair<uint64_t, uint64_t>, GeneratedSample>;
 
-struct Setup {
+struct TinyWorld {
   tensor::Compute compute{2};
   Model model = testing::random_model({});
   Tokenizer tokenizer = tiny_tokenizer();
@@ -104,7 +104,7 @@ std::vector<GenerationRequest> crowd(double temperature) {
 }
 
 TEST(Generator, ATextIsTheSameAloneAndInAnyCrowd) {
-  Setup setup;
+  TinyWorld setup;
   const LoraAdapter adapter = testing::random_adapter(setup.model, 3);
   for (double temperature : {0.0, 1.0}) {
     for (const LoraAdapter* lora : {static_cast<const LoraAdapter*>(nullptr), &adapter}) {
@@ -125,7 +125,7 @@ TEST(Generator, ATextIsTheSameAloneAndInAnyCrowd) {
 }
 
 TEST(Generator, LogProbabilitiesAreTheScorersBits) {
-  Setup setup;
+  TinyWorld setup;
   for (const GenerationRequest& request : crowd(1.0)) {
     for (const auto& [key, sample] : setup.run({request}, {})) {
       std::vector<int32_t> whole = request.prompt;
@@ -139,7 +139,7 @@ TEST(Generator, LogProbabilitiesAreTheScorersBits) {
 }
 
 TEST(Generator, SamplesDifferBySeedIndexAndNumber) {
-  Setup setup;
+  TinyWorld setup;
   GenerationRequest request = request_of({1, 2, 3}, 20, 1);
   request.n = 2;
   const Samples a = setup.run({request}, {8, 512, 42}), b = setup.run({request}, {8, 512, 43});
@@ -151,14 +151,16 @@ TEST(Generator, SamplesDifferBySeedIndexAndNumber) {
 }
 
 TEST(Generator, EndsAtTheBoundTheContextAndTheEndToken) {
-  Setup setup;
+  TinyWorld setup;
   GeneratedSample bounded = setup.one(request_of({5, 6}, 3, 0));
   EXPECT_EQ(bounded.token_ids.size(), 3u);
   EXPECT_EQ(bounded.finish_reason, FinishReason::kLength);
   // 512 positions: 505 are taken, so seven tokens fit.
   Rng rng(2, rng_stream("context"));
   const GeneratedSample full = setup.one(request_of(random_tokens(rng, 505, kVocab), SIZE_MAX, 0));
-  if (full.finish_reason == FinishReason::kLength) EXPECT_EQ(full.token_ids.size(), 7u);
+  if (full.finish_reason == FinishReason::kLength) {
+    EXPECT_EQ(full.token_ids.size(), 7u);
+  }
   // Any token may be declared the end: the answer's third is.
   Generator generator(setup.compute, setup.model, nullptr, &setup.tokenizer,
                       {bounded.token_ids[2]}, {});
@@ -175,7 +177,7 @@ TEST(Generator, EndsAtTheBoundTheContextAndTheEndToken) {
 }
 
 TEST(Generator, AStopTextIsFoundAnywhereAndCutOff) {
-  Setup setup;
+  TinyWorld setup;
   for (uint64_t index = 0; index < 6; ++index) {
     GenerationRequest request = request_of({7, 8, 9}, 40, 1, index);
     const std::string whole = setup.one(request).text;
@@ -203,7 +205,7 @@ TEST(Generator, AStopTextIsFoundAnywhereAndCutOff) {
 }
 
 TEST(Generator, WithoutATokenizerThereAreTokensAndNoText) {
-  Setup setup;
+  TinyWorld setup;
   Generator generator(setup.compute, setup.model, nullptr, nullptr, {}, {});
   generator.run({request_of({1}, 5, 0)}, [](GeneratedSample sample) {
     EXPECT_EQ(sample.token_ids.size(), 5u);
@@ -212,7 +214,7 @@ TEST(Generator, WithoutATokenizerThereAreTokensAndNoText) {
 }
 
 TEST(Generator, WhatCannotRunIsRefusedBeforeAnythingRuns) {
-  Setup setup;
+  TinyWorld setup;
   size_t answers = 0;
   const auto said = [&](GenerationRequest bad) {
     return refusal([&] {
@@ -229,7 +231,7 @@ TEST(Generator, WhatCannotRunIsRefusedBeforeAnythingRuns) {
 }
 
 TEST(Generator, ABatchOfNothingIsOneAndARunAfterAFailedOneIsClean) {
-  Setup setup;
+  TinyWorld setup;
   EXPECT_EQ(setup.run({request_of({1}, 2, 0)}, {0, 0, 42}).size(), 1u);
   Generator generator(setup.compute, setup.model, nullptr, &setup.tokenizer, {kEnd}, {});
   EXPECT_THROW(generator.run({request_of({1}, 3, 0, 1), request_of({2}, 9, 0, 2)},

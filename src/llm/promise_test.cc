@@ -70,7 +70,9 @@ void expect_promise(const Model& model, const LoraAdapter* adapter, size_t lengt
   }
   for (const ScoreOptions& options : {ScoreOptions{0, 0, 512}, ScoreOptions{5, 11, 37}}) {
     score_rows(two, model, adapter, rows, options, [&](size_t i, const ScoredTokens& scored) {
-      if (i == 3) EXPECT_EQ(whole, scored.log_probs) << what << ", packed";
+      if (i == 3) {
+        EXPECT_EQ(whole, scored.log_probs) << what << ", packed";
+      }
     });
   }
   for (bool recompute : {false, true}) {
