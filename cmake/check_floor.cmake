@@ -6,7 +6,7 @@ foreach(file ${files})
   file(STRINGS ${file} includes REGEX "^#include \"")
   foreach(line ${includes})
     if(line MATCHES "^#include \"([a-z_]+)/")
-      if(NOT CMAKE_MATCH_1 IN_LIST allowed AND NOT CMAKE_MATCH_1 STREQUAL "hwy")
+      if(NOT CMAKE_MATCH_1 IN_LIST allowed AND NOT CMAKE_MATCH_1 MATCHES "^(hwy|gtest)$")
         message(FATAL_ERROR "${file}: ${line}\nThis room may include only: ${allowed}. "
           "If it needs something from above, take it as a parameter (house.md, rule 3).")
       endif()

@@ -41,6 +41,8 @@ function(hone_program name room)
   if(EXISTS ${CMAKE_SOURCE_DIR}/src/${room}/main.cc)
     add_executable(${name} ${CMAKE_SOURCE_DIR}/src/${room}/main.cc)
     target_link_libraries(${name} PRIVATE hone_${room})
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+    install(TARGETS ${name})
   endif()
 endfunction()
 

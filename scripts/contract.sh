@@ -1,0 +1,9 @@
+#!/bin/sh
+# The numerics contract: the replay tests, then the model's own check (one hash over repeats, batch
+# sizes, threads and chunkings).
+. "$(dirname "$0")/common.sh"
+scripts/install_packages.sh build model
+model=$(scripts/get_model.sh)
+configure_and_build release
+HONE_MODEL=$(realpath "$model") ctest --preset release -R '^(tensor|llm|replay)' </dev/null
+build/release/hone selfcheck --model "$model" </dev/null
