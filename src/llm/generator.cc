@@ -114,8 +114,7 @@ void Generator::run(std::vector<GenerationRequest> requests, const Done& on_done
 
 // What a run that threw has left.
 void Generator::drop_all() {
-  for (auto& prompt : prompts_) cache_->release(prompt->sequence);
-  for (auto& sample : samples_) cache_->release(sample->sequence);
+  if (!prompts_.empty() || !samples_.empty()) cache_.reset();
   waiting_.clear();
   prompts_.clear();
   samples_.clear();

@@ -231,7 +231,7 @@ inline BatchGradient run_batch(tensor::Compute& compute, const Model& model,
                                const LoraAdapter* adapter, Trainable& trainable,
                                const std::vector<TreeExample>& batch, size_t max_rows,
                                bool recompute, const Coefficient& coefficient) {
-  TrainingPass pass(compute, model, adapter, std::max(max_rows, largest_tree(batch)),
+  TrainingPass pass(compute, model, adapter, std::max(max_rows, least_pass_rows(batch)),
                     PassOptions{recompute});
   BatchGradient out;
   out.log_probs.resize(batch.size());

@@ -62,7 +62,7 @@ std::vector<int32_t> path_of(const TokenTree& tree, size_t node) {
 // Every target's log-probability in the tree is the one of its path read alone.
 void expect_paths_alone(tensor::Compute& compute, const Model& model, const LoraAdapter* adapter,
                         const std::vector<TreeExample>& batch) {
-  TrainingPass pass(compute, model, adapter, largest_tree(batch), {});
+  TrainingPass pass(compute, model, adapter, least_pass_rows(batch), {});
   score_trees(pass, batch, [&](size_t index, const TreeResult& result) {
     const TreeExample& example = batch[index];
     for (size_t node = 0; node < example.tree.nodes.size(); ++node) {

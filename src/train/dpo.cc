@@ -197,7 +197,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   }
   const std::vector<TreeExample> all = trees_of(examples, config.prefix_sharing);
   const std::vector<TreeExample> eval_trees = trees_of(eval_examples, config.prefix_sharing);
-  const size_t max_rows = std::max(llm::largest_tree(all), llm::largest_tree(eval_trees));
+  const size_t max_rows = std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees));
 
   // The directory comes first: a refusal costs nothing yet.
   const data::RunManifest manifest = make_manifest("dpo", config, config.to_json(), job.manifest);

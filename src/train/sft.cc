@@ -89,7 +89,7 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
   const std::vector<TreeExample> all = trees_of(examples), eval_trees = trees_of(eval_examples);
   const std::vector<double> eval_weights = weights_of(eval_examples);
   TrainingRun run(job, config, make_manifest("sft", config, config.to_json(), job.manifest),
-                  std::max(llm::largest_tree(all), llm::largest_tree(eval_trees)));
+                  std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees)));
   const size_t total = total_steps(config, all.size());
   const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
   size_t num_tokens = 0;
