@@ -41,20 +41,7 @@ TextCodec byte_codec(bool with_bos = false, bool with_template = true) {
   return TextCodec(Tokenizer(std::move(data)), std::move(chat));
 }
 
-// The tokens of a text in which {S} {E} {B} stand for the special ones.
-std::vector<int32_t> ids(const std::string& text) {
-  std::vector<int32_t> out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '{' && i + 2 < text.size() && text[i + 2] == '}') {
-      out.push_back(text[i + 1] == 'S' ? kStart : text[i + 1] == 'E' ? kEnd : kBos);
-      i += 2;
-    } else {
-      out.push_back(static_cast<unsigned char>(text[i]));
-    }
-  }
-  return out;
-}
-
+// Special tokens as {S}, {E} and {B}.
 std::string text_of(const std::vector<int32_t>& tokens) {
   std::string out;
   for (int32_t id : tokens) {

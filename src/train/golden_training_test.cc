@@ -75,7 +75,7 @@ TEST(GoldenTraining, FiveStepsOfFullFineTuningFollowPyTorchInEveryFamily) {
       };
       near("loss", 2e-6);
       near("grad_norm", 2e-5);
-      near("learning_rate", 1e-12);
+      near("learning_rate", 2e-10);  // the golden has ten digits
       rates += step.at("learning_rate").as_double();
     }
     for (const Parameter& p : llm::full_parameters(model).parameters) {
@@ -159,7 +159,7 @@ void expect_dpo_steps(const std::string& reference_name) {
       }
     }
     const double rate = config.learning_rate * schedule_multiplier(config, s, 5);
-    EXPECT_NEAR(rate, step.at("learning_rate").as_double(), 1e-15) << what;
+    EXPECT_NEAR(rate, step.at("learning_rate").as_double(), 1e-13) << what;
     const double wanted_norm = step.at("grad_norm").as_double();
     EXPECT_NEAR(optimizer.apply(static_cast<double>(pairs.size()), rate, s).grad_norm, wanted_norm,
                 3e-5 * wanted_norm)
