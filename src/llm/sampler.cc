@@ -15,7 +15,8 @@ namespace {
 
 void require(bool good, const char* option, double value, const char* allowed) {
   if (!good) {
-    throw invalid_input(std::string("--") + option + " " + number_to_string(value) +
+    throw invalid_input(std::string("--") + option + " " +
+                        (std::isfinite(value) ? number_to_string(value) : std::to_string(value)) +
                         " cannot be: it must be " + allowed);
   }
 }

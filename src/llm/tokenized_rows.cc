@@ -56,7 +56,9 @@ struct PromptAndCompletion {
 PromptAndCompletion split_at_prompt(std::vector<int32_t> prompt, const std::vector<int32_t>& whole,
                                     const std::vector<int32_t>& alone) {
   if (whole.size() >= prompt.size() && std::equal(prompt.begin(), prompt.end(), whole.begin())) {
-    return {std::move(prompt), {whole.begin() + static_cast<std::ptrdiff_t>(prompt.size()), whole.end()}};
+    std::vector<int32_t> completion(whole.begin() + static_cast<std::ptrdiff_t>(prompt.size()),
+                                    whole.end());
+    return {std::move(prompt), std::move(completion)};
   }
   return {std::move(prompt), alone};
 }

@@ -74,7 +74,8 @@ Json DpoConfig::to_json() const {
 namespace {
 
 [[noreturn]] void refuse(const char* option, double value, const char* allowed) {
-  throw invalid_input(std::string("--") + option + " " + number_to_string(value) +
+  throw invalid_input(std::string("--") + option + " " +
+                      (std::isfinite(value) ? number_to_string(value) : std::to_string(value)) +
                       " cannot be: it must be " + allowed);
 }
 
