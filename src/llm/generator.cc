@@ -44,7 +44,9 @@ Generator::Generator(tensor::Compute& compute, const Model& model, const LoraAda
       adapter_(adapter),
       tokenizer_(tokenizer),
       end_of_generation_(std::move(end_of_generation)),
-      options_(options) {}
+      options_(options) {
+  options_.batch_size = std::max<size_t>(options_.batch_size, 1);
+}
 
 Generator::~Generator() = default;
 
@@ -59,6 +61,9 @@ void Generator::check(const GenerationRequest& request) const {
                         " tokens, but the model's context is " +
                         std::to_string(model_.config.context_length) + ": shorten it");
   }
+  if (request.max_tokens == 0) {
+    throw invalid_input(where + " asks for 0 tokens (--max-tokens 0): ask for at least one");
+  }
   for (int32_t id : request.prompt) {
     if (id < 0 || static_cast<size_t>(id) >= model_.config.vocab_size) {
       throw invalid_input(where + " holds token id " + std::to_string(id) +
@@ -71,8 +76,8 @@ void Generator::check(const GenerationRequest& request) const {
 void Generator::make_room(const std::vector<GenerationRequest>& requests) {
   size_t sample_pages = 1, prompt_pages = 1, longest = 1, samples = 0;
   for (const GenerationRequest& r : requests) {
-    const size_t end =
-        std::min(r.prompt.size() + r.max_tokens, model_.config.context_length);
+    const size_t room = model_.config.context_length - r.prompt.size();
+    const size_t end = r.prompt.size() + std::min(r.max_tokens, room);
     sample_pages = std::max(sample_pages, KvCache::pages_for(end) + 1);
     prompt_pages = std::max(prompt_pages, KvCache::pages_for(r.prompt.size()));
     longest = std::max(longest, r.prompt.size());
@@ -96,6 +101,7 @@ void Generator::make_room(const std::vector<GenerationRequest>& requests) {
 
 void Generator::run(std::vector<GenerationRequest> requests, const Done& on_done) {
   for (const GenerationRequest& request : requests) check(request);
+  drop_all();
   make_room(requests);
   for (GenerationRequest& request : requests) {
     if (request.n > 0) waiting_.push_back(std::move(request));
@@ -104,6 +110,14 @@ void Generator::run(std::vector<GenerationRequest> requests, const Done& on_done
     admit();
     step(on_done);
   }
+}
+
+// What a run that threw has left.
+void Generator::drop_all() {
+  if (!prompts_.empty() || !samples_.empty()) cache_.reset();
+  waiting_.clear();
+  prompts_.clear();
+  samples_.clear();
 }
 
 void Generator::admit() {

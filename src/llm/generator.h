@@ -75,6 +75,7 @@ class Generator {
 
   void check(const GenerationRequest& request) const;
   void make_room(const std::vector<GenerationRequest>& requests);
+  void drop_all();
   void admit();
   void step(const Done& on_done);
   void take_token(Sample& sample, std::span<const float> logits, float lse);

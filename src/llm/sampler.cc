@@ -15,7 +15,8 @@ namespace {
 
 void require(bool good, const char* option, double value, const char* allowed) {
   if (!good) {
-    throw invalid_input(std::string("--") + option + " " + number_to_string(value) +
+    throw invalid_input(std::string("--") + option + " " +
+                        (std::isfinite(value) ? number_to_string(value) : std::to_string(value)) +
                         " cannot be: it must be " + allowed);
   }
 }
@@ -69,6 +70,8 @@ int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& op
   const int32_t best = argmax(logits);
   if (options.temperature == 0) return best;
   const auto temperature = static_cast<float>(options.temperature);
+  // A temperature so small that the scaled logits leave f32 is greedy.
+  if (!std::isfinite(logits[static_cast<size_t>(best)] / temperature)) return best;
   weights_.resize(logits.size());
   tensor::exp_row(logits.data(), logits.size(), temperature,
                   logits[static_cast<size_t>(best)] / temperature, weights_.data());
@@ -101,7 +104,7 @@ int32_t Sampler::draw_filtered(const SamplingOptions& options, double uniform) {
   }
   if (options.top_p < 1) {
     double total = 0;
-    std::sort(candidates_.begin(), candidates_.end());
+    if (options.top_k > 0) std::sort(candidates_.begin(), candidates_.end());
     for (int32_t id : candidates_) total += static_cast<double>(weight(id));
     // The few most likely first: a full sort of the vocabulary is seldom needed.
     size_t sorted = 0, kept = 0;

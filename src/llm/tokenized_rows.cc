@@ -56,7 +56,9 @@ struct PromptAndCompletion {
 PromptAndCompletion split_at_prompt(std::vector<int32_t> prompt, const std::vector<int32_t>& whole,
                                     const std::vector<int32_t>& alone) {
   if (whole.size() >= prompt.size() && std::equal(prompt.begin(), prompt.end(), whole.begin())) {
-    return {std::move(prompt), {whole.begin() + static_cast<std::ptrdiff_t>(prompt.size()), whole.end()}};
+    std::vector<int32_t> completion(whole.begin() + static_cast<std::ptrdiff_t>(prompt.size()),
+                                    whole.end());
+    return {std::move(prompt), std::move(completion)};
   }
   return {std::move(prompt), alone};
 }
@@ -255,6 +257,7 @@ std::vector<SftTokens> tokenize_sft(const std::vector<Row>& rows, const TextCode
   for (const Row& row : rows) {
     check_vocabulary(row, model);
     examples.push_back(tokenize_sft_row(row, codec, config, model.context_length));
+    check_ids(row, examples.back().tokens, model.vocab_size);
   }
   return examples;
 }
@@ -266,7 +269,11 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
   std::vector<PreferenceTokens> examples;
   for (const Row& row : rows) {
     check_vocabulary(row, model);
-    examples.push_back(tokenize_preference_row(row, codec, config, model.context_length));
+    PreferenceTokens example = tokenize_preference_row(row, codec, config, model.context_length);
+    for (const auto* ids : {&example.prompt, &example.chosen, &example.rejected}) {
+      check_ids(row, *ids, model.vocab_size);  // a tokenizer may know more than the model
+    }
+    examples.push_back(std::move(example));
   }
   return examples;
 }

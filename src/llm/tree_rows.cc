@@ -8,7 +8,6 @@
 namespace hone::llm {
 
 namespace {
-constexpr size_t kGroupRows = 256;     // decisions 1.4
 constexpr size_t kBlockPositions = 64;  // tensor/attention.h
 }  // namespace
 

@@ -35,6 +35,8 @@ TokenTree make_sequence(std::vector<int32_t> tokens);
 // Root with one child per completion.
 TokenTree make_group(std::vector<int32_t> prompt, std::vector<std::vector<int32_t>> completions);
 
+inline constexpr size_t kGroupRows = 256;
+
 // How many consecutive trees, starting at `first`, share a weight-gradient group: at least one.
 size_t trees_in_group(std::span<const TokenTree> trees, size_t first);
 

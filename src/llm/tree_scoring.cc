@@ -29,10 +29,13 @@ PlannedPass plan_pass(std::span<const TreeExample> examples, size_t first) {
 
 }  // namespace
 
-size_t largest_tree(std::span<const TreeExample> examples) {
-  size_t largest = 0;
-  for (const TreeExample& e : examples) largest = std::max(largest, e.tree.row_count());
-  return largest;
+size_t least_pass_rows(std::span<const TreeExample> examples) {
+  size_t largest = 0, all = 0;
+  for (const TreeExample& e : examples) {
+    largest = std::max(largest, e.tree.row_count());
+    all += e.tree.row_count();
+  }
+  return std::max(largest, std::min(all, kGroupRows));
 }
 
 TreeResult PlannedPass::result_of(size_t tree, const PassResult& result) const {

@@ -35,8 +35,9 @@ struct TreeResult {
   std::span<const tensor::HeadRowResult> rows;
 };
 
-// Rows of the largest tree: what a pass must hold at least.
-size_t largest_tree(std::span<const TreeExample> examples);
+// What a pass over any batch of these trees must hold at least: the largest tree, and a whole
+// weight-gradient group of small ones.
+size_t least_pass_rows(std::span<const TreeExample> examples);
 
 // Consecutive trees of a batch that run together.
 struct PlannedPass {

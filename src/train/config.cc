@@ -74,7 +74,8 @@ Json DpoConfig::to_json() const {
 namespace {
 
 [[noreturn]] void refuse(const char* option, double value, const char* allowed) {
-  throw invalid_input(std::string("--") + option + " " + number_to_string(value) +
+  throw invalid_input(std::string("--") + option + " " +
+                      (std::isfinite(value) ? number_to_string(value) : std::to_string(value)) +
                       " cannot be: it must be " + allowed);
 }
 
@@ -101,6 +102,11 @@ void validate(const TrainConfig& c) {
   require(c.adam_epsilon > 0, "adam-epsilon", c.adam_epsilon, "above 0");
   require(std::isfinite(c.max_grad_norm) && c.max_grad_norm >= 0, "max-grad-norm", c.max_grad_norm,
           "0 (no clipping) or more");
+  require(std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps) <= 1u << 24,
+          "per-device-train-batch-size and --gradient-accumulation-steps",
+          static_cast<double>(
+              std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps)),
+          "at most 16777216 each");
   require(c.lora_dropout == 0, "lora-dropout", c.lora_dropout,
           "0 today: masks that replay to the bit are not built yet");
   require(c.max_tokens_per_pass > 0, "max-tokens-per-pass", 0, "1 or more");
@@ -112,6 +118,12 @@ void validate(const DpoConfig& c) {
   require(std::isfinite(c.beta) && c.beta > 0, "beta", c.beta, "above 0");
   require(c.label_smoothing >= 0 && c.label_smoothing < 0.5, "label-smoothing", c.label_smoothing,
           "in [0, 0.5)");
+  if (c.loss_type.empty()) {
+    throw invalid_input("--loss-type names no loss: choose at least one");
+  }
+  for (double weight : c.loss_weights) {
+    require(std::isfinite(weight), "loss-weights", weight, "a finite number");
+  }
   if (!c.loss_weights.empty() && c.loss_weights.size() != c.loss_type.size()) {
     throw invalid_input("--loss-weights has " + std::to_string(c.loss_weights.size()) +
                         " numbers for " + std::to_string(c.loss_type.size()) +
@@ -152,20 +164,32 @@ size_t total_steps(const TrainConfig& config, size_t rows) {
       std::ceil(config.num_train_epochs * static_cast<double>(steps_per_epoch(config, rows))));
 }
 
-std::vector<size_t> rows_of_step(const TrainConfig& config, size_t rows, size_t step) {
-  const size_t batch = config.per_device_train_batch_size * config.gradient_accumulation_steps;
-  const size_t per_epoch = steps_per_epoch(config, rows);
-  const size_t epoch = (step - 1) / per_epoch;
-  const size_t begin = (step - 1) % per_epoch * batch;
-  std::vector<size_t> order(rows);
-  std::iota(order.begin(), order.end(), size_t{0});
-  if (config.train_sampling_strategy == SamplingStrategy::kRandom) {
-    Rng rng(config.seed, rng_stream("data-order", epoch));
-    for (size_t i = rows; i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-  }
-  const auto first = order.begin() + static_cast<std::ptrdiff_t>(begin);
-  const auto last = order.begin() + static_cast<std::ptrdiff_t>(std::min(rows, begin + batch));
-  return {first, last};
+void check_not_empty(size_t rows) {
+  if (rows == 0) throw invalid_input("there is no row to train on: the data file is empty");
+}
+
+DataOrder::DataOrder(const TrainConfig& config, size_t rows)
+    : seed_(config.seed),
+      random_(config.train_sampling_strategy == SamplingStrategy::kRandom),
+      batch_(config.per_device_train_batch_size * config.gradient_accumulation_steps),
+      per_epoch_(steps_per_epoch(config, rows)),
+      order_(rows) {
+  start_epoch(0);
+}
+
+void DataOrder::start_epoch(size_t epoch) {
+  epoch_ = epoch;
+  std::iota(order_.begin(), order_.end(), size_t{0});
+  if (!random_) return;
+  Rng rng(seed_, rng_stream("data-order", epoch));
+  for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[rng.below(i)]);
+}
+
+std::span<const size_t> DataOrder::rows_of_step(size_t step) {
+  const size_t epoch = (step - 1) / per_epoch_;
+  if (epoch != epoch_) start_epoch(epoch);
+  const size_t begin = (step - 1) % per_epoch_ * batch_;
+  return std::span<const size_t>(order_).subspan(begin, std::min(order_.size() - begin, batch_));
 }
 
 }  // namespace hone::train

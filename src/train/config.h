@@ -2,6 +2,7 @@
 // Options of training, with TRL's and transformers' names (interfaces.md section 2).
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -85,8 +86,25 @@ double schedule_multiplier(const TrainConfig& config, size_t step, size_t total_
 size_t steps_per_epoch(const TrainConfig& config, size_t rows);
 size_t total_steps(const TrainConfig& config, size_t rows);
 
-// Rows of an optimiser step (from 1), in data order. random: a permutation per epoch, from the
-// stream of (seed, epoch); sequential: file order. The last step of an epoch may be shorter.
-std::vector<size_t> rows_of_step(const TrainConfig& config, size_t rows, size_t step);
+// Throws invalid_input when there is nothing to train on.
+void check_not_empty(size_t rows);
+
+// Which rows an optimiser step (from 1) takes, in data order. random: a permutation per epoch, from
+// the stream of (seed, epoch); sequential: file order. The last step of an epoch may be shorter.
+class DataOrder {
+ public:
+  DataOrder(const TrainConfig& config, size_t rows);
+  // The span holds until the next call.
+  std::span<const size_t> rows_of_step(size_t step);
+
+ private:
+  void start_epoch(size_t epoch);
+
+  uint64_t seed_;
+  bool random_;
+  size_t batch_, per_epoch_;
+  size_t epoch_ = 0;
+  std::vector<size_t> order_;  // of epoch_
+};
 
 }  // namespace hone::train

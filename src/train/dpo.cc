@@ -186,6 +186,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
                       const std::vector<PreferenceTokens>& eval_examples,
                       const DpoReference& reference) {
   validate(config);
+  check_not_empty(examples.size());
   for (const PreferenceTokens& example : examples) {
     if (example.probability != 1 && config.label_smoothing > 0) {
       throw invalid_input("row " + example.name + " has a probability of " +
@@ -196,7 +197,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   }
   const std::vector<TreeExample> all = trees_of(examples, config.prefix_sharing);
   const std::vector<TreeExample> eval_trees = trees_of(eval_examples, config.prefix_sharing);
-  const size_t max_rows = std::max(llm::largest_tree(all), llm::largest_tree(eval_trees));
+  const size_t max_rows = std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees));
 
   // The directory comes first: a refusal costs nothing yet.
   const data::RunManifest manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
@@ -225,6 +226,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
   };
 
   size_t num_tokens = 0;
+  DataOrder order(config, all.size());
   const size_t done = run.restore();
   size_t step = done;
   for (size_t s = 1; s <= total; ++s) {
@@ -232,7 +234,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     std::vector<const PreferenceTokens*> pairs;
     std::vector<PairSums> batch_ref;
     double weight = 0, sft_tokens = 0;
-    for (size_t i : rows_of_step(config, all.size(), s)) {
+    for (size_t i : order.rows_of_step(s)) {
       num_tokens += 2 * examples[i].prompt.size() + examples[i].chosen.size() +
                     examples[i].rejected.size();
       if (s <= done) continue;
@@ -243,13 +245,15 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
       sft_tokens += examples[i].weight * static_cast<double>(examples[i].chosen_tokens());
     }
     if (s <= done) continue;
+    if (weight == 0) weight = 1;  // every pair weighs 0: the gradient is 0 too
     const double sft_scale = uses_sft(config) && sft_tokens > 0 ? weight / sft_tokens : 0;
     std::vector<PairState> states(batch.size());
     const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
       states[i] =
           pair_loss(config, *pairs[i], batch[i], batch_ref[i], result, sft_scale, coefficients);
     };
-    const size_t row_count = accumulate_gradients(run.pass(), run.optimizer(), batch, loss);
+    const size_t row_count = 
+        accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchLoss sums = combine(config, states, pairs, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end{s, total, sums.loss, weight, row_count, static_cast<double>(s) / per_epoch,

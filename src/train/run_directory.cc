@@ -46,6 +46,19 @@ std::string checkpoint_name(size_t step) {
   return name;
 }
 
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Makes the folder; its name and those of new folders above it survive a power cut.
+void create_durably(Env& env, const std::string& path) {
+  std::vector<std::string> changed;
+  for (std::string at = path; !env.exists(at); at = folder_of(at)) changed.push_back(folder_of(at));
+  env.create_directories(path);
+  for (const std::string& folder : changed) env.sync_directory(folder);
+}
+
 // Another program may go on with a run; another setting, file or recipe may not.
 void check_same(const data::RunManifest& before, const data::RunManifest& now,
                 const std::string& path) {
@@ -81,7 +94,7 @@ RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManif
   if (there && resume) {
     check_same(read_manifest(env, run.path_), manifest, run.path_);
   } else {
-    env.create_directories(run.path_ + "/checkpoints");
+    create_durably(env, run.path_ + "/checkpoints");
     data::write_run_manifest(env, run.file(kManifest), manifest);
   }
   return run;
@@ -136,15 +149,16 @@ size_t RunDirectory::restore(Optimizer& optimizer) {
   if (!names.empty()) {
     step = read_checkpoint(env_, path_ + "/checkpoints/" + names.back() + "/" + kState, optimizer);
   }
-  cut_log(kMetrics, step, &expected_metrics_);
+  cut_log(kMetrics, step, nullptr);
   cut_log(kSteps, step, &expected_steps_);
   metrics_ = env_.append_file(file(kMetrics));
   steps_ = env_.append_file(file(kSteps));
+  env_.sync_directory(path_);  // the logs' names must outlive a power cut as their lines do
   return step;
 }
 
 void RunDirectory::cut_log(const char* name, size_t step, std::vector<std::string>* set_aside) {
-  set_aside->clear();
+  if (set_aside != nullptr) set_aside->clear();
   if (!env_.exists(file(name))) return;
   uint64_t keep = 0;
   bool cut = false;
@@ -155,11 +169,11 @@ void RunDirectory::cut_log(const char* name, size_t step, std::vector<std::strin
       keep += line.size() + 1;
     } else {
       cut = true;
-      set_aside->push_back(line);
+      if (set_aside != nullptr) set_aside->push_back(line);
     }
   }
   env_.truncate(file(name), keep);
-  std::reverse(set_aside->begin(), set_aside->end());
+  if (set_aside != nullptr) std::reverse(set_aside->begin(), set_aside->end());
 }
 
 void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit) {
@@ -180,35 +194,27 @@ void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t tot
   }
 }
 
-void RunDirectory::write_line(const char* name, std::unique_ptr<WritableFile>& out,
-                              std::vector<std::string>& expected, const std::string& line,
-                              size_t step) {
-  if (!expected.empty()) {
-    const std::string before = expected.back();
-    expected.pop_back();
+void RunDirectory::log_step(const StepRecord& record) {
+  Json json = Json::object();
+  json["step"] = uint64_t{record.step};
+  json["loss"] = record.loss;
+  json["grad_norm"] = record.grad_norm;
+  json["hash"] = record.hash;
+  const std::string line = json.dump();
+  if (!expected_steps_.empty()) {
+    const std::string before = expected_steps_.back();
+    expected_steps_.pop_back();
     if (before != line) {
       throw Error(ErrorCode::kInternal,
-                  path_ + "/" + name + ": step " + std::to_string(step) +
+                  file(kSteps) + ": step " + std::to_string(record.step) +
                       " came out otherwise than before the interruption. Then: " + before +
                       " Now: " + line + " Was the program, the machine or the data changed?");
     }
   }
-  out->append(line + "\n");
+  steps_->append(line + "\n");
 }
 
-void RunDirectory::log_step(const StepRecord& record) {
-  Json line = Json::object();
-  line["step"] = uint64_t{record.step};
-  line["loss"] = record.loss;
-  line["grad_norm"] = record.grad_norm;
-  line["hash"] = record.hash;
-  write_line(kSteps, steps_, expected_steps_, line.dump(), record.step);
-}
-
-void RunDirectory::log_metrics(const Json& line) {
-  write_line(kMetrics, metrics_, expected_metrics_, line.dump(),
-             static_cast<size_t>(line.at("step").as_int()));
-}
+void RunDirectory::log_metrics(const Json& line) { metrics_->append(line.dump() + "\n"); }
 
 void RunDirectory::flush() {
   if (metrics_ != nullptr) metrics_->sync();

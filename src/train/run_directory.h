@@ -8,8 +8,10 @@
 //   metrics.jsonl  what people plot, every --logging-steps.
 //   sources.json   where model and data lay: names for hone replay, not part of what the run was.
 //
-// When a resumed run writes a step that was written before, the lines must be equal: a difference
-// is an internal error that names the step, since a replay that differs proves nothing.
+// When a resumed run writes a step that was written before, the lines of steps.jsonl must be equal:
+// a difference is an internal error that names the step, since a replay that differs proves
+// nothing. Lines of metrics.jsonl are cut and written again; what they hold follows options that
+// may change on resume (--logging-steps, --eval-steps).
 
 #include <cstdint>
 #include <map>
@@ -61,16 +63,14 @@ class RunDirectory {
  private:
   RunDirectory(Env& env, std::string path) : env_(env), path_(std::move(path)) {}
   std::string file(const char* name) const { return path_ + "/" + name; }
-  void write_line(const char* name, std::unique_ptr<WritableFile>& out,
-                  std::vector<std::string>& expected, const std::string& line, size_t step);
+  // set_aside may be null.
   void cut_log(const char* name, size_t step, std::vector<std::string>* set_aside);
   std::vector<std::string> checkpoints();
 
   Env& env_;
   std::string path_;
   std::unique_ptr<WritableFile> metrics_, steps_;
-  // Lines of steps behind the checkpoint, oldest last.
-  std::vector<std::string> expected_metrics_, expected_steps_;
+  std::vector<std::string> expected_steps_;  // lines behind the checkpoint, oldest last
 };
 
 // Hash of every trained value, for steps.jsonl: equal bits, equal text.

@@ -85,20 +85,22 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
                       const std::vector<SftTokens>& examples,
                       const std::vector<SftTokens>& eval_examples) {
   validate(config);
+  check_not_empty(examples.size());
   const std::vector<TreeExample> all = trees_of(examples), eval_trees = trees_of(eval_examples);
   const std::vector<double> eval_weights = weights_of(eval_examples);
   TrainingRun run(job, config, make_manifest("sft", config, config.to_json(), job.manifest),
-                  std::max(llm::largest_tree(all), llm::largest_tree(eval_trees)));
+                  std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees)));
   const size_t total = total_steps(config, all.size());
   const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
   size_t num_tokens = 0;
+  DataOrder order(config, all.size());
   const size_t done = run.restore();
   size_t step = done;
   for (size_t s = 1; s <= total; ++s) {
     std::vector<TreeExample> batch;
     std::vector<double> weights;
     double normaliser = 0;
-    for (size_t i : rows_of_step(config, all.size(), s)) {
+    for (size_t i : order.rows_of_step(s)) {
       num_tokens += all[i].tree.row_count();
       if (s <= done) continue;
       batch.push_back(all[i]);
@@ -106,13 +108,14 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
       normaliser += examples[i].weight * static_cast<double>(all[i].targets.size());
     }
     if (s <= done) continue;
+    if (normaliser == 0) normaliser = 1;  // every row weighs 0: the gradient is 0 too
     std::vector<RowSums> rows(batch.size());
     const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
       rows[i] = sums_of(batch[i], result);
       std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(-weights[i]));
     };
     const size_t row_count =
-        accumulate_gradients(run.pass(), run.optimizer(), batch, loss);
+        accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchSums sums = combine(rows, weights, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end{s, total, sums.loss, normaliser, row_count, static_cast<double>(s) / per_epoch,

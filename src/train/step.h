@@ -15,8 +15,10 @@ using TreeLoss = std::function<void(size_t index, const llm::TreeResult& result,
                                     std::span<float> coefficients)>;
 
 // Adds the batch's gradients to the trainable parameters; repeats with wider numbers when a sum
-// overflowed (decisions 1.5). Returns the rows that were run.
+// overflowed (decisions 1.5). Returns the rows that were run. Throws internal that names the step
+// when a log-probability is not a number: no width would help.
 size_t accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
-                            std::span<const llm::TreeExample> batch, const TreeLoss& loss);
+                            std::span<const llm::TreeExample> batch, const TreeLoss& loss,
+                            size_t step);
 
 }  // namespace hone::train

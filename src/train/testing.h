@@ -1,0 +1,74 @@
+#pragma once
+// What the tests of train share: small data and runs of both methods on tiny models.
+
+#include <string>
+#include <vector>
+
+#include "llm/testing.h"
+#include "train/dpo.h"
+#include "train/sft.h"
+
+namespace hone::train::testing {
+
+inline llm::SftTokens sft_row(std::vector<int32_t> tokens, double weight = 1) {
+  llm::SftTokens row;
+  row.trained.assign(tokens.size(), 1);
+  row.tokens = std::move(tokens);
+  row.weight = weight;
+  row.name = "row";
+  return row;
+}
+
+inline std::vector<llm::SftTokens> sft_rows(size_t count, size_t vocab) {
+  Rng rng(31, rng_stream("sft-rows"));
+  std::vector<llm::SftTokens> rows;
+  for (size_t i = 0; i < count; ++i) {
+    rows.push_back(sft_row(llm::testing::random_tokens(rng, 4 + 9 * (i % 5), vocab),
+                           i % 4 == 3 ? 0.5 : 1.0));
+  }
+  return rows;
+}
+
+inline llm::PreferenceTokens pair_of(std::vector<int32_t> prompt, std::vector<int32_t> chosen,
+                                     std::vector<int32_t> rejected) {
+  llm::PreferenceTokens pair;
+  pair.prompt = std::move(prompt);
+  pair.chosen = std::move(chosen);
+  pair.rejected = std::move(rejected);
+  pair.name = "pair";
+  return pair;
+}
+
+inline std::vector<llm::PreferenceTokens> pairs(size_t count, size_t vocab) {
+  Rng rng(32, rng_stream("pairs"));
+  std::vector<llm::PreferenceTokens> out;
+  for (size_t i = 0; i < count; ++i) {
+    out.push_back(pair_of(llm::testing::random_tokens(rng, 3 + 7 * (i % 4), vocab),
+                          llm::testing::random_tokens(rng, 1 + 5 * (i % 3), vocab),
+                          llm::testing::random_tokens(rng, 2 + 4 * (i % 5), vocab)));
+    if (i % 3 == 2) out.back().weight = 0.25;
+    if (i % 4 == 1) out.back().probability = 0.9;
+  }
+  return out;
+}
+
+inline std::vector<std::vector<float>> model_values(llm::Model& model) {
+  return llm::testing::values_of(llm::full_parameters(model));
+}
+
+inline std::vector<std::vector<float>> adapter_values(const llm::Model& model,
+                                                      llm::LoraAdapter& adapter) {
+  return llm::testing::values_of(llm::lora_parameters(model, adapter));
+}
+
+inline std::vector<Json> lines_of(Env& env, const std::string& path) {
+  std::vector<Json> lines;
+  std::string text = env.read_file(path, 1u << 30);
+  size_t begin = 0;
+  for (size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    lines.push_back(Json::parse(std::string_view(text).substr(begin, end - begin)).value());
+  }
+  return lines;
+}
+
+}  // namespace hone::train::testing
