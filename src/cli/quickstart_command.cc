@@ -1,6 +1,8 @@
 // hone quickstart: the whole loop on the shipped example. Human preferences in, a measurably
 // better model out, in a few minutes on two cores.
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdio>
 
@@ -231,6 +233,7 @@ void show_answers(const std::vector<Json>& rows, const std::vector<std::string>&
 
 int run_quickstart(const Arguments& arguments) {
   Quickstart q;
+  bool no_chat = false;
   Options options("quickstart", "human preferences in, a measurably better model out.",
                   "--model M");
   options.example("hone quickstart --model models/SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -240,6 +243,7 @@ int run_quickstart(const Arguments& arguments) {
   q.model.add_to(options);
   options.text("examples", &q.examples, "DIR", "train.jsonl, heldout.jsonl, show.jsonl");
   options.text("output", &q.output, "RUN", "run directory; an interrupted run goes on");
+  options.flag("no-chat", &no_chat, "do not end in hone chat --compare");
   q.common.add_to(options);
   options.parse(arguments);
   if (options.wants_help()) {
@@ -287,7 +291,10 @@ int run_quickstart(const Arguments& arguments) {
   std::printf("\nadapter: %s/final   reports: %s/before.json %s/after.json\n", q.output.c_str(),
               q.output.c_str(), q.output.c_str());
   std::fflush(stdout);
-  return comparison.is_better() ? 0 : 3;
+  if (!no_chat && isatty(STDIN_FILENO) != 0 && stdout_is_terminal()) {
+    return run_chat({"--model", q.model.model, "--adapter", q.output + "/final", "--compare", ""});
+  }
+  return 0;  // the verdict is printed; "too few" is an answer, not a failure of the program
 }
 
 }  // namespace hone::cli

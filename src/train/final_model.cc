@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "llm/formats/model_writer.h"
+#include "llm/tokenizer/tokenizer_json_writer.h"
 
 namespace hone::train {
 
@@ -68,6 +69,11 @@ void save_final(const TrainJob& job, const TrainResult& result, const FinalSourc
   std::vector<llm::NamedFile> files;
   if (job.env.is_directory(sources.model_path)) {
     files = tokenizer_files(job.env, sources.model_path);
+  } else if (sources.codec != nullptr) {
+    llm::HuggingFaceTokenizer written = llm::huggingface_tokenizer(
+        sources.codec->tokenizer().data(), sources.codec->template_source());
+    files.emplace_back("tokenizer.json", std::move(written.tokenizer_json));
+    files.emplace_back("tokenizer_config.json", std::move(written.tokenizer_config_json));
   }
   llm::write_huggingface_directory(job.env, directory, job.model.config, tensor::DataType::kF32,
                                    model_rows(job.model), eos, files);
