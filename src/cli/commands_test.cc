@@ -137,16 +137,16 @@ TEST_F(CommandsTest, DataCheckCountsWhatTrainingWouldSee) {
 }
 
 TEST_F(CommandsTest, DataCheckSaysNoWhenTrainingWouldRefuseARow) {
-  const std::string masked = file("masked.jsonl", R"({"input_ids":[1,2],"labels":[-100,-100]})"
-                                                  "\n"
-                                                  R"({"input_ids":[1,2]})"
-                                                  "\n");
-  const Answer answer = call(run_data, {"check", masked, "--model", kModels + "llama_tied"});
-  EXPECT_EQ(answer.code, 3);
-  EXPECT_NE(answer.out.find("masked.jsonl:1:"), std::string::npos) << answer.out;
+  const std::string rows = file("rows.jsonl", "{\"input_ids\":[1,2]}\n{\"input_ids\":[1,999]}\n");
+  const Answer answer = call(run_data, {"check", rows, "--model", kModels + "llama_tied"});
+  EXPECT_EQ(answer.code, 3) << answer.error;
+  EXPECT_NE(answer.out.find("rows.jsonl:2: token id 999"), std::string::npos) << answer.out;
+  const std::string masked =
+      file("masked.jsonl", "{\"input_ids\":[1,2],\"labels\":[-100,-100]}\n");
+  EXPECT_NE(call(run_data, {"check", masked}).error.find("masked.jsonl:1:"), std::string::npos);
   const std::string broken = file("broken.jsonl", "{\"text\": \n");
   EXPECT_NE(call(run_data, {"check", broken}).error.find("broken.jsonl:1:"), std::string::npos);
-  EXPECT_NE(call(run_data, {"chek", masked}).error.find("data check"), std::string::npos);
+  EXPECT_NE(call(run_data, {"chek", rows}).error.find("data check"), std::string::npos);
 }
 
 TEST_F(CommandsTest, ModelGoesToGgufAndBackWithoutOneOtherBit) {
