@@ -17,6 +17,8 @@
 #include "llm/scoring.h"
 #include "llm/tree_scoring.h"
 #include "tensor/ceiling.h"
+#include "tensor/log_softmax.h"
+#include "tensor/matmul.h"
 #include "train/step.h"
 #include "train/training_run.h"
 
@@ -101,7 +103,9 @@ class Decoder {
         position_(position),
         cache_(model.config,
                sequences * (1 + llm::KvCache::pages_for(position + kDecodeTokens + 1))),
-        workspace_(model, nullptr, std::max(sequences, kPrefillTokens)) {
+        workspace_(model, nullptr, std::max(sequences, kPrefillTokens)),
+        logits_(sequences, model.config.vocab_size),
+        results_(sequences) {
     for (size_t i = 0; i < sequences; ++i) {
       ids_.push_back(cache_.create());
       next_.push_back(random_tokens(1, model.config.vocab_size, 1000 + i)[0]);
@@ -112,18 +116,15 @@ class Decoder {
   void decode(size_t steps) {
     for (size_t step = 0; step < steps; ++step) {
       rows_.clear();
-      std::vector<tensor::HeadTarget> targets;
       for (size_t i = 0; i < ids_.size(); ++i) {
         HONE_CHECK(cache_.extend(ids_[i], 1));
         rows_.append(ids_[i], position_ + step, std::span<const int32_t>(&next_[i], 1));
-        targets.push_back({static_cast<uint32_t>(i), 0, 0.0f});
       }
       const auto hidden = llm::forward(compute_, model_, nullptr, rows_, cache_, workspace_);
-      std::vector<float> log_probs(targets.size());
-      std::vector<tensor::HeadRowResult> results(targets.size());
-      tensor::head_log_probs(compute_, hidden, model_.head(), targets, log_probs.data(),
-                             results.data());
-      for (size_t i = 0; i < ids_.size(); ++i) next_[i] = results[i].argmax;
+      const tensor::MatmulPart head = {hidden, &model_.head(), logits_.view()};
+      tensor::matmul(compute_, std::span(&head, 1));
+      tensor::log_softmax_rows(compute_, logits_.view(), results_.data());
+      for (size_t i = 0; i < ids_.size(); ++i) next_[i] = results_[i].argmax;
     }
     for (llm::KvCache::SequenceId id : ids_) cache_.truncate(id, position_);
   }
@@ -141,6 +142,8 @@ class Decoder {
   size_t position_;
   llm::KvCache cache_;
   llm::Workspace workspace_;
+  tensor::Tensor logits_;
+  std::vector<tensor::HeadRowResult> results_;
   llm::Rows rows_;
   std::vector<llm::KvCache::SequenceId> ids_;
   Ids next_;

@@ -12,6 +12,7 @@
 #include "llm/formats/adapter.h"
 #include "llm/formats/model_writer.h"
 #include "llm/kv_cache.h"
+#include "llm/tokenizer/tokenizer_json_writer.h"
 #include "tensor/quantize.h"
 
 namespace hone::cli {
@@ -288,6 +289,16 @@ std::vector<llm::NamedFile> tokenizer_files(const std::string& directory) {
   return files;
 }
 
+std::vector<llm::NamedFile> tokenizer_files_of_gguf(const std::string& path,
+                                                    const llm::ModelFile& file) {
+  const std::optional<llm::TextCodec> codec = llm::load_text_codec(path);
+  if (!codec) return {};
+  llm::HuggingFaceTokenizer written = llm::huggingface_tokenizer(
+      codec->tokenizer().data(), file.extras().chat_template.value_or(""));
+  return {{"tokenizer.json", std::move(written.tokenizer_json)},
+          {"tokenizer_config.json", std::move(written.tokenizer_config_json)}};
+}
+
 // Refuses what is there; with --overwrite, a folder is replaced only when it is a model's.
 void make_way(const OutputFlags& flags) {
   Env& env = real_env();
@@ -315,7 +326,11 @@ void write_directory(const OutputFlags& flags, const llm::ModelFile& file, DataT
   env.remove_all(partial);
   try {
     std::vector<llm::NamedFile> files;
-    if (file.gguf() == nullptr) files = tokenizer_files(flags.model);
+    if (file.gguf() == nullptr) {
+      files = tokenizer_files(flags.model);
+    } else {
+      files = tokenizer_files_of_gguf(flags.model, file);
+    }
     llm::write_huggingface_directory(env, partial, file.config(), type, rows,
                                      file.extras().eos_token_ids, files);
     env.remove_all(flags.output);
@@ -352,9 +367,11 @@ int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm:
   }
   if (!has_tokenizer && !flags.quiet) {
     std::fprintf(stderr,
-                 "note: %s has no tokenizer: tokenizers are copied from GGUF to GGUF and from "
-                 "folder to folder only\n",
-                 flags.output.c_str());
+                 "note: %s has no tokenizer%s\n", flags.output.c_str(),
+                 gguf && file.gguf() == nullptr
+                     ? ": a folder's tokenizer cannot be written into a GGUF file yet; keep using "
+                       "the folder for text"
+                     : ", as the model that it came from");
   }
   return 0;
 }
