@@ -123,6 +123,8 @@ train::TrainResult run_training(const Quickstart& q, tensor::Compute& compute, L
                       &interrupted()};
   job.manifest.digests["model"] = model_digest(q.model.model);
   job.manifest.digests["data"] = pairs.train_rows.digest;
+  job.sources["model"] = absolute_path(q.model.model);
+  job.sources["data"] = absolute_path(q.examples + "/train.jsonl");
   job.manifest.program_version = program_version();
   job.manifest.program_commit = program_commit();
   job.resume = real_env().exists(q.output + "/manifest.json");

@@ -92,6 +92,9 @@ train::TrainJob make_job(tensor::Compute& compute, LoadedModel& loaded, const Tr
   job.manifest.digests["model"] = model_digest(flags.model.model);
   job.manifest.digests["data"] = rows.digest;
   if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
+  job.sources["model"] = absolute_path(flags.model.model);
+  job.sources["data"] = absolute_path(flags.data);
+  if (eval_rows != nullptr) job.sources["eval_data"] = absolute_path(flags.eval_data);
   job.manifest.program_version = program_version();
   job.manifest.program_commit = program_commit();
   return job;
@@ -288,6 +291,7 @@ int train_dpo(const Arguments& arguments) {
   if (reference) {
     dpo_reference.model = &reference->model;
     dpo_reference.digest = job.manifest.digests["ref_model"] = model_digest(ref_model);
+    job.sources["ref_model"] = absolute_path(ref_model);
   }
   const train::TrainResult result =
       train::train_dpo(job, config, examples, eval_examples, dpo_reference);
