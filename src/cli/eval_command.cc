@@ -19,7 +19,7 @@ namespace {
 int eval_preferences(const Arguments& arguments) {
   CommonOptions common;
   ModelOptions model;
-  std::string data_path, output;
+  std::string data_path, output, on_bad_row = "fail";
   double beta = 0.1;
   size_t max_length = 1024;
   bool overwrite = false;
@@ -35,6 +35,7 @@ int eval_preferences(const Arguments& arguments) {
   options.text("output", &output, "FILE.json", "the report, per item (docs/formats/report.md)");
   options.real("beta", &beta, "of the implicit reward");
   options.count("max-length", &max_length, "tokens of a row at most; 0 = no cut");
+  options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
   options.flag("overwrite", &overwrite, "replace --output when it exists");
   common.add_to(options);
   options.parse(arguments);
@@ -47,6 +48,7 @@ int eval_preferences(const Arguments& arguments) {
   if (!output.empty()) data::refuse_existing(real_env(), output, overwrite);
   data::ReadOptions read;
   read.accepted = llm::preference_row_kinds();
+  read.on_bad_row = on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
   const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
 
   tensor::Compute compute(common.threads);
@@ -109,9 +111,9 @@ int run_compare(const Arguments& arguments) {
   }
   if (words.size() != 2) throw invalid_input("hone compare needs two reports: A.json B.json");
   compare.seed = common.seed;
-  const eval::Comparison comparison =
-      eval::compare_reports(eval::read_report(real_env(), words[0]),
-                            eval::read_report(real_env(), words[1]), compare);
+  const eval::Report first = eval::read_report(real_env(), words[0]);
+  const eval::Report second = eval::read_report(real_env(), words[1]);
+  const eval::Comparison comparison = eval::compare_reports(first, second, compare);
   std::printf("%s\n", common.json ? comparison.to_json().dump_canonical().c_str()
                                   : comparison.to_text().c_str());
   return comparison.is_better() ? 0 : 3;

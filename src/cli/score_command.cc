@@ -67,7 +67,7 @@ Json scored_row(size_t index, const std::vector<int32_t>& ids, const llm::Scored
 int run_score(const Arguments& arguments) {
   CommonOptions common;
   ModelOptions model;
-  std::string data_path, output;
+  std::string data_path, output, on_bad_row = "fail";
   llm::ScoreOptions score;
   bool overwrite = false;
   Options options("score", "the log-probability of every token of every row.",
@@ -81,6 +81,7 @@ int run_score(const Arguments& arguments) {
   options.text("output", &output, "FILE.jsonl", "where to; empty = stdout");
   options.count("batch-size", &score.batch_size, "rows at once; 0 = as many as fit a pass");
   options.count("chunk", &score.chunk, "tokens of a row at a time; 0 = as many as fit a pass");
+  options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
   options.flag("overwrite", &overwrite, "replace --output when it exists");
   common.add_to(options);
   options.parse(arguments);
@@ -91,7 +92,9 @@ int run_score(const Arguments& arguments) {
   options.require("model", model.model);
   options.require("data", data_path);
   if (!output.empty()) data::refuse_existing(real_env(), output, overwrite);
-  const data::Dataset dataset = data::load_dataset(real_env(), data_path);
+  data::ReadOptions read;
+  read.on_bad_row = on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
+  const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
 
   tensor::Compute compute(common.threads);
   const LoadedModel loaded = load(compute, model);
