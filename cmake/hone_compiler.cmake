@@ -7,6 +7,7 @@ set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 option(HONE_FUZZ "build the fuzz targets with libFuzzer (Clang)" OFF)
 option(HONE_WERROR "warnings are errors" ON)
+option(HONE_TENSOR_ONLY "only the tensor room and its hashes, for a cross compiler" OFF)
 
 find_program(HONE_CCACHE ccache)
 if(HONE_CCACHE)

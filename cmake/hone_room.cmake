@@ -23,7 +23,7 @@ function(hone_room name)
   endforeach()
   include(${folder}/packages.cmake OPTIONAL)
 
-  if(tests)
+  if(tests AND NOT HONE_TENSOR_ONLY)
     find_package(GTest REQUIRED)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE hone_${name} GTest::gtest GTest::gtest_main)

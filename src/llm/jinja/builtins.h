@@ -2,6 +2,7 @@
 // The filters, tests, functions and methods of Jinja2 and of transformers' environment, by name.
 // Thread-safe. Each fails where Jinja2 or Python would.
 
+#include <span>
 #include <string_view>
 
 #include "llm/jinja/ast.h"
@@ -20,6 +21,12 @@ Value find_global(std::string_view name);
 Value find_method(const Value& self, std::string_view name);
 
 // Parts shared by the files that hold them.
+struct FilterEntry {
+  std::string_view name;
+  FilterFunction filter;
+};
+std::span<const FilterEntry> text_filters();
+std::span<const FilterEntry> sequence_filters();
 Text format_percent(const Text& format, const Value& arguments, Budget& budget);
 std::string to_json(const Value& value, bool ensure_ascii, const Value& indent,
                     const Value& separators, bool sort_keys, Origin& origin, Budget& budget);

@@ -19,6 +19,7 @@ constexpr size_t kTokensMax = size_t{1} << 24;
 constexpr size_t kPieceBytesMax = size_t{1} << 16;
 constexpr size_t kAddedTokenBytesMax = 4096;
 constexpr size_t kStepsMax = 64;
+constexpr size_t kAffixMax = 64;
 
 void check_id(int64_t id, size_t size, const char* what) {
   if (id >= 0 && static_cast<uint64_t>(id) < size) return;
@@ -89,6 +90,10 @@ void check_tokenizer_data(const TokenizerData& data) {
   if (data.normalizer.size() + data.pre_steps.size() + data.splits.size() > kStepsMax) {
     throw corrupt_data("tokenizer: more than " + std::to_string(kStepsMax) +
                        " normaliser and pre-tokenizer steps");
+  }
+  if (data.prefix.size() + data.suffix.size() > kAffixMax) {
+    throw corrupt_data("tokenizer: more than " + std::to_string(kAffixMax) +
+                       " tokens are put around a text");
   }
   check_optional(data.bos, size, "BOS");
   check_optional(data.eos, size, "EOS");
