@@ -21,9 +21,16 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
+    {"chat", "a conversation in the terminal, with one model or two", hone::cli::run_chat},
     {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
     {"score", "the log-probability of every token of every row", hone::cli::run_score},
     {"tokenize", "text to token ids and pieces", hone::cli::run_tokenize},
+    {"selfcheck", "batches, threads and cuts change no bit: one hash", hone::cli::run_selfcheck},
+    {"data", "check a file of rows before training", hone::cli::run_data},
+    {"model", "info, export, quantize, merge: model files in and out", hone::cli::run_model},
+    {"runs", "list, show, diff: what runs there are", hone::cli::run_runs},
+    {"replay", "compute steps of a run again and compare to the bit", hone::cli::run_replay},
+    {"bench", "what this machine does, beside what it can do at most", hone::cli::run_bench},
     {"template", "render a chat template as transformers does", hone::cli::run_template},
 };
 

@@ -66,6 +66,12 @@ struct DpoConfig : TrainConfig {
   Json to_json() const;
 };
 
+// The settings of a manifest back as options (the seed stands apart in a manifest and is not here):
+// to_json of the answer is `settings` again. Throws invalid_input that names the key which is
+// missing, unknown or of another kind: then another version of the program wrote them.
+SftConfig sft_config_from_json(const Json& settings);
+DpoConfig dpo_config_from_json(const Json& settings);
+
 std::string_view name(Scheduler scheduler);
 std::string_view name(SamplingStrategy strategy);
 

@@ -15,6 +15,8 @@ constexpr uint64_t kMaxLogBytes = uint64_t{4} << 30;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSteps = "steps.jsonl";
+constexpr const char* kSources = "sources.json";
+constexpr uint64_t kMaxSourcesBytes = 1 << 20;
 constexpr const char* kState = "state.safetensors";
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -104,6 +106,25 @@ data::RunManifest RunDirectory::read_manifest(Env& env, const std::string& path)
     throw not_found(path + " is not a run: it has no manifest.json (hone runs list shows runs)");
   }
   return data::read_run_manifest(env, name);
+}
+
+void RunDirectory::write_sources(const std::map<std::string, std::string>& sources) {
+  if (sources.empty()) return;
+  Json json = Json::object();
+  for (const auto& [name, path] : sources) json[name] = path;
+  write_file_atomically(env_, file(kSources), json.dump_pretty() + "\n");
+}
+
+std::map<std::string, std::string> RunDirectory::read_sources(Env& env, const std::string& path) {
+  std::map<std::string, std::string> sources;
+  const std::string name = path + "/" + kSources;
+  if (!env.exists(name)) return sources;
+  const Result<Json> json = Json::parse(env.read_file(name, kMaxSourcesBytes));
+  if (!json || !json->is_object()) return sources;
+  for (const auto& [key, value] : json->as_object()) {
+    if (value.is_string()) sources[key] = value.as_string();
+  }
+  return sources;
 }
 
 std::vector<std::string> RunDirectory::checkpoints() {

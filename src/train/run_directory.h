@@ -6,6 +6,7 @@
 //   steps.jsonl    one line per optimiser step {"step", "loss", "grad_norm", "hash"}: what hone
 //                  replay compares; hash is over the parameters after the step.
 //   metrics.jsonl  what people plot, every --logging-steps.
+//   sources.json   where model and data lay: names for hone replay, not part of what the run was.
 //
 // When a resumed run writes a step that was written before, the lines of steps.jsonl must be equal:
 // a difference is an internal error that names the step, since a replay that differs proves
@@ -53,6 +54,11 @@ class RunDirectory {
 
   static std::vector<StepRecord> read_steps(Env& env, const std::string& path);
   static data::RunManifest read_manifest(Env& env, const std::string& path);
+
+  // Paths by the names of the manifest's digests ("model", "data", ...). Empty: nothing is written.
+  void write_sources(const std::map<std::string, std::string>& sources);
+  // Nothing when the run has none, or a damaged one: the paths can be given again.
+  static std::map<std::string, std::string> read_sources(Env& env, const std::string& path);
 
  private:
   RunDirectory(Env& env, std::string path) : env_(env), path_(std::move(path)) {}

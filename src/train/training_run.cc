@@ -60,7 +60,9 @@ TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
           std::max(config.max_tokens_per_pass, max_rows), llm::PassOptions{config.recompute})),
       directory_(
-          RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {}
+          RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {
+  directory_.write_sources(job.sources);
+}
 
 bool TrainingRun::end_step(const StepEnd& end) {
   if (!std::isfinite(end.loss)) {

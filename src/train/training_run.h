@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct TrainJob {
   data::RunManifest manifest;  // digests and program; method and settings are added
   std::function<void(const StepReport&)> progress;
   const std::atomic<bool>* stop = nullptr;  // true: finish the step, save, return
+  std::map<std::string, std::string> sources = {};  // RunDirectory::write_sources
 };
 
 struct TrainResult {

@@ -1,0 +1,374 @@
+// hone replay RUN: computes steps of a run again and compares them to the bit.
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "cli/progress.h"
+#include "data/dataset.h"
+#include "tensor/recipe.h"
+#include "train/dpo.h"
+#include "train/sft.h"
+
+namespace hone::cli {
+
+namespace {
+
+struct ReplayFlags {
+  std::string model, ref_model, data, steps, temporary_dir;
+  CommonOptions common;
+};
+
+struct StepRange {
+  size_t first = 1, last = 0;
+};
+
+// "5:8", "5:", ":8" or "5", inside the run's steps.
+StepRange parse_steps(const std::string& text, size_t done) {
+  StepRange range{1, done};
+  if (text.empty()) return range;
+  const auto number = [&](const std::string& part, size_t otherwise) {
+    if (part.empty()) return otherwise;
+    size_t value = 0;
+    const char* end = part.data() + part.size();
+    const auto [stop, status] = std::from_chars(part.data(), end, value);
+    if (status != std::errc() || stop != end) {
+      throw invalid_input("--steps \"" + text + "\" is not a range: write 5:8, 5: or 5");
+    }
+    return value;
+  };
+  const size_t colon = text.find(':');
+  range.first = number(text.substr(0, colon), 1);
+  range.last = colon == std::string::npos ? range.first : number(text.substr(colon + 1), done);
+  if (range.first < 1 || range.first > range.last || range.last > done) {
+    throw invalid_input("--steps " + text + " is not in this run: it has steps 1 to " +
+                        std::to_string(done));
+  }
+  return range;
+}
+
+// A folder of our own that is gone afterwards, whatever happens.
+class TemporaryFolder {
+ public:
+  explicit TemporaryFolder(const std::string& parent) {
+    const std::string where =
+        parent.empty() ? std::filesystem::temp_directory_path().string() : parent;
+    uint64_t number = 0;
+    real_env().random_bytes(&number, sizeof number);
+    path_ = where + "/hone-replay-" + std::to_string(number);
+    real_env().create_directories(path_);
+  }
+  ~TemporaryFolder() {
+    try {
+      real_env().remove_all(path_);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "note: %s\n", error.message().c_str());
+    }
+  }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// The path that was given, else the one that the run remembers.
+std::string source_of(const std::string& given, const std::map<std::string, std::string>& sources,
+                      const std::string& name, const std::string& option) {
+  if (!given.empty()) return given;
+  const auto found = sources.find(name);
+  if (found != sources.end() && real_env().exists(found->second)) return found->second;
+  if (found != sources.end()) {
+    throw not_found("the run's " + name + " was " + found->second +
+                    ", which is not there any more: give it as " + option);
+  }
+  throw invalid_input("the run does not say where its " + name + " lies: give it as " + option);
+}
+
+void check_digest(const data::RunManifest& manifest, const std::string& name,
+                  const std::string& path, const std::string& digest) {
+  const auto expected = manifest.digests.find(name);
+  if (expected == manifest.digests.end()) {
+    throw invalid_input("the run's manifest has no digest of its " + name +
+                        ": nothing can be proven with it");
+  }
+  if (expected->second == digest) return;
+  throw invalid_input(path + " is not what the run used as " + name + ": its digest is " +
+                      digest.substr(0, 16) + "..., the manifest says " +
+                      expected->second.substr(0, 16) + "...");
+}
+
+struct Checkpoint {
+  size_t step = 0;  // 0: from the start
+  std::string name;
+};
+
+// The newest checkpoint before the first step that is asked for.
+Checkpoint nearest_checkpoint(const std::string& run, size_t first) {
+  Checkpoint best;
+  const std::string folder = run + "/checkpoints";
+  if (!real_env().exists(folder)) return best;
+  for (const std::string& name : real_env().list_directory(folder)) {
+    size_t step = 0;
+    if (name.compare(0, 5, "step-") != 0) continue;
+    const char* end = name.data() + name.size();
+    const auto [stop, status] = std::from_chars(name.data() + 5, end, step);
+    if (status == std::errc() && stop == end && step < first && step > best.step) {
+      best = {step, name};
+    }
+  }
+  return best;
+}
+
+struct Difference {
+  size_t step = 0;
+  std::string what, then, now;
+};
+
+bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+
+std::optional<Difference> first_difference(const std::vector<train::StepRecord>& then,
+                                           const std::vector<train::StepRecord>& now) {
+  for (const train::StepRecord& fresh : now) {
+    const auto old = std::find_if(then.begin(), then.end(), [&](const train::StepRecord& record) {
+      return record.step == fresh.step;
+    });
+    if (old == then.end()) return Difference{fresh.step, "step", "missing", "computed"};
+    if (!same_bits(old->loss, fresh.loss)) {
+      return Difference{fresh.step, "loss", number_to_string(old->loss),
+                        number_to_string(fresh.loss)};
+    }
+    if (!same_bits(old->grad_norm, fresh.grad_norm)) {
+      return Difference{fresh.step, "grad_norm", number_to_string(old->grad_norm),
+                        number_to_string(fresh.grad_norm)};
+    }
+    if (old->hash != fresh.hash) return Difference{fresh.step, "hash", old->hash, fresh.hash};
+  }
+  return std::nullopt;
+}
+
+// Runs the steps behind the checkpoint up to range.last into `folder` and returns them.
+class Replay {
+ public:
+  Replay(const std::string& run, const ReplayFlags& flags, const data::RunManifest& manifest,
+         StepRange range)
+      : run_(run), flags_(flags), manifest_(manifest), range_(range),
+        sources_(train::RunDirectory::read_sources(real_env(), run)),
+        checkpoint_(nearest_checkpoint(run, range.first)) {}
+
+  size_t begins_after() const { return checkpoint_.step; }
+
+  std::vector<train::StepRecord> compute() {
+    const std::string model_path = source_of(flags_.model, sources_, "model", "--model M");
+    const std::string data_path = source_of(flags_.data, sources_, "data", "--data D.jsonl");
+    check_digest(manifest_, "model", model_path, model_digest(model_path));
+    data::ReadOptions read;
+    // Bad rows were left out then, or there were none: the digest says that it is the same file.
+    read.on_bad_row = data::OnBadRow::kSkip;
+    read.accepted =
+        manifest_.method == "dpo" ? llm::preference_row_kinds() : llm::sft_row_kinds();
+    const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
+    check_digest(manifest_, "data", data_path, dataset.digest);
+
+    const TemporaryFolder folder(flags_.temporary_dir);
+    copy_checkpoint(folder.path());
+    tensor::Compute compute(flags_.common.threads);
+    LoadedModel loaded = load(compute, {model_path, ""});
+    train::TrainJob job{compute, real_env(), loaded.model, folder.path() + "/run", true, false,
+                        {}, {}, &stop_};
+    job.manifest = manifest_;
+    Progress progress("replay", "steps", range_.last - checkpoint_.step, flags_.common.quiet);
+    // The loop looks at `stop` at the end of a step, before it reports it.
+    stop_ = checkpoint_.step + 1 >= range_.last;
+    job.progress = [&](const train::StepReport& report) {
+      progress.update(report.step - checkpoint_.step);
+      stop_ = report.step + 1 >= range_.last;
+      if (interrupted()) throw Interrupted{};
+    };
+    if (manifest_.method == "dpo") {
+      dpo(compute, loaded, dataset, job);
+    } else {
+      sft(compute, loaded, dataset, job);
+    }
+    progress.finish();
+    return train::RunDirectory::read_steps(real_env(), job.output);
+  }
+
+  struct Interrupted {};
+
+ private:
+  void copy_checkpoint(const std::string& folder) const {
+    const std::string to = folder + "/run/checkpoints";
+    real_env().create_directories(to);
+    if (checkpoint_.step == 0) return;
+    std::error_code error;
+    std::filesystem::copy(run_ + "/checkpoints/" + checkpoint_.name, to + "/" + checkpoint_.name,
+                          std::filesystem::copy_options::recursive, error);
+    if (error) {
+      throw Error(ErrorCode::kUnavailable, "cannot copy " + checkpoint_.name + " to " + to + ": " +
+                                               error.message() +
+                                               " (--temporary-dir names another place)");
+    }
+  }
+
+  template <typename Config>
+  void prepare(tensor::Compute& compute, LoadedModel& loaded, Config& config,
+               size_t largest_row) const {
+    config.seed = manifest_.seeds.at("seed");
+    config.save_steps = 0;
+    config.logging_steps = SIZE_MAX;
+    uint64_t bytes =
+        loaded.model.weight_bytes() +
+        train::planned_training_bytes(loaded.model.config, config,
+                                      std::max(config.max_tokens_per_pass, largest_row));
+    if (config.lora_r == 0) bytes += loaded.model.parameter_count() * sizeof(float);
+    check_memory(flags_.common, bytes, "the replay", "close other programs");
+    if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
+  }
+
+  void sft(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+           train::TrainJob& job) {
+    train::SftConfig config = train::sft_config_from_json(manifest_.settings);
+    const auto examples = llm::tokenize_sft(
+        dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
+        {config.max_length, config.max_prompt_length, config.completion_only_loss,
+         config.assistant_only_loss},
+        loaded.model.config);
+    size_t largest = 0;
+    for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
+    prepare(compute, loaded, config, largest);
+    train::train_sft(job, config, examples, {});
+  }
+
+  void dpo(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+           train::TrainJob& job) {
+    train::DpoConfig config = train::dpo_config_from_json(manifest_.settings);
+    const auto examples = llm::tokenize_preferences(
+        dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
+        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
+    std::optional<LoadedModel> reference;
+    train::DpoReference dpo_reference;
+    dpo_reference.digest = manifest_.digests.at("model");
+    if (manifest_.digests.contains("ref_model")) {
+      const std::string path =
+          source_of(flags_.ref_model, sources_, "ref_model", "--ref-model MODEL");
+      dpo_reference.digest = model_digest(path);
+      check_digest(manifest_, "ref_model", path, dpo_reference.digest);
+      reference = load(compute, {path, ""});
+      dpo_reference.model = &reference->model;
+    }
+    size_t largest = 0;
+    for (const auto& e : examples) {
+      largest = std::max(largest, e.prompt.size() + e.chosen.size() + e.rejected.size());
+    }
+    prepare(compute, loaded, config, largest);
+    train::train_dpo(job, config, examples, {}, dpo_reference);
+  }
+
+  std::string run_;
+  const ReplayFlags& flags_;
+  const data::RunManifest& manifest_;
+  StepRange range_;
+  std::map<std::string, std::string> sources_;
+  Checkpoint checkpoint_;
+  std::atomic<bool> stop_{false};
+};
+
+void check_replayable(const std::string& run, const data::RunManifest& manifest) {
+  if (manifest.method != "sft" && manifest.method != "dpo") {
+    throw invalid_input(run + " is a run of " + manifest.method +
+                        ": hone replay knows sft and dpo");
+  }
+  if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
+  if (manifest.recipe != tensor::kRecipe) {
+    throw Error(ErrorCode::kConflict,
+                run + " was computed by recipe " + manifest.recipe + ", this program has " +
+                    tensor::kRecipe + ": replay it with hone " + manifest.program_version + " (" +
+                    manifest.program_commit + ")");
+  }
+}
+
+void print(const std::string& run, size_t begins_after, size_t last, size_t count,
+           const std::optional<Difference>& difference, bool json) {
+  if (json) {
+    Json out = Json::object();
+    out["run"] = run;
+    out["first_step"] = uint64_t{begins_after + 1};
+    out["last_step"] = uint64_t{last};
+    out["steps"] = uint64_t{count};
+    out["equal"] = !difference.has_value();
+    if (difference) {
+      Json at = Json::object();
+      at["step"] = uint64_t{difference->step};
+      at["field"] = difference->what;
+      at["then"] = difference->then;
+      at["now"] = difference->now;
+      out["first_difference"] = std::move(at);
+    }
+    std::printf("%s\n", out.dump().c_str());
+    return;
+  }
+  const std::string from = begins_after == 0
+                               ? "from the start"
+                               : "from checkpoint step-" + std::to_string(begins_after);
+  if (!difference) {
+    std::printf("equal to the bit: steps %zu to %zu, computed again %s\n", begins_after + 1, last,
+                from.c_str());
+    return;
+  }
+  std::printf("DIFFERS first at step %zu: %s was %s, is now %s (computed again %s)\n",
+              difference->step, difference->what.c_str(), difference->then.c_str(),
+              difference->now.c_str(), from.c_str());
+}
+
+}  // namespace
+
+int run_replay(const Arguments& arguments) {
+  ReplayFlags flags;
+  Options options("replay", "computes steps of a run again and compares them to the bit.",
+                  "RUN [--steps a:b]");
+  options.example("hone replay run", "every step: exit 0 when all are equal, 3 when not");
+  options.example("hone replay run --steps 40:45",
+                  "from the nearest checkpoint before step 40");
+  options.example("hone replay run --model m.gguf --data pairs.jsonl",
+                  "when the files have moved; their digests are checked");
+  options.text("steps", &flags.steps, "A:B", "first and last step; empty = all");
+  options.text("model", &flags.model, "MODEL", "empty = where the run says it was");
+  options.text("data", &flags.data, "FILE", "empty = where the run says it was");
+  options.text("ref-model", &flags.ref_model, "MODEL", "of a run that had one");
+  options.text("temporary-dir", &flags.temporary_dir, "DIR", "where a copy of the run is computed");
+  flags.common.add_to(options);
+  const auto words = options.parse(arguments);
+  if (options.wants_help()) {
+    std::fputs(options.help().c_str(), stdout);
+    return 0;
+  }
+  if (words.size() != 1) throw invalid_input("hone replay needs one RUN (a run's folder)");
+  const std::string& run = words[0];
+  const data::RunManifest manifest = train::RunDirectory::read_manifest(real_env(), run);
+  check_replayable(run, manifest);
+  if (!real_env().exists(run + "/steps.jsonl")) throw invalid_input(run + " has no steps yet");
+  const auto then = train::RunDirectory::read_steps(real_env(), run);
+  if (then.empty()) throw invalid_input(run + " has no steps yet");
+  const StepRange range = parse_steps(flags.steps, then.back().step);
+  interrupted();  // sets the handlers
+  Replay replay(run, flags, manifest, range);
+  try {
+    const auto now = replay.compute();
+    const auto difference = first_difference(then, now);
+    print(run, replay.begins_after(), range.last, now.size(), difference, flags.common.json);
+    return difference ? 3 : 0;
+  } catch (const Replay::Interrupted&) {
+    std::fprintf(stderr, "stopped: nothing was left behind\n");
+    return 130;
+  }
+}
+
+}  // namespace hone::cli
