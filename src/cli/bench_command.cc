@@ -239,8 +239,9 @@ class Trainer {
     train::accumulate_gradients(*pass_, *optimizer_, batch,
                                 [](size_t, const llm::TreeResult&, std::span<float> coefficients) {
                                   std::fill(coefficients.begin(), coefficients.end(), -1.0f);
-                                });
-    optimizer_->apply(targets, 1e-6, ++steps_);
+                                },
+                                ++steps_);
+    optimizer_->apply(targets, 1e-6, steps_);
   }
 
  private:

@@ -176,7 +176,7 @@ class Asker {
     std::vector<llm::TreeExample> trees;
     for (const Ids& text : texts_) trees.push_back(forked ? fork_of(text) : sequence_of(text));
     llm::TrainingPass pass(compute, loaded_.model, loaded_.adapter_or_null(),
-                           std::max(kRowsPerPass, llm::largest_tree(trees)), {});
+                           std::max(kRowsPerPass, llm::least_pass_rows(trees)), {});
     LogProbs out(texts_.size());
     llm::score_trees(pass, trees, [&](size_t i, const llm::TreeResult& result) {
       out[i].assign(result.log_probs.begin(), result.log_probs.end());
