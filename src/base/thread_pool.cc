@@ -22,8 +22,12 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kSpin = std::chrono::microseconds(50);
-constexpr auto kSuspicious = std::chrono::microseconds(150);  // somebody else is on our cores
-constexpr uint32_t kJoinsWithoutSpin = 2000;
+// A wait this much longer than two of the caller's own tasks: somebody else is on our cores.
+constexpr auto kSuspicious = std::chrono::microseconds(150);
+// Then spinning is left out for so many joins: few after a single such wait, four times as many each
+// time another follows soon. A wait that was parked says nothing: waking a core can take as long.
+constexpr uint32_t kFewestWithoutSpin = 64, kMostWithoutSpin = 2048;
+constexpr uint32_t kSoon = 512;  // joins
 
 void pause_core() {
 #if defined(__x86_64__)
@@ -135,17 +139,21 @@ struct ThreadPool::State {
 
   bool spins() const { return may_spin && joins_without_spin.load(std::memory_order_relaxed) == 0; }
 
-  void work(size_t thread) {
-    size_t task = 0;
+  // Returns how many tasks this thread ran.
+  size_t work(size_t thread) {
+    size_t task = 0, count = 0;
     while (shares[thread].take_first(task)) {
-      if (!run_task(task, thread)) return;
+      ++count;
+      if (!run_task(task, thread)) return count;
     }
     for (size_t next = 1; next < shares.size(); ++next) {
       Share& victim = shares[(thread + next) % shares.size()];
       while (victim.take_last(task)) {
-        if (!run_task(task, thread)) return;
+        ++count;
+        if (!run_task(task, thread)) return count;
       }
     }
+    return count;
   }
 
   bool run_task(size_t task, size_t thread) {
@@ -192,10 +200,14 @@ struct ThreadPool::State {
     if (sleepers.load() > 0) worker_bell.ring();
   }
 
-  // Closes the gate and waits for those inside.
-  void join() {
-    uint32_t left = joins_without_spin.load(std::memory_order_relaxed);
-    if (left > 0) joins_without_spin.store(left - 1, std::memory_order_relaxed);
+  // Closes the gate and waits for those inside. began, count: the caller's own work on this job.
+  void join(Clock::time_point began, size_t count) {
+    const uint32_t left = joins_without_spin.load(std::memory_order_relaxed);
+    if (left > 0) {
+      joins_without_spin.store(left - 1, std::memory_order_relaxed);
+    } else {
+      ++joins_with_spin;
+    }
     auto empty = [&] { return (gate.load() & kInside) == 0; };
     if ((gate.fetch_and(~kOpen) & kInside) == 0) return;
 
@@ -209,8 +221,12 @@ struct ThreadPool::State {
       }
       gate.fetch_and(~kCallerSleeps);
     }
-    if (Clock::now() - start > kSuspicious) {
-      joins_without_spin.store(kJoinsWithoutSpin, std::memory_order_relaxed);
+    const auto mean_task = (start - began) / static_cast<int64_t>(std::max<size_t>(count, 1));
+    if (left == 0 && Clock::now() - start > kSuspicious + 2 * mean_task) {
+      pause = joins_with_spin > kSoon ? kFewestWithoutSpin
+                                      : std::clamp(4 * pause, kFewestWithoutSpin, kMostWithoutSpin);
+      joins_with_spin = 0;
+      joins_without_spin.store(pause, std::memory_order_relaxed);
     }
   }
 
@@ -223,6 +239,7 @@ struct ThreadPool::State {
   const void* body = nullptr;
   Call call = nullptr;
   std::thread::id caller;  // who was pinned as thread 0; touched by the caller alone
+  uint32_t joins_with_spin = 0, pause = 0;  // caller only: since the last suspicious wait; its price
 
   // The gate's neighbours on a line of their own: workers read it while they spin.
   alignas(64) std::atomic<uint64_t> gate{0};
@@ -286,8 +303,9 @@ void ThreadPool::run_erased(size_t tasks, const void* body, Call call) {
   uint64_t job = state.gate.load(std::memory_order_relaxed) / State::kNextJob + 1;
   state.gate.store(job * State::kNextJob | State::kOpen);
   state.wake_workers();
-  state.work(0);
-  state.join();
+  const Clock::time_point began = Clock::now();
+  const size_t count = state.work(0);
+  state.join(began, count);
   if (state.error) std::rethrow_exception(std::exchange(state.error, nullptr));
 }
 

@@ -56,6 +56,10 @@ std::string digest_of(const std::string& path) {
 std::string program_version() { return HONE_VERSION; }
 std::string program_commit() { return HONE_COMMIT; }
 
+std::string absolute_path(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
 std::string bytes_text(uint64_t bytes) {
   char text[32];
   const double gb = static_cast<double>(bytes) / 1e9;

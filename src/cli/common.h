@@ -68,6 +68,9 @@ std::vector<Json> read_json_lines(const std::string& path);
 // True once Ctrl-C or SIGTERM came; the handlers are set by the first call.
 const std::atomic<bool>& interrupted();
 
+// For sources.json: where a run's files were, whatever folder somebody asks from later.
+std::string absolute_path(const std::string& path);
+
 std::string program_version();  // "0.1.0"
 std::string program_commit();
 

@@ -188,7 +188,7 @@ Options::Option& Options::find(const std::string& name, const char* where) {
     if (!option.is_section) known.push_back(option.name);
   }
   const std::string close = nearest(name, known);
-  throw invalid_input(std::string(where) + " \"" + name + "\" is not an option of hone " +
+  throw invalid_input(std::string(where) + name + " is not an option of hone " +
                       command_ + (close.empty() ? "" : "; did you mean --" + close + "?") +
                       " (hone " + command_ + " --help lists them)");
 }
@@ -209,7 +209,7 @@ void Options::read_yaml(const std::string& path) {
     const std::string key = entry.first.as<std::string>();
     std::string name = key;
     std::replace(name.begin(), name.end(), '_', '-');
-    Option& option = find(name, (path + ": key").c_str());
+    Option& option = find(name, (path + ": ").c_str());
     if (option.given) continue;  // the command line wins
     if (entry.second.IsSequence()) {
       std::vector<std::string> parts;

@@ -46,7 +46,7 @@ struct Rows {
 };
 
 // What one layer computes for M rows. Inference reuses one of these for all layers; training keeps
-// the saved part of each layer (llm/backward.h).
+// the saved part of each layer (llm/training_pass.h).
 struct LayerActivations {
   tensor::View<float> x_in;         // [M, H] residual stream before the layer        (saved)
   tensor::View<float> qkv_raw;      // [M, q + k] before the norm per head, or empty (saved)

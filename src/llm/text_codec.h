@@ -29,6 +29,8 @@ class TextCodec {
 
   const Tokenizer& tokenizer() const { return tokenizer_; }
   bool has_chat_template() const { return chat_template_.has_value(); }
+  // The template's text; empty when there is none.
+  std::string template_source() const { return chat_template_ ? chat_template_->source() : ""; }
 
   // A string as it is, with the vocabulary's BOS; special tokens in it are read, as TRL does.
   std::vector<int32_t> encode_text(std::string_view text) const;

@@ -1,7 +1,7 @@
 #pragma once
 // The bytes of a checkpoint (docs/formats/checkpoint.md): one safetensors file with, for every
-// trained parameter, value, exp_avg and exp_avg_sq as they lie in memory, and the step,
-// fixed-point exponents and recipe in its metadata.
+// trained parameter, value, exp_avg and exp_avg_sq as they lie in memory, and one tensor, named for
+// the recipe, with the step and the fixed-point exponents.
 
 #include <string>
 

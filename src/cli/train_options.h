@@ -1,0 +1,26 @@
+#pragma once
+// The options that every training method has: files, and train::TrainConfig under TRL's names.
+
+#include <string>
+#include <vector>
+
+#include "cli/common.h"
+#include "cli/options.h"
+#include "train/config.h"
+
+namespace hone::cli {
+
+struct TrainFlags {
+  ModelOptions model;
+  std::string data, eval_data, output, on_bad_row = "fail";
+  std::string lr_scheduler_type = "linear", train_sampling_strategy = "random";
+  bool resume = false, overwrite = false, dry_run = false, no_prefix_sharing = false;
+
+  void add_to(Options& options, train::TrainConfig& config);
+  // Reads the arguments and completes config; false when help was printed instead. Refuses what
+  // cannot be, before any file is read.
+  bool parse(Options& options, const std::vector<std::string>& arguments,
+             train::TrainConfig& config, const CommonOptions& common);
+};
+
+}  // namespace hone::cli
