@@ -145,17 +145,17 @@ void TrainingPass::forward(const TreeRows& rows) {
   HONE_CHECK(rows.size() <= max_rows_);
   embed(compute_, model_, rows.tokens(), x_in_[0].rows_view(0, rows.size()));
   for (size_t layer = 0; layer < model_.layers.size(); ++layer) {
-    TreeKv kv(rows, model_.config.layers[layer]);
-    layer_again(rows, layer, kv);
+    kv_.build(rows, model_.config.layers[layer]);
+    layer_again(rows, layer);
   }
   tensor::rms_norm(compute_, x_in_.back().rows_view(0, rows.size()), model_.final_norm.data(),
                    model_.config.rms_norm_eps, final_hidden_.rows_view(0, rows.size()),
                    inverse_rms_.view().row(2 * model_.layers.size()));
 }
 
-void TrainingPass::layer_again(const TreeRows& rows, size_t layer, TreeKv& kv) {
+void TrainingPass::layer_again(const TreeRows& rows, size_t layer) {
   layer_forward(compute_, model_, layer, adapter_ == nullptr ? nullptr : &adapter_->layers[layer],
-                rows.positions(), {kv.stores(), kv.runs()}, layer_views(layer, rows.size()));
+                rows.positions(), {kv_.stores(), kv_.runs()}, layer_views(layer, rows.size()));
 }
 
 void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarget> targets) {
@@ -257,8 +257,8 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const size_t q_cols = config.head_count * config.head_dim;
   const size_t kv_cols = config.kv_head_count * config.head_dim;
   const size_t f = config.intermediate_size;
-  TreeKv kv(rows, config);
-  if (options_.recompute) layer_again(rows, index, kv);
+  kv_.build(rows, config);
+  if (options_.recompute) layer_again(rows, index);
 
   const View<float> dx = dx_.rows_view(0, m);
   const View<float> dnorm = dnorm_.rows_view(0, m);
@@ -300,11 +300,13 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const tensor::AttentionShape shape = attention_shape(config);
   if (!options_.recompute) {
     tensor::store_kv(compute_, shape, a.qkv.slice_cols(q_cols, kv_cols),
-                     a.qkv.slice_cols(q_cols + kv_cols, kv_cols), kv.stores());
+                     a.qkv.slice_cols(q_cols + kv_cols, kv_cols), kv_.stores());
   }
-  TreeKv gradient(rows, config);
+  TreeKv& gradient = kv_gradient_;
+  gradient.build(rows, config);
+  gradient.clear();
   tensor::attention_backward(compute_, shape, a.qkv.slice_cols(0, q_cols), a.attention, a.lse,
-                             dattention, kv.runs(), gradient.own_tables(), dq);
+                             dattention, kv_.runs(), gradient.own_tables(), dq);
   tensor::load_kv_grad(compute_, shape, gradient.own(), gradient.own_tables(), dk, dv);
   // What the copies of an ancestor's tail collected belongs to the ancestor's rows.
   const View<float> dk_copy = dkv_copy_.rows_view(0, m).slice_cols(0, kv_cols);

@@ -60,7 +60,7 @@ class TrainingPass {
   void forward(const TreeRows& rows);
   void gather_targets(const TreeRows& rows, std::span<const PassTarget> targets);
   LayerActivations layer_views(size_t layer, size_t rows);
-  void layer_again(const TreeRows& rows, size_t layer, TreeKv& kv);
+  void layer_again(const TreeRows& rows, size_t layer);
   void backward_layer(const TreeRows& rows, size_t layer, Trainable& trainable,
                       tensor::FixedStatistics& statistics);
 
@@ -76,6 +76,7 @@ class TrainingPass {
   tensor::Tensor norm_, activation_, lora_, inverse_rms_, head_inverse_rms_, final_hidden_;
   tensor::Tensor target_hidden_, target_gradient_;
   tensor::Tensor dx_, dnorm_, dqkv_, dkv_copy_, dattention_, dgate_up_, dactivation_, dlora_;
+  TreeKv kv_, kv_gradient_;  // of the layer at hand
   // The targets of the pass on compacted rows.
   std::vector<PassTarget> targets_;
   std::vector<uint32_t> target_rows_;

@@ -97,7 +97,9 @@ int64_t TreeRows::row_before(const Node& node) const {
   return -1;
 }
 
-TreeKv::TreeKv(const TreeRows& rows, const LayerConfig& config) {
+void TreeKv::build(const TreeRows& rows, const LayerConfig& config) {
+  for (auto* runs : {&own_, &copies_, &all_}) runs->clear();
+  for (auto* tables : {&own_tables_, &copy_tables_}) tables->clear();
   const size_t block_floats = config.kv_head_count * tensor::kv_block_floats(config.head_dim);
   const auto nodes = rows.nodes();
   // First blocks that are the node's own: from the one that holds its first position.
@@ -108,8 +110,9 @@ TreeKv::TreeKv(const TreeRows& rows, const LayerConfig& config) {
     end_block[i] = (nodes[i].kv_begin + nodes[i].row_count + kBlockPositions - 1) / kBlockPositions;
     own_blocks += std::max(end_block[i], begin_block[i]) - begin_block[i];
   }
-  memory_ = tensor::Buffer(own_blocks * block_floats * sizeof(float));
-  blocks_.resize(nodes.size());
+  used_bytes_ = own_blocks * block_floats * sizeof(float);
+  if (memory_.bytes() < used_bytes_) memory_ = tensor::Buffer(used_bytes_);
+  blocks_.assign(nodes.size(), {});
   float* next = memory_.as<float>();
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (nodes[i].parent >= 0) {
@@ -145,6 +148,8 @@ TreeKv::TreeKv(const TreeRows& rows, const LayerConfig& config) {
   all_.insert(all_.end(), copies_.begin(), copies_.end());
 }
 
-void TreeKv::clear() { std::memset(memory_.data(), 0, memory_.bytes()); }
+void TreeKv::clear() {
+  if (used_bytes_ > 0) std::memset(memory_.data(), 0, used_bytes_);
+}
 
 }  // namespace hone::llm

@@ -73,9 +73,16 @@ class TreeRows {
 
 // Keys and values (or their gradients) of one layer for all nodes of a pass, in attention's block
 // layout. A child shares its parent's full blocks and holds a copy of the block that both touch.
+// One object serves layer after layer and pass after pass: its memory only grows. What an earlier
+// use left behind is finite, which is all that attention asks of positions that no row sees.
 class TreeKv {
  public:
-  TreeKv(const TreeRows& rows, const LayerConfig& config);
+  TreeKv() = default;
+  TreeKv(const TreeKv&) = delete;  // the runs point into it
+  TreeKv& operator=(const TreeKv&) = delete;
+
+  // Lays out the blocks for these rows.
+  void build(const TreeRows& rows, const LayerConfig& config);
 
   // What is written: every node's own rows, then the copies of its ancestors' tails.
   std::span<const tensor::AttentionRun> own() const { return own_; }
@@ -89,6 +96,7 @@ class TreeKv {
 
  private:
   tensor::Buffer memory_;
+  size_t used_bytes_ = 0;
   std::vector<std::vector<float*>> blocks_;  // a table per node
   std::vector<tensor::AttentionRun> own_, copies_, all_;
   std::vector<float* const*> own_tables_, copy_tables_;
