@@ -9,6 +9,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/preference_report.h"
@@ -186,48 +187,13 @@ std::vector<std::string> answers(tensor::Compute& compute, const LoadedModel& lo
   return texts;
 }
 
-// Two texts beside each other, each wrapped to its column.
-std::string side_by_side(const std::string& left, const std::string& right, size_t width) {
-  const auto wrap = [width](const std::string& text) {
-    std::vector<std::string> lines;
-    std::string line;
-    const auto flush = [&] {
-      lines.push_back(line);
-      line.clear();
-    };
-    size_t begin = 0;
-    while (begin <= text.size()) {
-      const size_t end = std::min(text.find_first_of(" \n", begin), text.size());
-      const std::string word = text.substr(begin, end - begin);
-      if (!line.empty() && line.size() + 1 + word.size() > width) flush();
-      line += (line.empty() ? "" : " ") + word;
-      if (end < text.size() && text[end] == '\n') flush();
-      begin = end + 1;
-    }
-    flush();
-    return lines;
-  };
-  const std::vector<std::string> a = wrap(left), b = wrap(right);
-  std::string out;
-  for (size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
-    std::string cell = i < a.size() ? a[i] : "";
-    // Columns count characters, not bytes.
-    const auto columns = static_cast<size_t>(std::count_if(
-        cell.begin(), cell.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-    cell.append(columns < width ? width - columns : 0, ' ');
-    out += "  " + cell + " | " + (i < b.size() ? b[i] : "") + "\n";
-  }
-  return out;
-}
-
 void show_answers(const std::vector<Json>& rows, const std::vector<std::string>& before,
                   const std::vector<std::string>& after) {
-  constexpr size_t kColumn = 46;
+  constexpr size_t kWidth = 100;
   for (size_t i = 0; i < rows.size(); ++i) {
     const Json& question = rows[i].at("prompt").as_array().back().at("content");
     std::printf("\n%s\n%s", question.as_string().c_str(),
-                side_by_side("before\n------\n" + before[i], "after\n-----\n" + after[i], kColumn)
-                    .c_str());
+                side_by_side("before", before[i], "after", after[i], kWidth).c_str());
   }
 }
 
