@@ -64,9 +64,9 @@ double median_ms(int repeats, const Body& body) {
   for (int i = 0; i < repeats; ++i) {
     const auto begin = std::chrono::steady_clock::now();
     body();
-    times.push_back(std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() -
-                                                              begin)
-                        .count());
+    times.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin)
+            .count());
   }
   std::sort(times.begin(), times.end());
   return times[times.size() / 2];
@@ -164,8 +164,8 @@ int run(size_t threads) {
               }));
   std::printf("rms_norm of one row, 61 times: %.4f ms\n", median_ms(99, [&] {
                 for (size_t l = 0; l < 61; ++l) {
-                  rms_norm(compute, {q.data(), 1, 576}, weight.data(), 1e-5f,
-                           {out.data(), 1, 576}, nullptr);
+                  rms_norm(compute, {q.data(), 1, 576}, weight.data(), 1e-5f, {out.data(), 1, 576},
+                           nullptr);
                 }
               }));
   return 0;

@@ -38,8 +38,9 @@ template <int kWidth>
         "vfmadd231ps %%zmm30,%%zmm31,%%zmm6\n\t vfmadd231ps %%zmm30,%%zmm31,%%zmm7\n\t"
         "vfmadd231ps %%zmm30,%%zmm31,%%zmm8\n\t vfmadd231ps %%zmm30,%%zmm31,%%zmm9\n\t"
         "vfmadd231ps %%zmm30,%%zmm31,%%zmm10\n\t vfmadd231ps %%zmm30,%%zmm31,%%zmm11\n\t"
-        "dec %0\n\t jnz 1b\n\t vzeroupper" : "+r"(rounds)::"cc", "xmm0", "xmm1", "xmm2", "xmm3",
-        "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");
+        "dec %0\n\t jnz 1b\n\t vzeroupper"
+        : "+r"(rounds)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+          "xmm8", "xmm9", "xmm10", "xmm11");
     return 12 * 16 * 2;
   } else {
     asm volatile(
@@ -50,8 +51,9 @@ template <int kWidth>
         "vfmadd231ps %%ymm14,%%ymm15,%%ymm6\n\t vfmadd231ps %%ymm14,%%ymm15,%%ymm7\n\t"
         "vfmadd231ps %%ymm14,%%ymm15,%%ymm8\n\t vfmadd231ps %%ymm14,%%ymm15,%%ymm9\n\t"
         "vfmadd231ps %%ymm14,%%ymm15,%%ymm10\n\t vfmadd231ps %%ymm14,%%ymm15,%%ymm11\n\t"
-        "dec %0\n\t jnz 1b\n\t vzeroupper" : "+r"(rounds)::"cc", "xmm0", "xmm1", "xmm2", "xmm3",
-        "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11");
+        "dec %0\n\t jnz 1b\n\t vzeroupper"
+        : "+r"(rounds)::"cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+          "xmm8", "xmm9", "xmm10", "xmm11");
     return 12 * 8 * 2;
   }
 #else
@@ -111,8 +113,8 @@ struct Model {
       o.push_back(weights(compute, type, kDim, kDim, i));
       gate_up.push_back(weights(compute, type, 2 * kHidden, kDim, i));
       down.push_back(weights(compute, type, kDim, kHidden, i));
-      bytes += static_cast<double>(qkv[i].bytes() + o[i].bytes() + gate_up[i].bytes() +
-                                   down[i].bytes());
+      bytes +=
+          static_cast<double>(qkv[i].bytes() + o[i].bytes() + gate_up[i].bytes() + down[i].bytes());
     }
     head = weights(compute, head_type, kVocabulary, kDim, 99);
     bytes += static_cast<double>(head.bytes());
@@ -203,9 +205,10 @@ void bench_decode(Compute& compute, const Model& model, const char* type) {
   }
   std::sort(runs.begin(), runs.end(), [](const Run& l, const Run& r) { return l.share < r.share; });
   const Run& median = runs[runs.size() / 2];
-  std::printf("decode     %-5s M=1    %8.2f ms %8.1f tokens/s %6.1f GB/s, %5.1f %% of the rate of "
-              "only reading the weights\n", type, median.s * 1e3, 1.0 / median.s,
-              model.bytes / median.s / 1e9, 100.0 * median.share);
+  std::printf(
+      "decode     %-5s M=1    %8.2f ms %8.1f tokens/s %6.1f GB/s, %5.1f %% of the rate of "
+      "only reading the weights\n",
+      type, median.s * 1e3, 1.0 / median.s, model.bytes / median.s / 1e9, 100.0 * median.share);
   std::fflush(stdout);
 }
 
@@ -222,7 +225,8 @@ void bench_gradients(Compute& compute, const Model& model, const char* type, boo
       body(a.wide, model.down[i]);
     }
   };
-  for (size_t i = 0; i < a.out.size(); ++i) a.out.data()[i] = 0.01f * static_cast<float>(i % 83) - 0.4f;
+  for (size_t i = 0; i < a.out.size(); ++i)
+    a.out.data()[i] = 0.01f * static_cast<float>(i % 83) - 0.4f;
   if (dx) {
     report_flops(compute, "dX", type, rows, flops, 3, [&] {
       each([&](const Tensor& x, const PanelMatrix& w) {
@@ -260,9 +264,11 @@ void bench_lora(Compute& compute) {
   report_flops(compute, "lora B", "f32", rows, fb, 21, [&] { matmul(compute, {&pb, 1}); });
   const MatmulInputTerm tb{y.view(), &b, 0.5f}, ta{u.view(), &a, 1.0f};
   report_flops(compute, "lora dB x", "f32", rows, fb, 21, [&] {
-    matmul_backward_input(compute, {&tb, 1}, du.view(), false); });
+    matmul_backward_input(compute, {&tb, 1}, du.view(), false);
+  });
   report_flops(compute, "lora dA x", "f32", rows, fa, 21, [&] {
-    matmul_backward_input(compute, {&ta, 1}, dx.view(), true); });
+    matmul_backward_input(compute, {&ta, 1}, dx.view(), true);
+  });
   report_flops(compute, "lora dW B", "fixed", rows, fb, 21, [&] {
     matmul_backward_weight(compute, y.view(), u.view(), groups, {gradient.as<int64_t>(), 20});
   });

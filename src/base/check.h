@@ -9,8 +9,9 @@ namespace hone {
 
 }  // namespace hone
 
-#define HONE_CHECK(condition) \
-  (__builtin_expect(!!(condition), 1) ? (void)0 : ::hone::check_failed(#condition, __FILE__, __LINE__))
+#define HONE_CHECK(condition)                   \
+  (__builtin_expect(!!(condition), 1) ? (void)0 \
+                                      : ::hone::check_failed(#condition, __FILE__, __LINE__))
 
 #ifdef NDEBUG
 #define HONE_DCHECK(condition) ((void)sizeof(!(condition)))

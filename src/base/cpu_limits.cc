@@ -26,8 +26,9 @@ std::vector<size_t> read_affinity() {
     }
     CPU_FREE(set);
     // Pinning uses a cpu_set_t of fixed size: what lies beyond is left to others.
-    cores.erase(std::remove_if(cores.begin(), cores.end(), [](size_t c) { return c >= CPU_SETSIZE; }),
-                cores.end());
+    cores.erase(
+        std::remove_if(cores.begin(), cores.end(), [](size_t c) { return c >= CPU_SETSIZE; }),
+        cores.end());
     if (!cores.empty()) return cores;
   }
   return {0};

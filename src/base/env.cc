@@ -135,8 +135,8 @@ class PosixEnv : public Env {
       if (read < 0) throw failed("read", path, errno);
       if (read == 0) return bytes;
       if (static_cast<uint64_t>(read) > max_bytes - bytes.size()) {
-        throw Error(ErrorCode::kTooLarge, path + " has more than the bound of " +
-                                              std::to_string(max_bytes) + " bytes");
+        throw Error(ErrorCode::kTooLarge,
+                    path + " has more than the bound of " + std::to_string(max_bytes) + " bytes");
       }
       bytes.append(chunk, 0, static_cast<size_t>(read));
     }
@@ -196,7 +196,8 @@ class PosixEnv : public Env {
     return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   }
   double steady_seconds() override {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
   }
   void random_bytes(void* out, size_t n) override {
     auto* to = static_cast<unsigned char*>(out);

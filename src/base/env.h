@@ -35,12 +35,12 @@ class Env {
   virtual std::vector<std::string> list_directory(const std::string& path) = 0;  // names, sorted
   virtual void create_directories(const std::string& path) = 0;
   virtual void rename(const std::string& from, const std::string& to) = 0;  // replaces
-  virtual void remove_all(const std::string& path) = 0;  // absent is fine
+  virtual void remove_all(const std::string& path) = 0;                     // absent is fine
   virtual void truncate(const std::string& path, uint64_t bytes) = 0;
   virtual void sync_directory(const std::string& path) = 0;
 
-  virtual int64_t now_ms() = 0;             // UTC
-  virtual double steady_seconds() = 0;      // for rates and time left
+  virtual int64_t now_ms() = 0;         // UTC
+  virtual double steady_seconds() = 0;  // for rates and time left
   virtual void random_bytes(void* out, size_t n) = 0;
 };
 

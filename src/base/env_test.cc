@@ -14,7 +14,8 @@ class RealEnv : public testing::Test {
   void SetUp() override {
     uint64_t unique = 0;
     env_.random_bytes(&unique, sizeof unique);
-    folder_ = (std::filesystem::temp_directory_path() / ("hone_env_" + std::to_string(unique))).string();
+    folder_ =
+        (std::filesystem::temp_directory_path() / ("hone_env_" + std::to_string(unique))).string();
     env_.create_directories(folder_);
   }
   void TearDown() override { env_.remove_all(folder_); }

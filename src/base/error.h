@@ -21,11 +21,11 @@ enum class ErrorCode {
   kForbidden,        // somebody is, and may not
   kNotFound,         // the thing that was named does not exist (exit 2)
   kConflict,         // it exists or changed meanwhile: say --overwrite, or look again (exit 2)
-  kTooLarge,         // over a bound; the message names the bound and the option that moves it (exit 2)
-  kBusy,             // come back later
-  kCorruptData,      // bytes that do not mean what they claim (exit 2)
-  kUnavailable,      // disk full, peer gone: the world outside failed (exit 1)
-  kInternal,         // the work failed for a reason of its own (exit 1)
+  kTooLarge,     // over a bound; the message names the bound and the option that moves it (exit 2)
+  kBusy,         // come back later
+  kCorruptData,  // bytes that do not mean what they claim (exit 2)
+  kUnavailable,  // disk full, peer gone: the world outside failed (exit 1)
+  kInternal,     // the work failed for a reason of its own (exit 1)
 };
 
 // "invalid_input", "not_found", ...: the same words in logs, JSON and HTTP.

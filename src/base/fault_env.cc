@@ -154,9 +154,7 @@ class FaultEnv::File : public WritableFile {
   bool open_ = true;
 };
 
-FaultEnv::FaultEnv() : disk_(std::make_shared<Disk>()) {
-  disk_->root->is_folder = true;
-}
+FaultEnv::FaultEnv() : disk_(std::make_shared<Disk>()) { disk_->root->is_folder = true; }
 FaultEnv::~FaultEnv() = default;
 
 std::unique_ptr<WritableFile> FaultEnv::create_file(const std::string& path) {

@@ -22,8 +22,8 @@
 namespace hone {
 
 struct JsonLimits {
-  size_t max_depth = 200;          // nesting of arrays and objects
-  size_t max_bytes = 1ull << 31;   // size of the text
+  size_t max_depth = 200;         // nesting of arrays and objects
+  size_t max_bytes = 1ull << 31;  // size of the text
 };
 
 class Json {
@@ -32,21 +32,21 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;
 
-  Json() = default;  // null
-  Json(std::nullptr_t) {}                         // NOLINT: implicit, as all that follow
-  Json(bool value) : value_(value) {}             // NOLINT
-  Json(int value) : value_(int64_t{value}) {}     // NOLINT
-  Json(unsigned value) : value_(int64_t{value}) {}  // NOLINT
-  Json(int64_t value) : value_(value) {}          // NOLINT
-  Json(long long value) : value_(int64_t{value}) {}  // NOLINT
-  Json(uint64_t value);                           // NOLINT
-  Json(float value) : value_(value) {}            // NOLINT
-  Json(double value) : value_(value) {}           // NOLINT
-  Json(const char* text) : value_(std::string(text)) {}       // NOLINT
-  Json(std::string text) : value_(std::move(text)) {}         // NOLINT
+  Json() = default;                                      // null
+  Json(std::nullptr_t) {}                                // NOLINT: implicit, as all that follow
+  Json(bool value) : value_(value) {}                    // NOLINT
+  Json(int value) : value_(int64_t{value}) {}            // NOLINT
+  Json(unsigned value) : value_(int64_t{value}) {}       // NOLINT
+  Json(int64_t value) : value_(value) {}                 // NOLINT
+  Json(long long value) : value_(int64_t{value}) {}      // NOLINT
+  Json(uint64_t value);                                  // NOLINT
+  Json(float value) : value_(value) {}                   // NOLINT
+  Json(double value) : value_(value) {}                  // NOLINT
+  Json(const char* text) : value_(std::string(text)) {}  // NOLINT
+  Json(std::string text) : value_(std::move(text)) {}    // NOLINT
   Json(std::string_view text) : value_(std::string(text)) {}  // NOLINT
-  Json(Array array) : value_(std::move(array)) {}     // NOLINT
-  Json(Object object) : value_(std::move(object)) {}  // NOLINT
+  Json(Array array) : value_(std::move(array)) {}             // NOLINT
+  Json(Object object) : value_(std::move(object)) {}          // NOLINT
   static Json array() { return Json(Array{}); }
   static Json object() { return Json(Object{}); }
 
@@ -69,7 +69,7 @@ class Json {
 
   // Each throws invalid_input "expected a string, found a number" when the kind is another.
   bool as_bool() const;
-  int64_t as_int() const;   // a number with a fraction, or one that does not fit, is refused
+  int64_t as_int() const;    // a number with a fraction, or one that does not fit, is refused
   double as_double() const;  // any number
   const std::string& as_string() const;
   const Array& as_array() const;

@@ -56,7 +56,8 @@ const std::string* find_repeated_key(const Json::Object& object) {
   keys.reserve(object.size());
   for (const auto& member : object) keys.push_back(&member.first);
   std::sort(keys.begin(), keys.end(), [](auto* a, auto* b) { return *a < *b; });
-  auto twice = std::adjacent_find(keys.begin(), keys.end(), [](auto* a, auto* b) { return *a == *b; });
+  auto twice =
+      std::adjacent_find(keys.begin(), keys.end(), [](auto* a, auto* b) { return *a == *b; });
   return twice == keys.end() ? nullptr : *twice;
 }
 

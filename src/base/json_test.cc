@@ -56,14 +56,16 @@ TEST(Json, SaysAtWhichByteTheTextIsWrong) {
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
-  for (const char* text : {"", " ", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "01", "+1", ".5", "1.", "NaN",
-                           "Infinity", "// c\n1", "\"\t\"", "\"\\x\"", "\"\\ud800\"", "[1]]", "tru"}) {
+  for (const char* text :
+       {"", " ", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "01", "+1", ".5", "1.", "NaN", "Infinity",
+        "// c\n1", "\"\t\"", "\"\\x\"", "\"\\ud800\"", "[1]]", "tru"}) {
     EXPECT_FALSE(Json::parse(text).has_value()) << text;
   }
 }
 
 TEST(Json, RefusesInvalidUtf8) {
-  for (const char* text : {"\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\""}) {
+  for (const char* text :
+       {"\"\xff\"", "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\""}) {
     EXPECT_FALSE(Json::parse(text).has_value());
   }
   EXPECT_EQ(Json::parse("\"\\ud83d\\ude00\"").value().as_string(), "\xF0\x9F\x98\x80");
@@ -80,7 +82,8 @@ TEST(Json, RefusesARepeatedKeyInSmallAndLargeObjects) {
 TEST(Json, HoldsToItsBoundsOfDepthAndSize) {
   auto nested = [](size_t n) { return std::string(n, '[') + std::string(n, ']'); };
   EXPECT_TRUE(Json::parse(nested(200)).has_value());
-  EXPECT_NE(refusal(nested(201)).find("deeper than 200"), std::string::npos) << refusal(nested(201));
+  EXPECT_NE(refusal(nested(201)).find("deeper than 200"), std::string::npos)
+      << refusal(nested(201));
   JsonLimits limits;
   limits.max_bytes = 4;
   EXPECT_TRUE(Json::parse("1234", limits).has_value());
@@ -125,7 +128,8 @@ TEST(Json, PrintsNumbersAsEcmascriptDoes) {
     uint64_t bits;
     const char* text;
   };
-  for (Sample sample : {Sample{0x0000000000000001, "5e-324"}, {0x8000000000000001, "-5e-324"},
+  for (Sample sample : {Sample{0x0000000000000001, "5e-324"},
+                        {0x8000000000000001, "-5e-324"},
                         {0x7fefffffffffffff, "1.7976931348623157e+308"},
                         {0x4340000000000000, "9007199254740992"},
                         {0x4430000000000000, "295147905179352830000"},
@@ -152,7 +156,8 @@ TEST(Json, EveryFloatReadsBackToItsBits) {
     EXPECT_EQ(Json::parse(number_to_string(value)).value().as_double(), value);
     auto narrow = std::bit_cast<float>(static_cast<uint32_t>(rng.next_u64()));
     if (!std::isfinite(narrow)) continue;
-    EXPECT_EQ(static_cast<float>(Json::parse(number_to_string(narrow)).value().as_double()), narrow);
+    EXPECT_EQ(static_cast<float>(Json::parse(number_to_string(narrow)).value().as_double()),
+              narrow);
   }
 }
 
@@ -165,7 +170,8 @@ TEST(Json, RefusesToWriteNanAndInfinity) {
 TEST(Json, CanonicalFormSortsByUtf16CodeUnits) {
   Json value = Json::parse(R"({"\u20ac":"Euro Sign","\r":"Carriage Return",
     "\ufb33":"Hebrew Letter Dalet With Dagesh","1":"One","\ud83d\ude00":"Emoji: Grinning Face",
-    "\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"})").value();
+    "\u0080":"Control","\u00f6":"Latin Small Letter O With Diaeresis"})")
+                   .value();
   EXPECT_EQ(value.dump_canonical(),
             "{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xC2\x80\":\"Control\","
             "\"\xC3\xB6\":\"Latin Small Letter O With Diaeresis\",\"\xE2\x82\xAC\":\"Euro Sign\","
@@ -190,7 +196,8 @@ TEST(Json, ReadsAVocabularyOfMegabytesInWellUnderASecond) {
   Json vocabulary = Json::parse(text).value();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(vocabulary.size(), 400000u);
-  EXPECT_LT(seconds.count(), 10.0);  // wide: sanitisers and busy machines; quadratic work takes minutes
+  EXPECT_LT(seconds.count(),
+            10.0);  // wide: sanitisers and busy machines; quadratic work takes minutes
   RecordProperty("ms", static_cast<int>(seconds.count() * 1000));
 }
 

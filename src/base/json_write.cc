@@ -16,7 +16,8 @@ std::string ecmascript_number(Float value) {
     throw Error(ErrorCode::kInternal, "JSON cannot hold a number that is infinite or not a number");
   }
   char buffer[48];
-  auto written = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  auto written =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
   std::string_view text(buffer, static_cast<size_t>(written.ptr - buffer));
   std::string out;
   if (text.front() == '-') {

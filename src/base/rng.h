@@ -22,9 +22,9 @@ class Rng {
   Rng(uint64_t seed, uint64_t stream, uint64_t counter = 0)
       : seed_(seed), stream_(stream), counter_(counter) {}
 
-  uint64_t next_u64();                    // each call moves the counter by one
-  double uniform();                       // [0, 1), 53 bits
-  uint64_t below(uint64_t bound);         // [0, bound), unbiased; bound > 0
+  uint64_t next_u64();             // each call moves the counter by one
+  double uniform();                // [0, 1), 53 bits
+  uint64_t below(uint64_t bound);  // [0, bound), unbiased; bound > 0
   // Mean 0, variance 1, one draw of the counter, same bits everywhere (no libm but sqrt). The
   // quantile by AS 241, relative error below 1e-14; the largest value is 8.21.
   double normal();

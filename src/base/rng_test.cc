@@ -17,8 +17,9 @@ TEST(Rng, PhiloxGivesTheKnownAnswers) {
   uint32_t ones = 0xffffffff;
   EXPECT_EQ(philox4x32_10({ones, ones, ones, ones}, {ones, ones}),
             (Words{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
-  EXPECT_EQ(philox4x32_10({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
-            (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
+  EXPECT_EQ(
+      philox4x32_10({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
+      (Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}));
 }
 
 TEST(Rng, IsAFunctionOfSeedStreamAndCounter) {
@@ -73,7 +74,8 @@ TEST(Rng, NormalIsTheQuantileOfItsUniformNumber) {
     double back = 0.5 * std::erfc(std::fabs(x) / std::sqrt(2.0));
     double slope = std::exp(-x * x / 2) / std::sqrt(2 * M_PI);
     // The error in x, by the derivative; erfc itself is good to a few units in the last place.
-    ASSERT_LT(std::fabs(back - tail), 1e-14 * (slope * (1 + std::fabs(x)) + tail)) << "counter " << i;
+    ASSERT_LT(std::fabs(back - tail), 1e-14 * (slope * (1 + std::fabs(x)) + tail))
+        << "counter " << i;
   }
 }
 

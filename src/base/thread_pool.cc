@@ -74,7 +74,9 @@ class Bell {
 // word, so that the owner (from below) and a thief (from above) never take the same task.
 class alignas(64) Share {
  public:
-  void set(uint64_t begin, uint64_t end) { word_.store(end << 32 | begin, std::memory_order_relaxed); }
+  void set(uint64_t begin, uint64_t end) {
+    word_.store(end << 32 | begin, std::memory_order_relaxed);
+  }
 
   bool take_first(size_t& task) {
     uint64_t word = word_.load(std::memory_order_relaxed);
@@ -89,7 +91,8 @@ class alignas(64) Share {
   bool take_last(size_t& task) {
     uint64_t word = word_.load(std::memory_order_relaxed);
     while (begin_of(word) < end_of(word)) {
-      if (word_.compare_exchange_weak(word, word - (uint64_t{1} << 32), std::memory_order_relaxed)) {
+      if (word_.compare_exchange_weak(word, word - (uint64_t{1} << 32),
+                                      std::memory_order_relaxed)) {
         task = end_of(word) - 1;
         return true;
       }
@@ -239,7 +242,8 @@ struct ThreadPool::State {
   const void* body = nullptr;
   Call call = nullptr;
   std::thread::id caller;  // who was pinned as thread 0; touched by the caller alone
-  uint32_t joins_with_spin = 0, pause = 0;  // caller only: since the last suspicious wait; its price
+  uint32_t joins_with_spin = 0,
+           pause = 0;  // caller only: since the last suspicious wait; its price
 
   // The gate's neighbours on a line of their own: workers read it while they spin.
   alignas(64) std::atomic<uint64_t> gate{0};

@@ -36,9 +36,9 @@ using Ids = std::vector<int32_t>;
 // A piece of work that can be timed again and again.
 struct Work {
   std::string name;
-  double tokens = 0;      // of one run
-  double operations = 0;  // floating-point operations of one run, by the model's shape
-  double bytes = 0;       // read from memory at least; 0: not a matter of bandwidth
+  double tokens = 0;            // of one run
+  double operations = 0;        // floating-point operations of one run, by the model's shape
+  double bytes = 0;             // read from memory at least; 0: not a matter of bandwidth
   std::function<double()> run;  // seconds
   std::vector<double> seconds = {};
 };
@@ -157,8 +157,8 @@ Work decode_work(tensor::Compute& compute, const llm::Model& model, size_t seque
               (sequences == 1 ? " sequence" : " sequences") + " at " + std::to_string(position);
   const double tokens = static_cast<double>(steps * sequences);
   work.tokens = tokens;
-  work.operations = static_cast<double>(sequences) *
-                    forward_operations(model.config, position, steps, steps);
+  work.operations =
+      static_cast<double>(sequences) * forward_operations(model.config, position, steps, steps);
   const double kv = static_cast<double>(llm::KvCache::page_bytes(model.config)) /
                     static_cast<double>(llm::kPagePositions);
   work.bytes = static_cast<double>(steps * model.weight_bytes()) +
@@ -173,8 +173,8 @@ Work prefill_work(tensor::Compute& compute, const llm::Model& model) {
   work.name = "prefill 512";
   work.tokens = kPrefillTokens;
   work.operations = forward_operations(model.config, 0, kPrefillTokens, 1);
-  const auto tokens = std::make_shared<Ids>(
-      random_tokens(kPrefillTokens, model.config.vocab_size, 7));
+  const auto tokens =
+      std::make_shared<Ids>(random_tokens(kPrefillTokens, model.config.vocab_size, 7));
   const auto workspace = std::make_shared<llm::Workspace>(model, nullptr, kPrefillTokens);
   const auto cache =
       std::make_shared<llm::KvCache>(model.config, llm::KvCache::pages_for(kPrefillTokens));
@@ -223,8 +223,8 @@ class Trainer {
     }
     trainable_ = adapter_ ? llm::lora_parameters(model, *adapter_) : llm::full_parameters(model);
     optimizer_ = std::make_unique<train::Optimizer>(compute, trainable_, config_);
-    pass_ = std::make_unique<llm::TrainingPass>(
-        compute, model, adapter_ ? &*adapter_ : nullptr, max_rows, llm::PassOptions{});
+    pass_ = std::make_unique<llm::TrainingPass>(compute, model, adapter_ ? &*adapter_ : nullptr,
+                                                max_rows, llm::PassOptions{});
   }
 
   static train::TrainConfig config_of(size_t lora_r) {
@@ -236,11 +236,12 @@ class Trainer {
   void step(const std::vector<llm::TreeExample>& batch) {
     double targets = 0;
     for (const llm::TreeExample& tree : batch) targets += static_cast<double>(tree.targets.size());
-    train::accumulate_gradients(*pass_, *optimizer_, batch,
-                                [](size_t, const llm::TreeResult&, std::span<float> coefficients) {
-                                  std::fill(coefficients.begin(), coefficients.end(), -1.0f);
-                                },
-                                ++steps_);
+    train::accumulate_gradients(
+        *pass_, *optimizer_, batch,
+        [](size_t, const llm::TreeResult&, std::span<float> coefficients) {
+          std::fill(coefficients.begin(), coefficients.end(), -1.0f);
+        },
+        ++steps_);
     optimizer_->apply(targets, 1e-6, steps_);
   }
 
@@ -258,12 +259,12 @@ Work train_work(const std::string& name, const llm::ModelConfig& config,
   Work work;
   work.name = name + " " + std::to_string(rows) + "x" + std::to_string(length);
   work.tokens = static_cast<double>(rows * length);
-  work.operations = passes * static_cast<double>(rows) *
-                    forward_operations(config, 0, length, length - 1);
+  work.operations =
+      passes * static_cast<double>(rows) * forward_operations(config, 0, length, length - 1);
   const auto batch = std::make_shared<std::vector<llm::TreeExample>>();
   for (size_t r = 0; r < rows; ++r) {
-    llm::TreeExample example{
-        llm::make_sequence(random_tokens(length, config.vocab_size, 100 + r)), {}};
+    llm::TreeExample example{llm::make_sequence(random_tokens(length, config.vocab_size, 100 + r)),
+                             {}};
     for (uint32_t i = 1; i < length; ++i) example.targets.push_back({0, i});
     batch->push_back(std::move(example));
   }
@@ -387,7 +388,8 @@ int run_bench(const Arguments& arguments) {
   size_t repeats = 5;
   Options options("bench", "what this machine does, beside what it can do at most.",
                   "prefill|decode|score|train --model M");
-  options.example("hone bench decode --model m.gguf", "tokens a second and the share of the ceiling");
+  options.example("hone bench decode --model m.gguf",
+                  "tokens a second and the share of the ceiling");
   options.example("hone bench train --model m.gguf --repeats 3 --json", "for programs");
   options.text("model", &model.model, "MODEL", "empty = what HONE_MODEL names");
   options.count("repeats", &repeats, "interleaved repeats; the median counts");
@@ -411,10 +413,9 @@ int run_bench(const Arguments& arguments) {
   tensor::Compute compute(common.threads);
   LoadedModel loaded = load(compute, model);
   if (loaded.model.config.context_length < kDecodePosition + kDecodeTokens) {
-    throw invalid_input(model.model + " has a context of " +
-                        std::to_string(loaded.model.config.context_length) +
-                        " tokens: hone bench needs " +
-                        std::to_string(kDecodePosition + kDecodeTokens));
+    throw invalid_input(
+        model.model + " has a context of " + std::to_string(loaded.model.config.context_length) +
+        " tokens: hone bench needs " + std::to_string(kDecodePosition + kDecodeTokens));
   }
   Bench bench{compute, loaded};
   bench.add_inference(words[0]);

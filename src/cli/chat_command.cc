@@ -21,11 +21,12 @@ namespace hone::cli {
 
 namespace {
 
-constexpr size_t kColumnsFrom = 100;      // characters of a terminal
+constexpr size_t kColumnsFrom = 100;  // characters of a terminal
 constexpr size_t kMaxLineBytes = 1 << 20;
 constexpr const char* kHelp =
     "/reset  forget the conversation     /system TEXT  a new system message (and /reset)\n"
-    "/help   this                        /quit         leave (also Ctrl-D; Ctrl-C stops an answer)\n";
+    "/help   this                        /quit         leave (also Ctrl-D; Ctrl-C stops an "
+    "answer)\n";
 
 volatile std::sig_atomic_t ctrl_c = 0;
 void on_ctrl_c(int) { ctrl_c = 1; }
@@ -173,8 +174,9 @@ class Chat {
     ++turn_;
     if (columns) {
       texts.resize(2);
-      std::printf("\n%s", side_by_side(speakers_[0].name, texts[0], speakers_[1].name, texts[1],
-                                       width).c_str());
+      std::printf(
+          "\n%s",
+          side_by_side(speakers_[0].name, texts[0], speakers_[1].name, texts[1], width).c_str());
     }
     if (flags_.common.json) {
       Json row = Json::object();
@@ -206,8 +208,9 @@ class Chat {
       const auto begin = turns.begin() + static_cast<std::ptrdiff_t>(first);
       turns.erase(begin, begin + 2);
       ids = speaker.loaded->text().encode_chat(speaker.messages, true).ids;
-      std::fputs("note: the conversation is longer than the context; its oldest turn was left out\n",
-                 stderr);
+      std::fputs(
+          "note: the conversation is longer than the context; its oldest turn was left out\n",
+          stderr);
     }
     return ids;
   }
@@ -277,9 +280,8 @@ std::string short_name(const std::string& path) {
 std::vector<Speaker> speakers_of(const ChatFlags& flags, const LoadedModel& loaded,
                                  const std::optional<LoadedModel>& other) {
   const std::string name = short_name(flags.model.model);
-  const Speaker main = {
-      loaded.adapter ? name + " + " + flags.model.adapter : name, &loaded,
-      loaded.adapter_or_null(), Json::array()};
+  const Speaker main = {loaded.adapter ? name + " + " + flags.model.adapter : name, &loaded,
+                        loaded.adapter_or_null(), Json::array()};
   if (!flags.has_compare) return {main};
   if (other) return {{short_name(flags.compare), &*other, nullptr, Json::array()}, main};
   return {{name + " without adapter", &loaded, nullptr, Json::array()}, main};

@@ -15,17 +15,17 @@ using Arguments = std::vector<std::string>;
 int run_bench(const Arguments& arguments);
 int run_chat(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
-int run_data(const Arguments& arguments);       // data check
-int run_eval(const Arguments& arguments);       // eval preferences
+int run_data(const Arguments& arguments);  // data check
+int run_eval(const Arguments& arguments);  // eval preferences
 int run_generate(const Arguments& arguments);
-int run_model(const Arguments& arguments);      // model info | export | quantize | merge
+int run_model(const Arguments& arguments);  // model info | export | quantize | merge
 int run_quickstart(const Arguments& arguments);
 int run_replay(const Arguments& arguments);
-int run_runs(const Arguments& arguments);       // runs list | show | diff
+int run_runs(const Arguments& arguments);  // runs list | show | diff
 int run_score(const Arguments& arguments);
 int run_selfcheck(const Arguments& arguments);
 int run_template(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
-int run_train(const Arguments& arguments);      // train sft | dpo
+int run_train(const Arguments& arguments);  // train sft | dpo
 
 }  // namespace hone::cli

@@ -44,10 +44,11 @@ Json json_of(const Answer& answer) { return Json::parse(answer.out).value(); }
 class CommandsTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() /
-               ("hone-cli-test-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) +
-                "-" + testing::UnitTest::GetInstance()->current_test_info()->name()))
-                  .string();
+    folder_ =
+        (std::filesystem::temp_directory_path() /
+         ("hone-cli-test-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) +
+          "-" + testing::UnitTest::GetInstance()->current_test_info()->name()))
+            .string();
     real_env().remove_all(folder_);
     real_env().create_directories(folder_);
   }
@@ -59,13 +60,12 @@ class CommandsTest : public testing::Test {
     return path(name);
   }
   std::string pairs() const {
-    return file("pairs.jsonl",
-                R"({"prompt_ids":[1,2,3],"chosen_ids":[4,5,6],"rejected_ids":[7,8]})"
-                "\n"
-                R"({"prompt_ids":[9,2],"chosen_ids":[5,6],"rejected_ids":[7,8,3,3]})"
-                "\n"
-                R"({"prompt_ids":[1,2,3],"chosen_ids":[9,9],"rejected_ids":[9,9]})"
-                "\n");
+    return file("pairs.jsonl", R"({"prompt_ids":[1,2,3],"chosen_ids":[4,5,6],"rejected_ids":[7,8]})"
+                               "\n"
+                               R"({"prompt_ids":[9,2],"chosen_ids":[5,6],"rejected_ids":[7,8,3,3]})"
+                               "\n"
+                               R"({"prompt_ids":[1,2,3],"chosen_ids":[9,9],"rejected_ids":[9,9]})"
+                               "\n");
   }
 
   // Four steps of LoRA DPO, with a checkpoint after the second.
@@ -80,8 +80,8 @@ class CommandsTest : public testing::Test {
     config.max_steps = 4;
     config.save_steps = 2;
     const auto pairs = llm::tokenize_preferences(dataset.rows, nullptr, {}, loaded.model.config);
-    train::TrainJob job{compute, real_env(), loaded.model, path("run"), false, false, {}, {},
-                        nullptr};
+    train::TrainJob job{compute, real_env(), loaded.model, path("run"), false,
+                        false,   {},         {},           nullptr};
     job.manifest.digests["model"] = model_digest(kModels + "llama_tied");
     job.manifest.digests["data"] = dataset.digest;
     job.sources = {{"model", kModels + "llama_tied"}, {"data", data_path}};
@@ -94,8 +94,10 @@ class CommandsTest : public testing::Test {
 
 TEST_F(CommandsTest, SelfcheckAgreesInEveryWayForEveryFamily) {
   for (const char* model : {"llama_tied", "llama3", "mistral", "qwen2", "qwen3"}) {
-    const Answer one = call(run_selfcheck, {"--model", kModels + model, "--threads", "1", "--json"});
-    const Answer two = call(run_selfcheck, {"--model", kModels + model, "--threads", "2", "--json"});
+    const Answer one =
+        call(run_selfcheck, {"--model", kModels + model, "--threads", "1", "--json"});
+    const Answer two =
+        call(run_selfcheck, {"--model", kModels + model, "--threads", "2", "--json"});
     ASSERT_EQ(one.code, 0) << model << one.error << one.out;
     ASSERT_EQ(two.code, 0) << model << two.error << two.out;
     EXPECT_EQ(json_of(one).at("hash"), json_of(two).at("hash"));
@@ -141,8 +143,7 @@ TEST_F(CommandsTest, DataCheckSaysNoWhenTrainingWouldRefuseARow) {
   const Answer answer = call(run_data, {"check", rows, "--model", kModels + "llama_tied"});
   EXPECT_EQ(answer.code, 3) << answer.error;
   EXPECT_NE(answer.out.find("rows.jsonl:2: token id 999"), std::string::npos) << answer.out;
-  const std::string masked =
-      file("masked.jsonl", "{\"input_ids\":[1,2],\"labels\":[-100,-100]}\n");
+  const std::string masked = file("masked.jsonl", "{\"input_ids\":[1,2],\"labels\":[-100,-100]}\n");
   EXPECT_NE(call(run_data, {"check", masked}).error.find("masked.jsonl:1:"), std::string::npos);
   const std::string broken = file("broken.jsonl", "{\"text\": \n");
   EXPECT_NE(call(run_data, {"check", broken}).error.find("broken.jsonl:1:"), std::string::npos);
@@ -152,7 +153,8 @@ TEST_F(CommandsTest, DataCheckSaysNoWhenTrainingWouldRefuseARow) {
 TEST_F(CommandsTest, ModelGoesToGgufAndBackWithoutOneOtherBit) {
   for (const char* model : {"llama_tied", "qwen2", "llama3"}) {
     const std::string name = model;
-    ASSERT_EQ(call(run_model, {"export", kModels + name, "--output", path(name + ".gguf")}).code, 0);
+    ASSERT_EQ(call(run_model, {"export", kModels + name, "--output", path(name + ".gguf")}).code,
+              0);
     ASSERT_EQ(call(run_model, {"export", path(name + ".gguf"), "--output", path(name)}).code, 0);
     const auto before = llm::ModelFile::open(kModels + name);
     const auto after = llm::ModelFile::open(path(name));
@@ -169,7 +171,8 @@ TEST_F(CommandsTest, ModelGoesToGgufAndBackWithoutOneOtherBit) {
 
 TEST_F(CommandsTest, ModelNeverReplacesWhatItWasNotToldTo) {
   const std::string target = file("m.gguf", "mine");
-  const Arguments words = {"quantize", kModels + "llama_tied", "--type", "Q8_0", "--output", target};
+  const Arguments words = {"quantize", kModels + "llama_tied", "--type", "Q8_0", "--output",
+                           target};
   EXPECT_NE(call(run_model, words).error.find("--overwrite"), std::string::npos);
   EXPECT_EQ(real_env().read_file(target, kMaxBytes), "mine");
   Arguments overwrite = words;
@@ -181,8 +184,9 @@ TEST_F(CommandsTest, ModelNeverReplacesWhatItWasNotToldTo) {
                 .error.find("not a model"),
             std::string::npos);
   EXPECT_TRUE(real_env().exists(path("photo.jpg")));
-  EXPECT_NE(call(run_model, {"quantize", kModels + "llama_tied", "--type", "Q9", "--output",
-                             path("x.gguf")}).error.find("choose one of"),
+  EXPECT_NE(call(run_model,
+                 {"quantize", kModels + "llama_tied", "--type", "Q9", "--output", path("x.gguf")})
+                .error.find("choose one of"),
             std::string::npos);
   EXPECT_NE(call(run_model, {"info", kModels + "adapter_rslora"}).error.find("is an adapter"),
             std::string::npos);
@@ -232,13 +236,15 @@ TEST_F(CommandsTest, ReplayNamesTheFirstStepThatIsNotTheSame) {
 
 TEST_F(CommandsTest, ReplayRefusesOtherFilesAndStepsThatAreNotThere) {
   const std::string run = trained_run(pairs());
-  const std::string other = file("other.jsonl", R"({"prompt_ids":[1],"chosen_ids":[4],"rejected_ids":[7]})"
-                                                "\n");
+  const std::string other =
+      file("other.jsonl", R"({"prompt_ids":[1],"chosen_ids":[4],"rejected_ids":[7]})"
+                          "\n");
   EXPECT_NE(call(run_replay, {run, "--data", other}).error.find("not what the run used as data"),
             std::string::npos);
   EXPECT_NE(call(run_replay, {run, "--model", kModels + "llama3"}).error.find("used as model"),
             std::string::npos);
-  EXPECT_NE(call(run_replay, {run, "--steps", "3:9"}).error.find("steps 1 to 4"), std::string::npos);
+  EXPECT_NE(call(run_replay, {run, "--steps", "3:9"}).error.find("steps 1 to 4"),
+            std::string::npos);
   EXPECT_NE(call(run_replay, {run, "--steps", "x"}).error.find("not a range"), std::string::npos);
   EXPECT_NE(call(run_replay, {folder_}).error.find("not a run"), std::string::npos);
   real_env().remove_all(run + "/sources.json");

@@ -45,8 +45,7 @@ std::string digest_of(const std::string& path) {
   std::vector<std::pair<std::string, std::string>> files;
   for (const auto& entry : std::filesystem::directory_iterator(path)) {
     if (!entry.is_regular_file()) continue;
-    files.emplace_back(entry.path().filename().string(),
-                       seal::sha256_file(entry.path().string()));
+    files.emplace_back(entry.path().filename().string(), seal::sha256_file(entry.path().string()));
   }
   return seal::artefact_digest(std::move(files));
 }
@@ -129,8 +128,8 @@ void check_memory(const CommonOptions& common, uint64_t bytes, const std::string
   const uint64_t limit = common.memory_limit_bytes();
   if (bytes <= limit) return;
   throw Error(ErrorCode::kTooLarge, what + " needs about " + bytes_text(bytes) + " and " +
-                                        bytes_text(limit) + " may be used (--memory-limit): " +
-                                        how_to_lower);
+                                        bytes_text(limit) +
+                                        " may be used (--memory-limit): " + how_to_lower);
 }
 
 void ModelOptions::add_to(Options& options) {

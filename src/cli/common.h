@@ -19,7 +19,7 @@ namespace hone::cli {
 
 struct CommonOptions {
   bool json = false, quiet = false;
-  size_t threads = 0;        // 0 = all that the process may use
+  size_t threads = 0;  // 0 = all that the process may use
   uint64_t seed = 42;
   std::string memory_limit;  // "" = 90 % of what is available
 
@@ -42,7 +42,6 @@ struct LoadedModel {
   std::optional<llm::TextCodec> codec;
   std::optional<llm::LoraAdapter> adapter;
   std::vector<int32_t> end_of_generation;
-
 
   const llm::LoraAdapter* adapter_or_null() const { return adapter ? &*adapter : nullptr; }
   const llm::TextCodec& text() const;  // throws when the model has no tokenizer

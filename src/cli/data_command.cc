@@ -26,10 +26,10 @@ struct CheckFlags {
 
 // What training would make of the rows.
 struct TokenCounts {
-  uint64_t tokens = 0, trained = 0;      // after the cuts; a shared prompt counts once
+  uint64_t tokens = 0, trained = 0;  // after the cuts; a shared prompt counts once
   uint64_t rows_cut = 0, tokens_cut = 0;
   uint64_t refused = 0;
-  std::vector<std::string> refusals;     // the first of them: "file:line: reason"
+  std::vector<std::string> refusals;  // the first of them: "file:line: reason"
 
   void refuse(const Error& error) {
     ++refused;
@@ -109,9 +109,7 @@ std::string grouped(uint64_t number) {
   return text;
 }
 
-std::string rows_text(uint64_t count) {
-  return grouped(count) + (count == 1 ? " row" : " rows");
-}
+std::string rows_text(uint64_t count) { return grouped(count) + (count == 1 ? " row" : " rows"); }
 
 void print_line(const char* key, const std::string& value) {
   std::printf("  %-16s %s\n", key, value.c_str());
@@ -154,10 +152,11 @@ void print_report(const std::string& path, const std::string& method,
   for (const auto& [kind, count] : report.kinds) {
     kinds += (kinds.empty() ? "" : ", ") + grouped(count) + " " + kind;
   }
-  std::printf("%s: %s for %s (%s)\n", path.c_str(), rows_text(report.rows).c_str(),
-              method.c_str(), kinds.c_str());
+  std::printf("%s: %s for %s (%s)\n", path.c_str(), rows_text(report.rows).c_str(), method.c_str(),
+              kinds.c_str());
   if (report.skipped > 0) print_line("skipped", rows_text(report.skipped) + " that cannot be read");
-  if (report.distinct_prompts > 0) print_line("prompts", grouped(report.distinct_prompts) + " different");
+  if (report.distinct_prompts > 0)
+    print_line("prompts", grouped(report.distinct_prompts) + " different");
   if (counts != nullptr && report.has_lengths) print_lengths(report, *counts, limit);
   print_finding("duplicates", report.duplicates, "came before");
   if (method == "dpo") {

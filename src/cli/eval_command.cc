@@ -27,9 +27,10 @@ int eval_preferences(const Arguments& arguments) {
                   "--model M --data E.jsonl [--output R.json]");
   options.example("hone eval preferences --model m.gguf --data heldout.jsonl --output before.json",
                   "the base model: how often is the chosen answer more likely");
-  options.example("hone eval preferences --model m.gguf --adapter run/final --data heldout.jsonl "
-                  "--output after.json",
-                  "the trained one; then: hone compare before.json after.json");
+  options.example(
+      "hone eval preferences --model m.gguf --adapter run/final --data heldout.jsonl "
+      "--output after.json",
+      "the trained one; then: hone compare before.json after.json");
   model.add_to(options);
   options.text("data", &data_path, "FILE", "held-out preference rows (JSONL or CSV)");
   options.text("output", &output, "FILE.json", "the report, per item (docs/formats/report.md)");
@@ -53,14 +54,14 @@ int eval_preferences(const Arguments& arguments) {
 
   tensor::Compute compute(common.threads);
   const LoadedModel loaded = load(compute, model);
-  const auto pairs = name_pairs(
-      llm::tokenize_preferences(dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
-                                {max_length, 0, true, false}, loaded.model.config),
-      data::unique_row_names(dataset.rows));
+  const auto pairs =
+      name_pairs(llm::tokenize_preferences(dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
+                                           {max_length, 0, true, false}, loaded.model.config),
+                 data::unique_row_names(dataset.rows));
   const bool tuned = loaded.adapter.has_value();
   Progress progress("eval", "pairs", pairs.size() * (tuned ? 2 : 1), common.quiet);
-  PreferenceEvaluation evaluation{loaded, pairs, {}, {}, beta, model.model, model.adapter,
-                                  dataset.digest};
+  PreferenceEvaluation evaluation{loaded,        pairs,         {}, {}, beta, model.model,
+                                  model.adapter, dataset.digest};
   evaluation.reference = llm::score_pairs(compute, loaded.model, nullptr, pairs, {},
                                           [&](size_t done) { progress.update(done); });
   evaluation.policy =
@@ -88,8 +89,9 @@ int run_eval(const Arguments& arguments) {
     return eval_preferences({arguments.begin() + 1, arguments.end()});
   }
   if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
-    std::puts("hone eval preferences: does the model prefer what people preferred "
-              "(hone eval preferences --help shows examples)");
+    std::puts(
+        "hone eval preferences: does the model prefer what people preferred "
+        "(hone eval preferences --help shows examples)");
     return 0;
   }
   throw invalid_input("hone eval needs what to measure: preferences");

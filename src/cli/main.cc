@@ -57,10 +57,8 @@ int exit_code(const hone::Error& error) {
     case hone::ErrorCode::kNotFound:
     case hone::ErrorCode::kConflict:
     case hone::ErrorCode::kCorruptData:
-    case hone::ErrorCode::kTooLarge:
-      return 2;
-    default:
-      return 1;
+    case hone::ErrorCode::kTooLarge: return 2;
+    default: return 1;
   }
 }
 

@@ -73,9 +73,8 @@ Json tokenizer_json(const std::optional<llm::TextCodec>& codec) {
     return id ? Json(tokenizer.piece(*id)) : Json();
   };
   Json json = Json::object();
-  json["kind"] = tokenizer.data().model == llm::TokenizerModel::kByteLevelBpe
-                     ? "byte-level BPE"
-                     : "SentencePiece BPE";
+  json["kind"] = tokenizer.data().model == llm::TokenizerModel::kByteLevelBpe ? "byte-level BPE"
+                                                                              : "SentencePiece BPE";
   json["vocab_size"] = uint64_t{tokenizer.vocab_size()};
   json["bos"] = piece(tokenizer.bos());
   json["eos"] = piece(tokenizer.eos());
@@ -148,10 +147,10 @@ void print_info(const Json& info) {
   print_line("model", info.at("model").as_string() + " (" + info.at("format").as_string() + ")");
   print_line("digest", info.at("digest").as_string());
   print_line("architecture", info.at("architecture").as_string());
-  print_line("parameters", count_text(info.at("parameters").as_double()) +
-                               (info.at("tie_word_embeddings").as_bool()
-                                    ? " (embedding and head are one matrix)"
-                                    : ""));
+  print_line(
+      "parameters",
+      count_text(info.at("parameters").as_double()) +
+          (info.at("tie_word_embeddings").as_bool() ? " (embedding and head are one matrix)" : ""));
   print_line("layers", number_of(info, "layers") + ", hidden size " +
                            number_of(info, "hidden_size") + ", feed-forward " +
                            number_of(layer, "intermediate_size") +
@@ -271,7 +270,8 @@ DataType wanted_type(const OutputFlags& flags, const llm::ModelFile& file) {
                         " cannot be written: choose one of F32, F16, BF16, Q8_0, Q4_0, Q4_1");
   }
   if (!gguf && tensor::info(*type).block_size != 1) {
-    throw invalid_input("--type " + flags.type + " needs a GGUF file: name --output FILE.gguf, or "
+    throw invalid_input("--type " + flags.type +
+                        " needs a GGUF file: name --output FILE.gguf, or "
                         "choose F32, F16 or BF16 for a folder");
   }
   return *type;
@@ -280,9 +280,9 @@ DataType wanted_type(const OutputFlags& flags, const llm::ModelFile& file) {
 std::vector<llm::NamedFile> tokenizer_files(const std::string& directory) {
   Env& env = real_env();
   std::vector<llm::NamedFile> files;
-  for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-                           "added_tokens.json", "tokenizer.model", "vocab.json", "merges.txt",
-                           "chat_template.jinja"}) {
+  for (const char* name :
+       {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+        "tokenizer.model", "vocab.json", "merges.txt", "chat_template.jinja"}) {
     const std::string path = directory + "/" + name;
     if (env.exists(path)) files.emplace_back(name, env.read_file(path, kMaxTokenizerBytes));
   }
@@ -366,8 +366,7 @@ int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm:
                 std::string(tensor::info(type).name).c_str(), digest.c_str());
   }
   if (!has_tokenizer && !flags.quiet) {
-    std::fprintf(stderr,
-                 "note: %s has no tokenizer%s\n", flags.output.c_str(),
+    std::fprintf(stderr, "note: %s has no tokenizer%s\n", flags.output.c_str(),
                  gguf && file.gguf() == nullptr
                      ? ": a folder's tokenizer cannot be written into a GGUF file yet; keep using "
                        "the folder for text"
@@ -403,7 +402,8 @@ int quantize(const Arguments& arguments) {
   if (!flags.parse(options, arguments, "hone model quantize")) return 0;
   options.require("type", flags.type);
   if (!is_gguf_name(flags.output)) {
-    throw invalid_input("--output " + flags.output + ": quantised models are GGUF files; name it "
+    throw invalid_input("--output " + flags.output +
+                        ": quantised models are GGUF files; name it "
                         "FILE.gguf");
   }
   const auto file = open_model(flags.model);

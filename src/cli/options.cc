@@ -188,9 +188,9 @@ Options::Option& Options::find(const std::string& name, const char* where) {
     if (!option.is_section) known.push_back(option.name);
   }
   const std::string close = nearest(name, known);
-  throw invalid_input(std::string(where) + name + " is not an option of hone " +
-                      command_ + (close.empty() ? "" : "; did you mean --" + close + "?") +
-                      " (hone " + command_ + " --help lists them)");
+  throw invalid_input(std::string(where) + name + " is not an option of hone " + command_ +
+                      (close.empty() ? "" : "; did you mean --" + close + "?") + " (hone " +
+                      command_ + " --help lists them)");
 }
 
 void Options::read_yaml(const std::string& path) {
@@ -287,8 +287,7 @@ std::string Options::help() const {
       out += "\n " + option.help + "\n";
       continue;
     }
-    std::string left =
-        "  --" + option.name + (option.metavar.empty() ? "" : " " + option.metavar);
+    std::string left = "  --" + option.name + (option.metavar.empty() ? "" : " " + option.metavar);
     left += left.size() + 2 > kColumn ? "\n" + std::string(kColumn, ' ')
                                       : std::string(kColumn - left.size(), ' ');
     const std::string tail =

@@ -40,8 +40,8 @@ std::string sums_text(const eval::Report& report) {
       std::snprintf(line, sizeof line, "  %-22s %6.1f %%   [%.1f %%, %.1f %%]\n", sum.name.c_str(),
                     100 * sum.mean, 100 * sum.interval.low, 100 * sum.interval.high);
     } else {
-      std::snprintf(line, sizeof line, "  %-22s %8.4f   [%.4f, %.4f]\n", sum.name.c_str(),
-                    sum.mean, sum.interval.low, sum.interval.high);
+      std::snprintf(line, sizeof line, "  %-22s %8.4f   [%.4f, %.4f]\n", sum.name.c_str(), sum.mean,
+                    sum.interval.low, sum.interval.high);
     }
     text += line;
   }

@@ -64,8 +64,10 @@ void Progress::draw(bool last) {
   char numbers[160];
   const std::string time =
       last ? "took " + duration_text(elapsed)
-           : (rate > 0 ? duration_text(static_cast<double>(total_ - std::min(total_, done_)) / rate) + " left"
-                       : "");
+           : (rate > 0
+                  ? duration_text(static_cast<double>(total_ - std::min(total_, done_)) / rate) +
+                        " left"
+                  : "");
   std::snprintf(numbers, sizeof numbers, "%zu/%zu %s  %.*f/s  %s", done_, total_, unit_.c_str(),
                 rate < 10 ? 2 : 0, rate, time.c_str());
   if (!terminal_) {

@@ -55,8 +55,7 @@ double reading_rate(tensor::Compute& compute, const LoadedModel& loaded) {
   llm::TokenTree tree = llm::make_sequence({});
   Rng rng(1, rng_stream("reading-rate"));
   for (size_t i = 0; i < kTokens; ++i) {
-    tree.nodes[0].tokens.push_back(
-        static_cast<int32_t>(rng.below(loaded.model.config.vocab_size)));
+    tree.nodes[0].tokens.push_back(static_cast<int32_t>(rng.below(loaded.model.config.vocab_size)));
   }
   const llm::TreeExample example{tree, {{0, kTokens - 1}}};
   llm::TrainingPass pass(compute, loaded.model, nullptr, kTokens, {true});
@@ -88,9 +87,9 @@ Pairs load_pairs(const Quickstart& q, const LoadedModel& loaded) {
   }
   const llm::TokenizeOptions cut = {settings(q).max_length, 0, true, false};
   const auto tokenize = [&](const data::Dataset& rows, size_t* tokens) {
-    auto out = name_pairs(
-        llm::tokenize_preferences(rows.rows, &loaded.text(), cut, loaded.model.config),
-        data::unique_row_names(rows.rows));
+    auto out =
+        name_pairs(llm::tokenize_preferences(rows.rows, &loaded.text(), cut, loaded.model.config),
+                   data::unique_row_names(rows.rows));
     for (const auto& pair : out) *tokens += pair.tree(true).tree.row_count();
     return out;
   };
@@ -110,18 +109,18 @@ void say_machine(const Quickstart& q, tensor::Compute& compute, const LoadedMode
   std::snprintf(text, sizeof text,
                 "This machine: %zu threads, %s, %s of memory free; reads %.0f tokens/s with this "
                 "model (%.1f M parameters).\n%zu training pairs, %zu held-out pairs. About %s.",
-                compute.threads(), tensor::instruction_set(), bytes_text(available_memory()).c_str(),
-                rate, static_cast<double>(loaded.model.parameter_count()) / 1e6,
-                pairs.train.size(), pairs.held_out.size(),
-                duration_text(readings / rate + 10).c_str());
+                compute.threads(), tensor::instruction_set(),
+                bytes_text(available_memory()).c_str(), rate,
+                static_cast<double>(loaded.model.parameter_count()) / 1e6, pairs.train.size(),
+                pairs.held_out.size(), duration_text(readings / rate + 10).c_str());
   say(q, text);
 }
 
 train::TrainResult run_training(const Quickstart& q, tensor::Compute& compute, LoadedModel& loaded,
                                 const Pairs& pairs) {
   const train::DpoConfig config = settings(q);
-  train::TrainJob job{compute, real_env(), loaded.model, q.output, false, false, {}, {},
-                      &interrupted()};
+  train::TrainJob job{compute, real_env(), loaded.model, q.output,      false,
+                      false,   {},         {},           &interrupted()};
   job.manifest.digests["model"] = model_digest(q.model.model);
   job.manifest.digests["data"] = pairs.train_rows.digest;
   job.sources["model"] = absolute_path(q.model.model);
@@ -162,9 +161,14 @@ eval::Report evaluate(const Quickstart& q, tensor::Compute& compute, const Loade
   *sums = llm::score_pairs(compute, loaded.model, loaded.adapter_or_null(), pairs.held_out, {},
                            [&](size_t done) { progress.update(done); });
   progress.finish();
-  const PreferenceEvaluation evaluation{
-      loaded, pairs.held_out, *sums, reference == nullptr ? *sums : *reference, settings(q).beta,
-      q.model.model, loaded.adapter ? q.output + "/final" : "", pairs.held_out_rows.digest};
+  const PreferenceEvaluation evaluation{loaded,
+                                        pairs.held_out,
+                                        *sums,
+                                        reference == nullptr ? *sums : *reference,
+                                        settings(q).beta,
+                                        q.model.model,
+                                        loaded.adapter ? q.output + "/final" : "",
+                                        pairs.held_out_rows.digest};
   return preference_report(evaluation);
 }
 
@@ -225,16 +229,15 @@ int run_quickstart(const Arguments& arguments) {
   LoadedModel loaded = load(compute, q.model);
   const Pairs pairs = load_pairs(q, loaded);
   const std::vector<Json> show = read_json_lines(q.examples + "/show.jsonl");
-  check_memory(q.common,
-               loaded.model.weight_bytes() +
-                   train::planned_training_bytes(loaded.model.config, settings(q),
-                                                 settings(q).max_tokens_per_pass),
-               "the quickstart", "close other programs");
+  check_memory(
+      q.common,
+      loaded.model.weight_bytes() + train::planned_training_bytes(loaded.model.config, settings(q),
+                                                                  settings(q).max_tokens_per_pass),
+      "the quickstart", "close other programs");
   say_machine(q, compute, loaded, pairs, reading_rate(compute, loaded));
 
   std::vector<llm::PairSums> base_sums, tuned_sums;
-  const eval::Report before =
-      evaluate(q, compute, loaded, pairs, "before", nullptr, &base_sums);
+  const eval::Report before = evaluate(q, compute, loaded, pairs, "before", nullptr, &base_sums);
   const std::vector<std::string> answers_before = answers(compute, loaded, show);
   const train::TrainResult result = run_training(q, compute, loaded, pairs);
   if (result.stopped) {
@@ -243,8 +246,7 @@ int run_quickstart(const Arguments& arguments) {
     return 130;
   }
   loaded.adapter = llm::load_lora(loaded.model, q.output + "/final");
-  const eval::Report after =
-      evaluate(q, compute, loaded, pairs, "after", &base_sums, &tuned_sums);
+  const eval::Report after = evaluate(q, compute, loaded, pairs, "after", &base_sums, &tuned_sums);
   eval::write_report(real_env(), q.output + "/before.json", before, true);
   eval::write_report(real_env(), q.output + "/after.json", after, true);
   const eval::Comparison comparison = eval::compare_reports(before, after);
@@ -253,9 +255,10 @@ int run_quickstart(const Arguments& arguments) {
     return comparison.is_better() ? 0 : 3;
   }
   show_answers(show, answers_before, answers(compute, loaded, show));
-  std::printf("\nHeld-out preferences (%zu pairs the training never saw)\n\nbefore\n%safter\n%s\n%s\n",
-              pairs.held_out.size(), sums_text(before).c_str(), sums_text(after).c_str(),
-              comparison.to_text().c_str());
+  std::printf(
+      "\nHeld-out preferences (%zu pairs the training never saw)\n\nbefore\n%safter\n%s\n%s\n",
+      pairs.held_out.size(), sums_text(before).c_str(), sums_text(after).c_str(),
+      comparison.to_text().c_str());
   std::printf("\nadapter: %s/final   reports: %s/before.json %s/after.json\n", q.output.c_str(),
               q.output.c_str(), q.output.c_str());
   std::fflush(stdout);

@@ -159,7 +159,10 @@ class Replay {
  public:
   Replay(const std::string& run, const ReplayFlags& flags, const data::RunManifest& manifest,
          StepRange range)
-      : run_(run), flags_(flags), manifest_(manifest), range_(range),
+      : run_(run),
+        flags_(flags),
+        manifest_(manifest),
+        range_(range),
         sources_(train::RunDirectory::read_sources(real_env(), run)),
         checkpoint_(nearest_checkpoint(run, range.first)) {}
 
@@ -172,8 +175,7 @@ class Replay {
     data::ReadOptions read;
     // Bad rows were left out then, or there were none: the digest says that it is the same file.
     read.on_bad_row = data::OnBadRow::kSkip;
-    read.accepted =
-        manifest_.method == "dpo" ? llm::preference_row_kinds() : llm::sft_row_kinds();
+    read.accepted = manifest_.method == "dpo" ? llm::preference_row_kinds() : llm::sft_row_kinds();
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
@@ -182,7 +184,7 @@ class Replay {
     tensor::Compute compute(flags_.common.threads);
     LoadedModel loaded = load(compute, {model_path, ""});
     train::TrainJob job{compute, real_env(), loaded.model, folder.path() + "/run", true, false,
-                        {}, {}, &stop_};
+                        {},      {},         &stop_};
     job.manifest = manifest_;
     Progress progress("replay", "steps", range_.last - checkpoint_.step, flags_.common.quiet);
     // The loop looks at `stop` at the end of a step, before it reports it.
@@ -236,11 +238,11 @@ class Replay {
   void sft(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
            train::TrainJob& job) {
     train::SftConfig config = train::sft_config_from_json(manifest_.settings);
-    const auto examples = llm::tokenize_sft(
-        dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
-        {config.max_length, config.max_prompt_length, config.completion_only_loss,
-         config.assistant_only_loss},
-        loaded.model.config);
+    const auto examples =
+        llm::tokenize_sft(dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
+                          {config.max_length, config.max_prompt_length, config.completion_only_loss,
+                           config.assistant_only_loss},
+                          loaded.model.config);
     size_t largest = 0;
     for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
     prepare(compute, loaded, config, largest);
@@ -288,10 +290,10 @@ void check_replayable(const std::string& run, const data::RunManifest& manifest)
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {
-    throw Error(ErrorCode::kConflict,
-                run + " was computed by recipe " + manifest.recipe + ", this program has " +
-                    tensor::kRecipe + ": replay it with hone " + manifest.program_version + " (" +
-                    manifest.program_commit + ")");
+    throw Error(ErrorCode::kConflict, run + " was computed by recipe " + manifest.recipe +
+                                          ", this program has " + tensor::kRecipe +
+                                          ": replay it with hone " + manifest.program_version +
+                                          " (" + manifest.program_commit + ")");
   }
 }
 
@@ -315,9 +317,8 @@ void print(const std::string& run, size_t begins_after, size_t last, size_t coun
     std::printf("%s\n", out.dump().c_str());
     return;
   }
-  const std::string from = begins_after == 0
-                               ? "from the start"
-                               : "from checkpoint step-" + std::to_string(begins_after);
+  const std::string from =
+      begins_after == 0 ? "from the start" : "from checkpoint step-" + std::to_string(begins_after);
   if (!difference) {
     std::printf("equal to the bit: steps %zu to %zu, computed again %s\n", begins_after + 1, last,
                 from.c_str());
@@ -335,8 +336,7 @@ int run_replay(const Arguments& arguments) {
   Options options("replay", "computes steps of a run again and compares them to the bit.",
                   "RUN [--steps a:b]");
   options.example("hone replay run", "every step: exit 0 when all are equal, 3 when not");
-  options.example("hone replay run --steps 40:45",
-                  "from the nearest checkpoint before step 40");
+  options.example("hone replay run --steps 40:45", "from the nearest checkpoint before step 40");
   options.example("hone replay run --model m.gguf --data pairs.jsonl",
                   "when the files have moved; their digests are checked");
   options.text("steps", &flags.steps, "A:B", "first and last step; empty = all");

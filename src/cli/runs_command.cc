@@ -88,10 +88,10 @@ int list(const std::string& folder, bool json) {
     const size_t steps = run.steps.empty() ? 0 : run.steps.back().step;
     char loss[32] = "-";
     if (steps > 0) std::snprintf(loss, sizeof loss, "%.4f", run.steps.back().loss);
-    std::printf("%-*s  %-6s  %6zu  %10s  %-8s  %-8s  %s\n", static_cast<int>(width), path.c_str(),
-                run.manifest.method.c_str(), steps, loss, digest_of(run, "model").substr(0, 8).c_str(),
-                digest_of(run, "data").substr(0, 8).c_str(),
-                run.finished ? "finished" : "not finished");
+    std::printf(
+        "%-*s  %-6s  %6zu  %10s  %-8s  %-8s  %s\n", static_cast<int>(width), path.c_str(),
+        run.manifest.method.c_str(), steps, loss, digest_of(run, "model").substr(0, 8).c_str(),
+        digest_of(run, "data").substr(0, 8).c_str(), run.finished ? "finished" : "not finished");
   }
   if (paths.empty()) {
     std::fprintf(stderr, "no runs in %s (a run has a manifest.json; hone train makes them)\n",
@@ -153,8 +153,8 @@ int show(const std::string& path, bool json) {
   for (const auto& [name, seed] : run.manifest.seeds) line(name, std::to_string(seed));
   for (const auto& [name, digest] : run.manifest.digests) {
     const auto source = sources.find(name);
-    line(name, "sha256 " + digest.substr(0, 16) +
-                   (source == sources.end() ? "" : "  " + source->second));
+    line(name,
+         "sha256 " + digest.substr(0, 16) + (source == sources.end() ? "" : "  " + source->second));
   }
   if (!run.steps.empty()) line("hash after the last step", run.steps.back().hash);
   std::printf("\nsettings\n");

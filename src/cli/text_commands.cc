@@ -38,11 +38,11 @@ const Json& messages_of(const Json& row) {
 // "2026-11-23" or "2026-11-23T10:30:00" in UTC, as seconds since 1970.
 int64_t parse_time(const std::string& text) {
   int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
-  const int fields = std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d", &year, &month, &day, &hour,
-                                 &minute, &second);
+  const int fields =
+      std::sscanf(text.c_str(), "%d-%d-%dT%d:%d:%d", &year, &month, &day, &hour, &minute, &second);
   const bool good = (fields == 3 || fields >= 5) && year >= 1970 && year < 10000 && month >= 1 &&
-                    month <= 12 && day >= 1 && day <= 31 && hour >= 0 && hour < 24 &&
-                    minute >= 0 && minute < 60 && second >= 0 && second < 61;
+                    month <= 12 && day >= 1 && day <= 31 && hour >= 0 && hour < 24 && minute >= 0 &&
+                    minute < 60 && second >= 0 && second < 61;
   if (!good) {
     throw invalid_input("--now \"" + text + "\" is not a time: write 2026-11-23T10:30:00 (UTC)");
   }
@@ -97,8 +97,9 @@ int run_tokenize(const Arguments& arguments) {
       const std::string where = data_path + ": row " + std::to_string(i + 1);
       const Json* text = rows[i].find("text");
       if (text == nullptr || !text->is_string()) throw invalid_input(where + ": needs \"text\"");
-      std::printf("%s\n",
-                  token_row(tokenizer, i, tokenizer.encode(text->as_string(), encode)).dump().c_str());
+      std::printf(
+          "%s\n",
+          token_row(tokenizer, i, tokenizer.encode(text->as_string(), encode)).dump().c_str());
     }
     return 0;
   }
@@ -121,8 +122,9 @@ int run_template(const Arguments& arguments) {
   bool quiet = false;
   Options options("template", "renders a chat template as transformers does, line by line.",
                   "FILE.jinja --data C.jsonl");
-  options.example("hone template chat.jinja --data chats.jsonl",
-                  "rows {messages, tools, documents, add_generation_prompt, ...} in, {\"text\"} out");
+  options.example(
+      "hone template chat.jinja --data chats.jsonl",
+      "rows {messages, tools, documents, add_generation_prompt, ...} in, {\"text\"} out");
   options.example("hone template chat.jinja --data chats.jsonl --now 2026-11-23T10:00:00",
                   "with the time that strftime_now sees");
   options.text("data", &data_path, "FILE.jsonl", "one rendering a line");

@@ -23,8 +23,7 @@ data::Dataset load_rows(const TrainFlags& flags, const std::string& path,
                         const std::vector<data::RowKind>& kinds) {
   data::ReadOptions options;
   options.accepted = kinds;
-  options.on_bad_row =
-      flags.on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
+  options.on_bad_row = flags.on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
   return data::load_dataset(real_env(), path, options);
 }
 
@@ -66,9 +65,9 @@ size_t pair_size(const llm::PreferenceTokens& row) {
 
 void print_plan(const Plan& plan, const CommonOptions& common) {
   if (common.quiet) return;
-  std::fprintf(stderr, "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
-               plan.rows, plan.tokens, plan.longest, plan.steps,
-               bytes_text(plan.memory_bytes).c_str());
+  std::fprintf(
+      stderr, "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
+      plan.rows, plan.tokens, plan.longest, plan.steps, bytes_text(plan.memory_bytes).c_str());
   if (plan.cut_rows > 0) {
     std::fprintf(stderr, "note: %zu rows are cut by --max-length (%zu tokens left out)\n",
                  plan.cut_rows, plan.cut_tokens);
@@ -87,8 +86,8 @@ void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out) 
 
 train::TrainJob make_job(tensor::Compute& compute, LoadedModel& loaded, const TrainFlags& flags,
                          const data::Dataset& rows, const data::Dataset* eval_rows) {
-  train::TrainJob job{compute, real_env(), loaded.model, flags.output, flags.resume,
-                      flags.overwrite, {}, {}, &interrupted()};
+  train::TrainJob job{compute,         real_env(), loaded.model, flags.output,  flags.resume,
+                      flags.overwrite, {},         {},           &interrupted()};
   job.manifest.digests["model"] = model_digest(flags.model.model);
   job.manifest.digests["data"] = rows.digest;
   if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
@@ -103,12 +102,15 @@ train::TrainJob make_job(tensor::Compute& compute, LoadedModel& loaded, const Tr
 int finish(const train::TrainResult& result, const train::TrainJob& job, const TrainFlags& flags,
            const CommonOptions& common, const LoadedModel& loaded) {
   if (result.stopped) {
-    std::fprintf(stderr, "stopped after step %zu; everything is saved. Go on with the same command "
-                         "and --resume\n", result.steps);
+    std::fprintf(stderr,
+                 "stopped after step %zu; everything is saved. Go on with the same command "
+                 "and --resume\n",
+                 result.steps);
     return 130;
   }
-  train::save_final(job, result, {flags.model.model, loaded.end_of_generation,
-                                  loaded.codec ? &*loaded.codec : nullptr});
+  train::save_final(
+      job, result,
+      {flags.model.model, loaded.end_of_generation, loaded.codec ? &*loaded.codec : nullptr});
   Json json = Json::object();
   json["run"] = job.output;
   json["steps"] = uint64_t{result.steps};
@@ -159,9 +161,10 @@ int train_sft(const Arguments& arguments) {
                   "--model M --data D.jsonl --output RUN");
   options.example("hone train sft --model m.gguf --data answers.jsonl --output run --lora-r 16",
                   "a LoRA adapter; the base may stay quantised");
-  options.example("hone train sft --model m.gguf --data chats.jsonl --output run "
-                  "--learning-rate 2e-5 --assistant-only-loss",
-                  "all weights, on what the assistant says");
+  options.example(
+      "hone train sft --model m.gguf --data chats.jsonl --output run "
+      "--learning-rate 2e-5 --assistant-only-loss",
+      "all weights, on what the assistant says");
   options.example("hone train sft --config sft.yaml --resume", "go on with an interrupted run");
   flags.add_to(options, config);
   options.section("SFT");
@@ -214,12 +217,14 @@ int train_dpo(const Arguments& arguments) {
   bool precompute = true;
   Options options("train dpo", "direct preference optimisation: learn which answer is better.",
                   "--model M --data D.jsonl --output RUN");
-  options.example("hone train dpo --model m.gguf --data pairs.jsonl --output run --lora-r 16 "
-                  "--learning-rate 5e-5",
-                  "a LoRA adapter from preference pairs");
-  options.example("hone train dpo --model m.gguf --data pairs.jsonl --output run --lora-r 16 "
-                  "--loss-type sigmoid,sft --loss-weights 1,0.5",
-                  "RPO: keep the chosen answers likely");
+  options.example(
+      "hone train dpo --model m.gguf --data pairs.jsonl --output run --lora-r 16 "
+      "--learning-rate 5e-5",
+      "a LoRA adapter from preference pairs");
+  options.example(
+      "hone train dpo --model m.gguf --data pairs.jsonl --output run --lora-r 16 "
+      "--loss-type sigmoid,sft --loss-weights 1,0.5",
+      "RPO: keep the chosen answers likely");
   options.example("hone train dpo --model m.gguf --data pairs.jsonl --output run --dry-run",
                   "what will happen: rows, cuts, memory, steps");
   flags.add_to(options, config);
@@ -268,7 +273,8 @@ int train_dpo(const Arguments& arguments) {
   if (!ref_model.empty() && !config.reference_free) {
     reference = load(compute, {ref_model, ""});
     if (reference->model.config.vocab_size != loaded.model.config.vocab_size) {
-      throw invalid_input("--ref-model " + ref_model + " has another vocabulary than --model: a "
+      throw invalid_input("--ref-model " + ref_model +
+                          " has another vocabulary than --model: a "
                           "reference must read the same tokens");
     }
   }

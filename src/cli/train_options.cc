@@ -65,7 +65,8 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
     std::fputs(options.help().c_str(), stdout);
     return false;
   }
-  if (!words.empty()) throw invalid_input("\"" + words[0] + "\" is not an option: did you mean --data?");
+  if (!words.empty())
+    throw invalid_input("\"" + words[0] + "\" is not an option: did you mean --data?");
   options.require("model", model.model);
   options.require("data", data);
   if (!dry_run) options.require("output", output);

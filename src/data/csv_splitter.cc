@@ -44,9 +44,7 @@ void CsvSplitter::take(char byte) {
       if (byte == '\n') end_record();
       break;
     case State::kCellStart:
-    case State::kPlain:
-      take_outside_quotes(byte);
-      break;
+    case State::kPlain: take_outside_quotes(byte); break;
   }
   if (byte == '\n') {
     ++line_;

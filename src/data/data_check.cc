@@ -47,9 +47,7 @@ Row exchanged(Row row) {
   return row;
 }
 
-bool is_empty_text(const Json& value) {
-  return value.is_string() && value.as_string().empty();
-}
+bool is_empty_text(const Json& value) { return value.is_string() && value.as_string().empty(); }
 
 // A message list is empty when no message of it says anything.
 bool says_nothing(const Json& value) {

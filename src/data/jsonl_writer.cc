@@ -16,9 +16,7 @@ std::string folder_of(const std::string& path) {
   return folder.empty() ? "." : folder;
 }
 
-std::string part_of(const std::string& path) {
-  return path + ".part";
-}
+std::string part_of(const std::string& path) { return path + ".part"; }
 
 }  // namespace
 
@@ -45,9 +43,7 @@ JsonlWriter::~JsonlWriter() {
   }
 }
 
-void JsonlWriter::write(const Json& line) {
-  write(next_, line);
-}
+void JsonlWriter::write(const Json& line) { write(next_, line); }
 
 void JsonlWriter::write(uint64_t place, const Json& line) {
   HONE_CHECK(!finished_ && place >= next_ && !early_.contains(place));

@@ -8,9 +8,7 @@
 namespace hone::data {
 namespace {
 
-std::string quoted(std::string_view key) {
-  return "\"" + std::string(key) + "\"";
-}
+std::string quoted(std::string_view key) { return "\"" + std::string(key) + "\""; }
 
 Error wrong_kind(std::string_view key, std::string_view wanted, const Json& found) {
   return invalid_input(quoted(key) + " must be " + std::string(wanted) + ", found a " +

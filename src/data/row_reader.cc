@@ -173,15 +173,9 @@ RowReader::RowReader(std::string name, RowFormat format, ReadOptions options,
     : state_(std::make_unique<State>(std::move(name), format, std::move(options),
                                      std::move(on_row))) {}
 RowReader::~RowReader() = default;
-void RowReader::feed(std::string_view bytes) {
-  state_->feed(bytes);
-}
-void RowReader::finish() {
-  state_->finish();
-}
-const ReadCounts& RowReader::counts() const {
-  return state_->counts;
-}
+void RowReader::feed(std::string_view bytes) { state_->feed(bytes); }
+void RowReader::finish() { state_->finish(); }
+const ReadCounts& RowReader::counts() const { return state_->counts; }
 
 RowFormat row_format_of(std::string_view path) {
   constexpr std::string_view kEnding = ".csv";

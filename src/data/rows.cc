@@ -158,18 +158,10 @@ void take_tokenized_lm(Json& object, Row& row) {
 
 void take_content(Json& object, Row& row) {
   switch (row.kind) {
-    case RowKind::kText:
-      row.text = take_string(object, "text");
-      break;
-    case RowKind::kMessages:
-      row.messages = take_messages(object, "messages");
-      break;
-    case RowKind::kPromptCompletion:
-      take_prompt_completion(object, row);
-      break;
-    case RowKind::kPreference:
-      take_preference(object, row);
-      break;
+    case RowKind::kText: row.text = take_string(object, "text"); break;
+    case RowKind::kMessages: row.messages = take_messages(object, "messages"); break;
+    case RowKind::kPromptCompletion: take_prompt_completion(object, row); break;
+    case RowKind::kPreference: take_preference(object, row); break;
     case RowKind::kUnpaired:
       take_prompt_completion(object, row);
       row.label = take_bool(object, "label");
@@ -181,9 +173,7 @@ void take_content(Json& object, Row& row) {
         row.prompt_ids = take_ids(object, "prompt_ids", kMustNotBeEmpty);
       }
       break;
-    case RowKind::kTokenizedLm:
-      take_tokenized_lm(object, row);
-      break;
+    case RowKind::kTokenizedLm: take_tokenized_lm(object, row); break;
     case RowKind::kTokenizedCompletion:
       row.prompt_ids = take_ids(object, "prompt_ids", kMayBeEmpty);
       row.completion_ids = take_ids(object, "completion_ids", kMustNotBeEmpty);
@@ -246,24 +236,15 @@ size_t shared_bytes(const std::string& a, const std::string& b) {
 
 std::string_view row_kind_name(RowKind kind) {
   switch (kind) {
-    case RowKind::kText:
-      return "text";
-    case RowKind::kMessages:
-      return "messages";
-    case RowKind::kPromptCompletion:
-      return "prompt_completion";
-    case RowKind::kPreference:
-      return "preference";
-    case RowKind::kUnpaired:
-      return "unpaired";
-    case RowKind::kPromptOnly:
-      return "prompt_only";
-    case RowKind::kTokenizedLm:
-      return "tokenized_lm";
-    case RowKind::kTokenizedCompletion:
-      return "tokenized_completion";
-    case RowKind::kTokenizedPreference:
-      break;
+    case RowKind::kText: return "text";
+    case RowKind::kMessages: return "messages";
+    case RowKind::kPromptCompletion: return "prompt_completion";
+    case RowKind::kPreference: return "preference";
+    case RowKind::kUnpaired: return "unpaired";
+    case RowKind::kPromptOnly: return "prompt_only";
+    case RowKind::kTokenizedLm: return "tokenized_lm";
+    case RowKind::kTokenizedCompletion: return "tokenized_completion";
+    case RowKind::kTokenizedPreference: break;
   }
   return "tokenized_preference";
 }

@@ -43,9 +43,7 @@ const double* value_of(const ReportItem& item, std::string_view name) {
   return nullptr;
 }
 
-bool is_rate(double value) {
-  return value == 0.0 || value == 1.0;
-}
+bool is_rate(double value) { return value == 0.0 || value == 1.0; }
 
 // Filled: means, difference, kind, counts. Returned: the differences.
 std::vector<double> take_differences(const Pairs& pairs, MetricComparison& metric) {
@@ -159,9 +157,7 @@ std::string short_p(double p) {
   return text;
 }
 
-std::string signed_fixed(double value) {
-  return (value >= 0 ? "+" : "") + fixed(value);
-}
+std::string signed_fixed(double value) { return (value >= 0 ? "+" : "") + fixed(value); }
 
 std::string aligned(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;

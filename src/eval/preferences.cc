@@ -10,8 +10,7 @@ double win(double margin) { return margin > 0 ? 1.0 : margin < 0 ? 0.0 : 0.5; }
 
 std::vector<ReportItem> preference_items(const std::vector<llm::PreferenceTokens>& pairs,
                                          const std::vector<llm::PairSums>& policy,
-                                         const std::vector<llm::PairSums>& reference,
-                                         double beta) {
+                                         const std::vector<llm::PairSums>& reference, double beta) {
   HONE_CHECK(pairs.size() == policy.size() && pairs.size() == reference.size());
   std::vector<ReportItem> items;
   for (size_t i = 0; i < pairs.size(); ++i) {

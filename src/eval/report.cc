@@ -18,12 +18,9 @@ constexpr double kConfidence = 0.95;
 
 std::string_view better_name(Better better) {
   switch (better) {
-    case Better::kHigher:
-      return "higher";
-    case Better::kLower:
-      return "lower";
-    case Better::kNeither:
-      break;
+    case Better::kHigher: return "higher";
+    case Better::kLower: return "lower";
+    case Better::kNeither: break;
   }
   return "neither";
 }

@@ -22,7 +22,8 @@ Value message_value(const Json& message, size_t index, jinja::Budget& budget) {
   if (index >= (1u << 22)) jinja::fail("a chat has too many messages");
   const Json* role = message.find("role");
   Origin origin = jinja::kFromData | static_cast<Origin>(index + 1) << jinja::kMessageShift;
-  if (role != nullptr && role->is_string() && role->as_string() == "assistant") origin |= jinja::kAssistant;
+  if (role != nullptr && role->is_string() && role->as_string() == "assistant")
+    origin |= jinja::kAssistant;
   std::vector<std::pair<Value, Value>> items;
   for (const auto& [key, value] : message.as_object()) {
     const Origin of_value = key == "role" ? origin | jinja::kRoleField : origin;
@@ -89,7 +90,8 @@ void cut_at_tag(RenderedChat& chat) {
   const std::string_view word = kContinueTag.substr(0, kContinueTag.size() - 1);
   const size_t at = chat.text.rfind(word);
   if (at == std::string::npos) {
-    throw invalid_input("chat template: the last message does not appear in the text, so it cannot be continued");
+    throw invalid_input(
+        "chat template: the last message does not appear in the text, so it cannot be continued");
   }
   const bool keeps_space = chat.text.compare(at, kContinueTag.size(), kContinueTag) == 0;
   cut(chat, at);
@@ -114,7 +116,8 @@ Result<ChatTemplate> ChatTemplate::parse(std::string source, ChatTemplateOptions
   try {
     parsed->block = jinja::parse_template(source);
   } catch (const jinja::TemplateError& error) {
-    return invalid_input("chat template, line " + std::to_string(error.line) + ": " + error.message);
+    return invalid_input("chat template, line " + std::to_string(error.line) + ": " +
+                         error.message);
   }
   parsed->source = std::move(source);
   parsed->options = std::move(options);
@@ -126,7 +129,8 @@ const std::string& ChatTemplate::source() const { return parsed_->source; }
 RenderedChat ChatTemplate::render(const Json& messages, const RenderOptions& options) const {
   if (!options.continue_final_message) return render_messages(messages, options);
   if (options.add_generation_prompt) {
-    throw invalid_input("chat template: continue_final_message and add_generation_prompt exclude one another");
+    throw invalid_input(
+        "chat template: continue_final_message and add_generation_prompt exclude one another");
   }
   Json open = messages;
   if (!open.is_array() || open.size() == 0) {
@@ -134,7 +138,8 @@ RenderedChat ChatTemplate::render(const Json& messages, const RenderOptions& opt
   }
   std::string* text = open_text(open.as_array().back());
   if (text == nullptr) {
-    throw invalid_input("chat template: continue_final_message needs a last message with text as its content");
+    throw invalid_input(
+        "chat template: continue_final_message needs a last message with text as its content");
   }
   *text += kContinueTag;
   RenderedChat chat = render_messages(open, options);
@@ -142,9 +147,11 @@ RenderedChat ChatTemplate::render(const Json& messages, const RenderOptions& opt
   return chat;
 }
 
-RenderedChat ChatTemplate::render_messages(const Json& messages, const RenderOptions& options) const {
+RenderedChat ChatTemplate::render_messages(const Json& messages,
+                                           const RenderOptions& options) const {
   if (!messages.is_array()) {
-    throw invalid_input("chat template: messages must be an array, found " + std::string(messages.kind_name()));
+    throw invalid_input("chat template: messages must be an array, found " +
+                        std::string(messages.kind_name()));
   }
   jinja::Budget budget;
   budget.deadline = std::chrono::steady_clock::now() + std::chrono::seconds(1);
@@ -164,11 +171,13 @@ RenderedChat ChatTemplate::render_messages(const Json& messages, const RenderOpt
     }
     return to_chat(interpreter.run(parsed_->block));
   } catch (const jinja::TemplateError& error) {
-    throw invalid_input("chat template, line " + std::to_string(interpreter.line()) + ": " + error.message);
+    throw invalid_input("chat template, line " + std::to_string(interpreter.line()) + ": " +
+                        error.message);
   }
 }
 
-std::string ChatTemplate::generation_prompt(const Json& messages, const RenderOptions& options) const {
+std::string ChatTemplate::generation_prompt(const Json& messages,
+                                            const RenderOptions& options) const {
   RenderOptions with = options, without = options;
   with.continue_final_message = without.continue_final_message = false;
   with.add_generation_prompt = true;
@@ -204,7 +213,8 @@ size_t tail_end(std::string_view tail, const std::string& eos, const std::string
 
 }  // namespace
 
-std::vector<ByteRange> ChatTemplate::assistant_ranges(const RenderedChat& chat, const Json& messages,
+std::vector<ByteRange> ChatTemplate::assistant_ranges(const RenderedChat& chat,
+                                                      const Json& messages,
                                                       const RenderOptions& options) const {
   std::vector<ByteRange> ranges;
   const auto& spans = chat.spans;
@@ -226,14 +236,16 @@ std::vector<ByteRange> ChatTemplate::assistant_ranges(const RenderedChat& chat, 
     if (!is_said(spans[i])) continue;
     // Forward over trusted text to the last data of this message.
     size_t last = i;
-    for (size_t next = i + 1; next < spans.size() && (spans[next].trusted || spans[next].message == spans[i].message);
+    for (size_t next = i + 1;
+         next < spans.size() && (spans[next].trusted || spans[next].message == spans[i].message);
          ++next) {
       if (is_said(spans[next])) last = next;
       if (spans[next].role_field) break;
     }
     // Back over text that is not another message's, to the generation prompt.
     size_t before = spans[i].begin;
-    for (size_t back = i; back > 0 && (spans[back - 1].trusted || spans[back - 1].role_field); --back) {
+    for (size_t back = i; back > 0 && (spans[back - 1].trusted || spans[back - 1].role_field);
+         --back) {
       before = spans[back - 1].begin;
     }
     if (!ranges.empty()) before = std::max(before, ranges.back().end);
@@ -243,7 +255,8 @@ std::vector<ByteRange> ChatTemplate::assistant_ranges(const RenderedChat& chat, 
     if (found != std::string_view::npos) begin = before + found + prompt.size();
     size_t end = spans[last].end;
     if (last + 1 < spans.size() && spans[last + 1].trusted) {
-      end += tail_end(text.substr(end, spans[last + 1].end - end), parsed_->options.eos_token, start);
+      end +=
+          tail_end(text.substr(end, spans[last + 1].end - end), parsed_->options.eos_token, start);
     }
     ranges.push_back({begin, end});
     i = last;

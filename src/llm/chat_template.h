@@ -25,11 +25,11 @@ namespace hone::llm {
 // A run of bytes [begin, end) of the rendered text. Spans cover the text in order, without gaps.
 struct Span {
   size_t begin = 0, end = 0;
-  bool trusted = true;     // the template's own text or literal, bos_token or eos_token
-  int message = -1;        // of data: the index of its message, when it comes from one alone
-  bool assistant = false;  // of data: that message's role is "assistant"
-  bool role_field = false; // of data: it is the message's role, not what was said
-  bool generated = false;  // inside a `generation` block
+  bool trusted = true;      // the template's own text or literal, bos_token or eos_token
+  int message = -1;         // of data: the index of its message, when it comes from one alone
+  bool assistant = false;   // of data: that message's role is "assistant"
+  bool role_field = false;  // of data: it is the message's role, not what was said
+  bool generated = false;   // inside a `generation` block
 };
 
 struct ByteRange {

@@ -41,20 +41,19 @@ tensor::AttentionShape attention_shape(const LayerConfig& config) {
 }
 
 void linear_forward(Compute& compute, const Layer& layer, const LoraLayer* lora,
-                    std::span<const LinearCall> calls, bool accumulate,
-                    View<float> lora_scratch) {
+                    std::span<const LinearCall> calls, bool accumulate, View<float> lora_scratch) {
   HONE_CHECK(calls.size() <= 3);
   MatmulPart base[3], down[3], up[3];
   size_t lora_count = 0, column = 0;
   for (size_t i = 0; i < calls.size(); ++i) {
     const LinearCall& call = calls[i];
     const Linear& linear = layer[call.kind];
-    base[i] = {call.x, &linear.weight, call.y, linear.bias.empty() ? nullptr : linear.bias.data(),
+    base[i] = {call.x,     &linear.weight,
+               call.y,     linear.bias.empty() ? nullptr : linear.bias.data(),
                accumulate, 1.0f};
     if (lora == nullptr || (*lora)[call.kind].empty()) continue;
     const LoraPair& pair = (*lora)[call.kind];
-    const View<float> h =
-        lora_scratch.slice_rows(0, call.x.rows).slice_cols(column, pair.rank());
+    const View<float> h = lora_scratch.slice_rows(0, call.x.rows).slice_cols(column, pair.rank());
     column += pair.rank();
     down[lora_count] = {call.x, &pair.a, h, nullptr, false, 1.0f};
     up[lora_count] = {h, &pair.b, call.y, nullptr, true, pair.scale};
@@ -66,8 +65,7 @@ void linear_forward(Compute& compute, const Layer& layer, const LoraLayer* lora,
   tensor::matmul(compute, {up, lora_count});
 }
 
-void embed(Compute& compute, const Model& model, std::span<const int32_t> tokens,
-           View<float> out) {
+void embed(Compute& compute, const Model& model, std::span<const int32_t> tokens, View<float> out) {
   const auto look_up = [&](size_t r) {
     model.embedding.read_row(static_cast<size_t>(tokens[r]), out.row(r));
   };
@@ -183,8 +181,7 @@ Workspace::Workspace(const Model& model, const LoraAdapter* adapter, size_t max_
       activation_(max_rows, max_intermediate(model.config)),
       lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()) {}
 
-size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank,
-                                size_t max_rows) {
+size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows) {
   return max_rows * sizeof(float) *
          (2 * config.hidden_size + max_qkv_cols(config) + max_attention_cols(config) +
           3 * max_intermediate(config) + 3 * max_lora_rank);
@@ -221,8 +218,7 @@ View<const float> forward(Compute& compute, const Model& model, const LoraAdapte
                   rows.positions, {stores, runs}, a);
   }
   const View<float> hidden = w.norm_.rows_view(0, m);
-  tensor::rms_norm(compute, x, model.final_norm.data(), model.config.rms_norm_eps, hidden,
-                   nullptr);
+  tensor::rms_norm(compute, x, model.final_norm.data(), model.config.rms_norm_eps, hidden, nullptr);
   return hidden;
 }
 

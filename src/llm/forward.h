@@ -48,17 +48,17 @@ struct Rows {
 // What one layer computes for M rows. Inference reuses one of these for all layers; training keeps
 // the saved part of each layer (llm/training_pass.h).
 struct LayerActivations {
-  tensor::View<float> x_in;         // [M, H] residual stream before the layer        (saved)
-  tensor::View<float> qkv_raw;      // [M, q + k] before the norm per head, or empty (saved)
-  tensor::View<float> qkv;          // [M, q + k + v] after rope                      (saved)
-  tensor::View<float> attention;    // [M, heads * head_dim]                          (saved)
-  tensor::View<float> lse;          // [M, heads], empty in inference                 (saved)
-  tensor::View<float> x_mid;        // [M, H] after attention; may be x_in itself     (saved)
-  tensor::View<float> gate_up;      // [M, 2 F]                                       (saved)
-  tensor::View<float> x_out;        // [M, H]; may be x_mid itself
-  tensor::View<float> norm;         // [M, H] scratch: either norm's output
-  tensor::View<float> activation;   // [M, F] scratch
-  tensor::View<float> lora;         // [M, 3 * max rank] scratch, empty without adapter
+  tensor::View<float> x_in;                // [M, H] residual stream before the layer        (saved)
+  tensor::View<float> qkv_raw;             // [M, q + k] before the norm per head, or empty (saved)
+  tensor::View<float> qkv;                 // [M, q + k + v] after rope                      (saved)
+  tensor::View<float> attention;           // [M, heads * head_dim]                          (saved)
+  tensor::View<float> lse;                 // [M, heads], empty in inference                 (saved)
+  tensor::View<float> x_mid;               // [M, H] after attention; may be x_in itself     (saved)
+  tensor::View<float> gate_up;             // [M, 2 F]                                       (saved)
+  tensor::View<float> x_out;               // [M, H]; may be x_mid itself
+  tensor::View<float> norm;                // [M, H] scratch: either norm's output
+  tensor::View<float> activation;          // [M, F] scratch
+  tensor::View<float> lora;                // [M, 3 * max rank] scratch, empty without adapter
   float* inverse_rms_attention = nullptr;  // [M] or null                             (saved)
   float* inverse_rms_mlp = nullptr;        // [M] or null                             (saved)
   float* inverse_rms_q = nullptr;          // [M * heads] or null, with qk_norm       (saved)

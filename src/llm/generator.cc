@@ -18,9 +18,9 @@ std::string_view name(FinishReason reason) {
 struct Generator::Prompt {
   std::shared_ptr<const GenerationRequest> request;
   KvCache::SequenceId sequence = 0;
-  size_t read = 0;             // prompt tokens in the cache
-  size_t next_sample = 0;      // samples that were started
-  std::vector<float> logits;   // of the prompt's last token, once it is read
+  size_t read = 0;            // prompt tokens in the cache
+  size_t next_sample = 0;     // samples that were started
+  std::vector<float> logits;  // of the prompt's last token, once it is read
   float lse = 0;
 
   bool ready() const { return read == request->prompt.size(); }
@@ -54,7 +54,8 @@ void Generator::check(const GenerationRequest& request) const {
   const std::string where = "prompt " + std::to_string(request.index);
   validate(request.sampling);
   if (request.prompt.empty()) {
-    throw invalid_input(where + " is empty: nothing can follow nothing; give it at least one token");
+    throw invalid_input(where +
+                        " is empty: nothing can follow nothing; give it at least one token");
   }
   if (request.prompt.size() >= model_.config.context_length) {
     throw invalid_input(where + " has " + std::to_string(request.prompt.size()) +
@@ -123,8 +124,7 @@ void Generator::drop_all() {
 void Generator::admit() {
   // Samples of prompts that are read come first: their pages are held already.
   for (auto& prompt : prompts_) {
-    while (prompt->ready() && samples_.size() < options_.batch_size &&
-           !prompt->used_up()) {
+    while (prompt->ready() && samples_.size() < options_.batch_size && !prompt->used_up()) {
       auto sample = std::make_unique<Sample>();
       sample->request = prompt->request;
       sample->sequence = cache_->fork(prompt->sequence, prompt->request->prompt.size());
@@ -198,8 +198,8 @@ void Generator::step(const Done& on_done) {
     std::memcpy(gathered_.view().row(i), hidden.row(wanted[i]), hidden.cols * sizeof(float));
   }
   const tensor::View<float> logits = logits_.rows_view(0, wanted.size());
-  const tensor::MatmulPart head = {gathered_.rows_view(0, wanted.size()), &model_.head(), logits,
-                                   nullptr, false, 1.0f};
+  const tensor::MatmulPart head = {
+      gathered_.rows_view(0, wanted.size()), &model_.head(), logits, nullptr, false, 1.0f};
   tensor::matmul(compute_, {&head, 1});
   tensor::log_softmax_rows(compute_, logits, row_results_.data());
   for (size_t i = 0; i < decoding; ++i) {
@@ -230,8 +230,7 @@ void Generator::take_token(Sample& sample, std::span<const float> logits, float 
     if (stop_text_reached(sample)) return close(sample, FinishReason::kStop);
   }
   const size_t total = request.prompt.size() + sample.out.token_ids.size();
-  if (sample.out.token_ids.size() >= request.max_tokens ||
-      total >= model_.config.context_length) {
+  if (sample.out.token_ids.size() >= request.max_tokens || total >= model_.config.context_length) {
     return close(sample, FinishReason::kLength);
   }
 }

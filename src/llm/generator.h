@@ -47,8 +47,8 @@ struct GeneratedSample {
 };
 
 struct GeneratorOptions {
-  size_t batch_size = 8;        // sequences at once
-  size_t rows_per_pass = 512;   // prompt rows are read in chunks of at most this
+  size_t batch_size = 8;       // sequences at once
+  size_t rows_per_pass = 512;  // prompt rows are read in chunks of at most this
   uint64_t seed = 42;
 };
 

@@ -94,8 +94,8 @@ std::vector<GenerationRequest> crowd(double temperature) {
   Rng rng(8, rng_stream("crowd"));
   std::vector<GenerationRequest> requests;
   for (uint64_t i = 0; i < 12; ++i) {
-    requests.push_back(request_of(random_tokens(rng, 1 + 17 * i, kVocab), 4 + 5 * (i % 6),
-                                  temperature, i));
+    requests.push_back(
+        request_of(random_tokens(rng, 1 + 17 * i, kVocab), 4 + 5 * (i % 6), temperature, i));
     requests.back().n = 1 + i % 4;
     if (i % 3 == 0) requests.back().sampling.top_p = 0.8;
     if (i % 4 == 0) requests.back().sampling.repetition_penalty = 1.2;
@@ -131,9 +131,10 @@ TEST(Generator, LogProbabilitiesAreTheScorersBits) {
       std::vector<int32_t> whole = request.prompt;
       whole.insert(whole.end(), sample.token_ids.begin(), sample.token_ids.end());
       const auto scored = testing::log_probs_of(setup.compute, setup.model, nullptr, whole);
-      EXPECT_EQ(sample.log_probs,
-                std::vector<float>(scored.end() - static_cast<std::ptrdiff_t>(sample.token_ids.size()),
-                                   scored.end()));
+      EXPECT_EQ(
+          sample.log_probs,
+          std::vector<float>(scored.end() - static_cast<std::ptrdiff_t>(sample.token_ids.size()),
+                             scored.end()));
     }
   }
 }
@@ -162,17 +163,15 @@ TEST(Generator, EndsAtTheBoundTheContextAndTheEndToken) {
     EXPECT_EQ(full.token_ids.size(), 7u);
   }
   // Any token may be declared the end: the answer's third is.
-  Generator generator(setup.compute, setup.model, nullptr, &setup.tokenizer,
-                      {bounded.token_ids[2]}, {});
+  Generator generator(setup.compute, setup.model, nullptr, &setup.tokenizer, {bounded.token_ids[2]},
+                      {});
   generator.run({request_of({5, 6}, 30, 0)}, [&](GeneratedSample sample) {
-    const auto third = std::find(bounded.token_ids.begin(), bounded.token_ids.end(),
-                                 bounded.token_ids[2]);
+    const auto third =
+        std::find(bounded.token_ids.begin(), bounded.token_ids.end(), bounded.token_ids[2]);
     const auto length = static_cast<size_t>(third - bounded.token_ids.begin()) + 1;
-    EXPECT_EQ(sample.token_ids,
-              std::vector<int32_t>(bounded.token_ids.begin(), third + 1));
+    EXPECT_EQ(sample.token_ids, std::vector<int32_t>(bounded.token_ids.begin(), third + 1));
     EXPECT_EQ(sample.finish_reason, FinishReason::kStop);
-    EXPECT_EQ(sample.text, setup.tokenizer.decode(
-                               std::span(bounded.token_ids).first(length - 1)));
+    EXPECT_EQ(sample.text, setup.tokenizer.decode(std::span(bounded.token_ids).first(length - 1)));
   });
 }
 
@@ -253,8 +252,14 @@ TEST(Generator, TheRealModelSaysTheSameAloneAndAmongOthers) {
   const auto codec = load_text_codec(path);
   ASSERT_TRUE(codec.has_value());
   std::vector<GenerationRequest> requests;
-  const char* prompts[] = {"The capital of France is", "Once upon a time", "def add(a, b):",
-                           "Water boils at", "1, 2, 3,", "Dear friend,", "Roses are", "Why"};
+  const char* prompts[] = {"The capital of France is",
+                           "Once upon a time",
+                           "def add(a, b):",
+                           "Water boils at",
+                           "1, 2, 3,",
+                           "Dear friend,",
+                           "Roses are",
+                           "Why"};
   for (uint64_t i = 0; i < 8; ++i) {
     requests.push_back(request_of(codec->encode_text(prompts[i]), 10, i % 2 == 0 ? 0.0 : 0.8, i));
   }

@@ -50,8 +50,8 @@ Off compare(tensor::Compute& compute, const Model& model, const LoraAdapter* ada
   const TreeExample tree = testing::all_targets(make_sequence(tokens));
   score_trees(pass, {&tree, 1}, [&](size_t, const TreeResult& result) {
     for (size_t i = 0; i < result.rows.size(); ++i) {
-      off.entropy = std::max(off.entropy,
-                             std::abs(static_cast<double>(result.rows[i].entropy) - entropy[i]));
+      off.entropy =
+          std::max(off.entropy, std::abs(static_cast<double>(result.rows[i].entropy) - entropy[i]));
       off.wrong_argmax += result.rows[i].argmax == argmax[i] ? 0 : 1;
     }
   });

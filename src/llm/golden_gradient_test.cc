@@ -90,9 +90,9 @@ void expect_slopes(tensor::Compute& compute, const Model& model, const LoraAdapt
   Rng rng(5, rng_stream("slopes"));
   const size_t vocab = model.config.vocab_size;
   const std::vector<TreeExample> batch = {
-      testing::all_targets(make_group(testing::random_tokens(rng, 9, vocab),
-                                      {testing::random_tokens(rng, 7, vocab),
-                                       testing::random_tokens(rng, 12, vocab)})),
+      testing::all_targets(make_group(
+          testing::random_tokens(rng, 9, vocab),
+          {testing::random_tokens(rng, 7, vocab), testing::random_tokens(rng, 12, vocab)})),
       testing::all_targets(make_sequence(testing::random_tokens(rng, 20, vocab)))};
   const auto coefficient = [](size_t tree, size_t i) {
     return (tree == 0 ? 0.25f : -0.5f) * static_cast<float>(1 + i % 3);

@@ -116,7 +116,8 @@ void KvCache::truncate(SequenceId sequence, size_t length) {
 
 void KvCache::layer_blocks(SequenceId sequence, size_t layer, std::vector<float*>* out) const {
   out->clear();
-  for (uint32_t index : sequences_[sequence].pages) out->push_back(page(index) + layer_offset_[layer]);
+  for (uint32_t index : sequences_[sequence].pages)
+    out->push_back(page(index) + layer_offset_[layer]);
 }
 
 }  // namespace hone::llm

@@ -25,8 +25,8 @@ void linear_backward(tensor::Compute& compute, const Layer& layer, const LoraLay
   const auto weight_gradient = [&](int32_t index, View<const float> dy, View<const float> x) {
     Parameter* parameter = trainable.find(index);
     if (parameter == nullptr) return;
-    merge_statistics(statistics, tensor::matmul_backward_weight(compute, dy, x, groups,
-                                                                parameter->target()));
+    merge_statistics(statistics,
+                     tensor::matmul_backward_weight(compute, dy, x, groups, parameter->target()));
   };
   MatmulInputTerm terms[6];
   size_t term_count = 0;

@@ -15,7 +15,7 @@ namespace hone::llm {
 
 struct LinearGradientCall {
   LinearKind kind;
-  tensor::View<const float> x;   // the forward's input
+  tensor::View<const float> x;  // the forward's input
   tensor::View<const float> dy;
 };
 

@@ -64,9 +64,9 @@ void validate_rope(const ModelConfig& config, const Checker& check) {
   check.in_range("rope_theta", config.rope_theta, 1.0, 1e15);
   for (const LayerConfig& layer : config.layers) {
     if (config.rope_dim == layer.head_dim) continue;
-    check.refuse("the rope dimension", std::to_string(config.rope_dim),
-                 "only rope over the whole head (" + std::to_string(layer.head_dim) +
-                     ") is supported");
+    check.refuse(
+        "the rope dimension", std::to_string(config.rope_dim),
+        "only rope over the whole head (" + std::to_string(layer.head_dim) + ") is supported");
   }
   const RopeScaling& scaling = config.rope_scaling;
   if (scaling.kind != RopeScalingKind::kNone) {
@@ -115,8 +115,7 @@ size_t parameter_count(const ModelConfig& config) {
 
 std::string_view supported_architectures() { return "llama, mistral, qwen2, qwen3"; }
 
-std::vector<float> rope_factors_of(const RopeScaling& scaling, double rope_theta,
-                                   size_t rope_dim) {
+std::vector<float> rope_factors_of(const RopeScaling& scaling, double rope_theta, size_t rope_dim) {
   if (scaling.kind == RopeScalingKind::kNone) return {};
   std::vector<float> factors(rope_dim / 2, static_cast<float>(scaling.factor));
   if (scaling.kind == RopeScalingKind::kLinear) return factors;

@@ -22,8 +22,8 @@ enum class RopeScalingKind { kNone, kLinear, kLlama3 };
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::kNone;
   double factor = 1.0;
-  double low_freq_factor = 1.0;    // llama3
-  double high_freq_factor = 4.0;   // llama3
+  double low_freq_factor = 1.0;        // llama3
+  double high_freq_factor = 4.0;       // llama3
   size_t original_context_length = 0;  // llama3, in tokens
 
   bool operator==(const RopeScaling&) const = default;
@@ -31,9 +31,9 @@ struct RopeScaling {
 
 struct LayerConfig {
   size_t head_count = 0;
-  size_t kv_head_count = 0;      // divides head_count
-  size_t head_dim = 0;           // even
-  size_t sliding_window = 0;     // tokens that a token sees, itself included; 0: all before it
+  size_t kv_head_count = 0;   // divides head_count
+  size_t head_dim = 0;        // even
+  size_t sliding_window = 0;  // tokens that a token sees, itself included; 0: all before it
   bool rope = true;
   bool qkv_bias = false;
   bool qk_norm = false;          // RMS norm of every q and k head before rope
@@ -43,14 +43,14 @@ struct LayerConfig {
 };
 
 struct ModelConfig {
-  std::string architecture;      // "llama", "mistral", "qwen2", "qwen3"
-  size_t vocab_size = 0;         // rows of the embedding; may exceed the tokenizer's list
+  std::string architecture;  // "llama", "mistral", "qwen2", "qwen3"
+  size_t vocab_size = 0;     // rows of the embedding; may exceed the tokenizer's list
   size_t hidden_size = 0;
-  size_t context_length = 0;     // trained positions
+  size_t context_length = 0;  // trained positions
   float rms_norm_eps = 0.0f;
   double rope_theta = 0.0;
-  size_t rope_dim = 0;           // values of a head that rotate; the head size in all families here
-  RopeScaling rope_scaling;      // how the factors came about: for writing files
+  size_t rope_dim = 0;       // values of a head that rotate; the head size in all families here
+  RopeScaling rope_scaling;  // how the factors came about: for writing files
   // Divisor of each of the rope_dim / 2 frequencies, whatever the scaling; empty: all 1. What the
   // forward uses: angle(i) = position * theta^(-2i / rope_dim) / rope_factors[i].
   std::vector<float> rope_factors;
@@ -65,9 +65,9 @@ enum class KvOrientation { kPositionMajor, kDimensionMajor };  // K panels, V pa
 struct KvStream {
   std::string_view name;  // "k", "v"
   size_t heads = 0;
-  size_t width = 0;       // values a head and position
+  size_t width = 0;  // values a head and position
   KvOrientation orientation = KvOrientation::kPositionMajor;
-  size_t window = 0;      // positions that are ever read again; 0: all
+  size_t window = 0;  // positions that are ever read again; 0: all
 };
 std::vector<KvStream> kv_streams(const LayerConfig& layer);
 

@@ -22,7 +22,8 @@ std::vector<PairSums> score_pairs(tensor::Compute& compute, const Model& model,
   for (const PreferenceTokens& pair : pairs) trees.push_back(pair.tree(options.prefix_sharing));
   // Nothing is kept for a backward pass, so the small memory of recompute is enough.
   TrainingPass pass(compute, model, adapter,
-                    std::max(options.max_tokens_per_pass, least_pass_rows(trees)), PassOptions{true});
+                    std::max(options.max_tokens_per_pass, least_pass_rows(trees)),
+                    PassOptions{true});
   std::vector<PairSums> sums(pairs.size());
   score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
     sums[i] = pair_sums(pairs[i], result);

@@ -20,24 +20,27 @@ std::vector<float> by_fork(tensor::Compute& compute, const Model& model, const L
   KvCache cache(model.config, 3 * pages + 3);
   Workspace workspace(model, adapter, tokens.size() + 16);
   std::vector<float> out;
-  const auto run = [&](std::vector<std::tuple<KvCache::SequenceId, size_t, std::vector<int32_t>>> parts,
-                       size_t part_wanted, size_t begin) {
-    Rows rows;
-    for (const auto& [sequence, from, ids] : parts) {
-      EXPECT_TRUE(cache.extend(sequence, ids.size()));
-      rows.append(sequence, from, ids);
-    }
-    const auto hidden = forward(compute, model, adapter, rows, cache, workspace);
-    std::vector<tensor::HeadTarget> targets;
-    const RowRun& run_wanted = rows.runs[part_wanted];
-    for (size_t i = 0; i < run_wanted.row_count && begin + i + 1 < tokens.size(); ++i) {
-      targets.push_back({static_cast<uint32_t>(run_wanted.row_begin + i), tokens[begin + i + 1], 0.0f});
-    }
-    std::vector<float> log_probs(targets.size());
-    std::vector<tensor::HeadRowResult> results(rows.size());
-    tensor::head_log_probs(compute, hidden, model.head(), targets, log_probs.data(), results.data());
-    out.insert(out.end(), log_probs.begin(), log_probs.end());
-  };
+  const auto run =
+      [&](std::vector<std::tuple<KvCache::SequenceId, size_t, std::vector<int32_t>>> parts,
+          size_t part_wanted, size_t begin) {
+        Rows rows;
+        for (const auto& [sequence, from, ids] : parts) {
+          EXPECT_TRUE(cache.extend(sequence, ids.size()));
+          rows.append(sequence, from, ids);
+        }
+        const auto hidden = forward(compute, model, adapter, rows, cache, workspace);
+        std::vector<tensor::HeadTarget> targets;
+        const RowRun& run_wanted = rows.runs[part_wanted];
+        for (size_t i = 0; i < run_wanted.row_count && begin + i + 1 < tokens.size(); ++i) {
+          targets.push_back(
+              {static_cast<uint32_t>(run_wanted.row_begin + i), tokens[begin + i + 1], 0.0f});
+        }
+        std::vector<float> log_probs(targets.size());
+        std::vector<tensor::HeadRowResult> results(rows.size());
+        tensor::head_log_probs(compute, hidden, model.head(), targets, log_probs.data(),
+                               results.data());
+        out.insert(out.end(), log_probs.begin(), log_probs.end());
+      };
   const KvCache::SequenceId parent = cache.create();
   run({{parent, 0, {tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(at)}}}, 0, 0);
   const auto first = cache.fork(parent, at), second = cache.fork(parent, at);

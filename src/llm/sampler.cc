@@ -52,9 +52,8 @@ void Sampler::penalise(const SamplingOptions& options, std::span<const int32_t> 
     if (repetition != 1.0f) logit = logit > 0 ? logit / repetition : logit * repetition;
   }
   for (const auto& [id, count] : in_answer) {
-    logits_[static_cast<size_t>(id)] -=
-        static_cast<float>(options.presence_penalty +
-                           options.frequency_penalty * static_cast<double>(count));
+    logits_[static_cast<size_t>(id)] -= static_cast<float>(
+        options.presence_penalty + options.frequency_penalty * static_cast<double>(count));
   }
 }
 

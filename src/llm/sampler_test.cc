@@ -164,11 +164,13 @@ TEST(Sampler, OptionsOutOfBoundsAreRefusedByName) {
   };
   EXPECT_EQ(said([](SamplingOptions&) {}), "accepted");
   EXPECT_TRUE(names(said([](SamplingOptions& o) { o.temperature = -1; }), "--temperature"));
-  EXPECT_TRUE(names(said([](SamplingOptions& o) { o.temperature = std::nan(""); }), "--temperature"));
+  EXPECT_TRUE(
+      names(said([](SamplingOptions& o) { o.temperature = std::nan(""); }), "--temperature"));
   EXPECT_TRUE(names(said([](SamplingOptions& o) { o.top_p = 0; }), "--top-p"));
   EXPECT_TRUE(names(said([](SamplingOptions& o) { o.top_p = 1.1; }), "--top-p"));
   EXPECT_TRUE(names(said([](SamplingOptions& o) { o.min_p = 2; }), "--min-p"));
-  EXPECT_TRUE(names(said([](SamplingOptions& o) { o.repetition_penalty = 0; }), "--repetition-penalty"));
+  EXPECT_TRUE(
+      names(said([](SamplingOptions& o) { o.repetition_penalty = 0; }), "--repetition-penalty"));
   EXPECT_TRUE(names(said([](SamplingOptions& o) { o.frequency_penalty = std::nan(""); }),
                     "--frequency-penalty"));
 }

@@ -18,8 +18,8 @@ void check(const Model& model, size_t index, const std::vector<int32_t>& row) {
   }
   for (int32_t id : row) {
     if (id < 0 || static_cast<size_t>(id) >= model.config.vocab_size) {
-      throw invalid_input("row " + std::to_string(index) + " holds token id " +
-                          std::to_string(id) + ", which is not in the model's vocabulary of " +
+      throw invalid_input("row " + std::to_string(index) + " holds token id " + std::to_string(id) +
+                          ", which is not in the model's vocabulary of " +
                           std::to_string(model.config.vocab_size));
     }
   }
@@ -30,8 +30,14 @@ class Batch {
  public:
   Batch(tensor::Compute& compute, const Model& model, const LoraAdapter* adapter,
         std::span<const std::vector<int32_t>> rows, KvCache& cache, Workspace& workspace)
-      : compute_(compute), model_(model), adapter_(adapter), rows_(rows), cache_(cache),
-        workspace_(workspace), scored_(rows.size()), fed_(rows.size(), 0) {}
+      : compute_(compute),
+        model_(model),
+        adapter_(adapter),
+        rows_(rows),
+        cache_(cache),
+        workspace_(workspace),
+        scored_(rows.size()),
+        fed_(rows.size(), 0) {}
 
   std::vector<ScoredTokens> run(size_t chunk) {
     std::vector<KvCache::SequenceId> sequences;

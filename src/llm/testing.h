@@ -246,7 +246,8 @@ inline BatchGradient run_batch(tensor::Compute& compute, const Model& model,
       }
     };
     ++out.passes;
-    out.overflow = pass.run(planned.rows, planned.targets, loss, trainable).overflow || out.overflow;
+    out.overflow =
+        pass.run(planned.rows, planned.targets, loss, trainable).overflow || out.overflow;
     return true;
   });
   return out;

@@ -161,8 +161,7 @@ ChatTokens TextCodec::encode_chat(const Json& messages, bool add_generation_prom
   const Encoding encoding = tokenizer_.encode(trust_spans(chat, 0), kTemplateWritesItsOwn);
   RenderOptions options;
   options.add_generation_prompt = add_generation_prompt;
-  const std::vector<ByteRange> ranges =
-      chat_template_->assistant_ranges(chat, messages, options);
+  const std::vector<ByteRange> ranges = chat_template_->assistant_ranges(chat, messages, options);
   ChatTokens out;
   out.ids = encoding.ids;
   out.assistant.resize(out.ids.size(), 0);

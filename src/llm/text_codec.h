@@ -17,7 +17,7 @@
 namespace hone::llm {
 
 struct ChatTokens {
-  std::string text;                // as the template rendered it
+  std::string text;  // as the template rendered it
   std::vector<int32_t> ids;
   std::vector<uint8_t> assistant;  // per token: 1 where the assistant speaks
 };

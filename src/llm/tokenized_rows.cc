@@ -26,8 +26,9 @@ const TextCodec& need_codec(const Row& row, const TextCodec* codec) {
 void check_ids(const Row& row, const std::vector<int32_t>& ids, size_t vocab_size) {
   for (int32_t id : ids) {
     if (id < 0 || static_cast<size_t>(id) >= vocab_size) {
-      throw row_error(row, "token id " + std::to_string(id) + " is not in the model's vocabulary (" +
-                               std::to_string(vocab_size) + " tokens): was it made for another model?");
+      throw row_error(row, "token id " + std::to_string(id) +
+                               " is not in the model's vocabulary (" + std::to_string(vocab_size) +
+                               " tokens): was it made for another model?");
     }
   }
 }
@@ -125,7 +126,7 @@ TreeExample PreferenceTokens::tree(bool prefix_sharing) const {
 }
 
 SftTokens tokenize_sft_row(const Row& row, const TextCodec* codec, const TokenizeOptions& config,
-                            size_t context_length) {
+                           size_t context_length) {
   SftTokens example;
   example.weight = row.weight;
   example.name = data::row_name(row);
@@ -147,14 +148,12 @@ SftTokens tokenize_sft_row(const Row& row, const TextCodec* codec, const Tokeniz
     case RowKind::kMessages: {
       ChatTokens chat = need_codec(row, codec).encode_chat(row.messages, false);
       example.tokens = std::move(chat.ids);
-      example.trained = config.assistant_only_loss
-                            ? std::move(chat.assistant)
-                            : std::vector<uint8_t>(example.tokens.size(), 1);
+      example.trained = config.assistant_only_loss ? std::move(chat.assistant)
+                                                   : std::vector<uint8_t>(example.tokens.size(), 1);
       break;
     }
     case RowKind::kPromptCompletion:
-      prompt_then_completion(
-          encode_pair(row, need_codec(row, codec), row.prompt, row.completion));
+      prompt_then_completion(encode_pair(row, need_codec(row, codec), row.prompt, row.completion));
       break;
     case RowKind::kTokenizedCompletion:
       prompt_then_completion({row.prompt_ids, row.completion_ids});
@@ -178,7 +177,8 @@ SftTokens tokenize_sft_row(const Row& row, const TextCodec* codec, const Tokeniz
     example.trained.resize(limit);
   }
   if (example.tokens.size() > context_length) {
-    throw row_error(row, std::to_string(example.tokens.size()) + " tokens, but the model's context is " +
+    throw row_error(row, std::to_string(example.tokens.size()) +
+                             " tokens, but the model's context is " +
                              std::to_string(context_length) + ": set --max-length");
   }
   if (example.trained_tokens() == 0) {
@@ -190,7 +190,7 @@ SftTokens tokenize_sft_row(const Row& row, const TextCodec* codec, const Tokeniz
 }
 
 PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
-                                          const TokenizeOptions& config, size_t context_length) {
+                                         const TokenizeOptions& config, size_t context_length) {
   PreferenceTokens example;
   example.weight = row.weight;
   example.probability = row.probability;
@@ -223,9 +223,10 @@ PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
     const size_t total = example.prompt.size() + side->size();
     if (total > limit) {
       if (example.prompt.size() >= limit) {
-        throw row_error(row, "the prompt alone has " + std::to_string(example.prompt.size()) +
-                                 " tokens, which leaves nothing of the answers under --max-length " +
-                                 std::to_string(limit) + ": raise it or set --max-prompt-length");
+        throw row_error(row,
+                        "the prompt alone has " + std::to_string(example.prompt.size()) +
+                            " tokens, which leaves nothing of the answers under --max-length " +
+                            std::to_string(limit) + ": raise it or set --max-prompt-length");
       }
       example.cut += total - limit;
       side->resize(limit - example.prompt.size());
@@ -234,7 +235,8 @@ PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
                                std::to_string(context_length) + ": set --max-length");
     }
     if (side->size() <= (example.prompt.empty() ? 1u : 0u)) {
-      throw row_error(row, "an answer has no token to train on: chosen and rejected must not be empty");
+      throw row_error(row,
+                      "an answer has no token to train on: chosen and rejected must not be empty");
     }
   }
   return example;
@@ -243,8 +245,8 @@ PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
 namespace {
 
 void check_vocabulary(const Row& row, const ModelConfig& model) {
-  for (const auto* ids : {&row.input_ids, &row.prompt_ids, &row.completion_ids, &row.chosen_ids,
-                          &row.rejected_ids}) {
+  for (const auto* ids :
+       {&row.input_ids, &row.prompt_ids, &row.completion_ids, &row.chosen_ids, &row.rejected_ids}) {
     check_ids(row, *ids, model.vocab_size);
   }
 }
@@ -252,7 +254,7 @@ void check_vocabulary(const Row& row, const ModelConfig& model) {
 }  // namespace
 
 std::vector<SftTokens> tokenize_sft(const std::vector<Row>& rows, const TextCodec* codec,
-                                          const TokenizeOptions& config, const ModelConfig& model) {
+                                    const TokenizeOptions& config, const ModelConfig& model) {
   std::vector<SftTokens> examples;
   for (const Row& row : rows) {
     check_vocabulary(row, model);
@@ -263,9 +265,9 @@ std::vector<SftTokens> tokenize_sft(const std::vector<Row>& rows, const TextCode
 }
 
 std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
-                                                        const TextCodec* codec,
-                                                        const TokenizeOptions& config,
-                                                        const ModelConfig& model) {
+                                                   const TextCodec* codec,
+                                                   const TokenizeOptions& config,
+                                                   const ModelConfig& model) {
   std::vector<PreferenceTokens> examples;
   for (const Row& row : rows) {
     check_vocabulary(row, model);

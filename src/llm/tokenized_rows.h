@@ -22,10 +22,10 @@
 namespace hone::llm {
 
 struct TokenizeOptions {
-  size_t max_length = 1024;           // 0 = no cut
-  size_t max_prompt_length = 0;       // 0 = no cut
-  bool completion_only_loss = true;   // of prompt-completion rows
-  bool assistant_only_loss = false;   // of message rows
+  size_t max_length = 1024;          // 0 = no cut
+  size_t max_prompt_length = 0;      // 0 = no cut
+  bool completion_only_loss = true;  // of prompt-completion rows
+  bool assistant_only_loss = false;  // of message rows
 };
 
 struct SftTokens {
@@ -54,17 +54,16 @@ struct PreferenceTokens {
 
 // codec may be null when every row is already tokenised. context_length bounds every path.
 SftTokens tokenize_sft_row(const data::Row& row, const TextCodec* codec,
-                            const TokenizeOptions& config, size_t context_length);
+                           const TokenizeOptions& config, size_t context_length);
 PreferenceTokens tokenize_preference_row(const data::Row& row, const TextCodec* codec,
-                                          const TokenizeOptions& config, size_t context_length);
+                                         const TokenizeOptions& config, size_t context_length);
 
-std::vector<SftTokens> tokenize_sft(const std::vector<data::Row>& rows,
-                                          const TextCodec* codec, const TokenizeOptions& config,
-                                          const ModelConfig& model);
+std::vector<SftTokens> tokenize_sft(const std::vector<data::Row>& rows, const TextCodec* codec,
+                                    const TokenizeOptions& config, const ModelConfig& model);
 std::vector<PreferenceTokens> tokenize_preferences(const std::vector<data::Row>& rows,
-                                                        const TextCodec* codec,
-                                                        const TokenizeOptions& config,
-                                                        const ModelConfig& model);
+                                                   const TextCodec* codec,
+                                                   const TokenizeOptions& config,
+                                                   const ModelConfig& model);
 
 // Row kinds that each method takes, in the order in which it prefers them.
 std::vector<data::RowKind> sft_row_kinds();

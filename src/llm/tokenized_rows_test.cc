@@ -12,7 +12,8 @@ namespace {
 constexpr int32_t kStart = 256, kEnd = 257, kBos = 258;
 
 constexpr char kChatml[] =
-    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + '\\n' }}"
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>' + "
+    "'\\n' }}"
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
 // A token per byte, and three special ones; <|im_end|> is EOS.
@@ -45,8 +46,10 @@ TextCodec byte_codec(bool with_bos = false, bool with_template = true) {
 std::string text_of(const std::vector<int32_t>& tokens) {
   std::string out;
   for (int32_t id : tokens) {
-    if (id < 256) out += static_cast<char>(id);
-    else out += id == kStart ? "{S}" : id == kEnd ? "{E}" : "{B}";
+    if (id < 256)
+      out += static_cast<char>(id);
+    else
+      out += id == kStart ? "{S}" : id == kEnd ? "{E}" : "{B}";
   }
   return out;
 }
@@ -55,8 +58,10 @@ std::string text_of(const std::vector<int32_t>& tokens) {
 std::string trained_text(const SftTokens& row) {
   std::string out;
   for (size_t i = 0; i < row.tokens.size(); ++i) {
-    if (row.trained[i] != 0) out += text_of({row.tokens[i]});
-    else if (!out.empty() && out.back() != '|') out += '|';
+    if (row.trained[i] != 0)
+      out += text_of({row.tokens[i]});
+    else if (!out.empty() && out.back() != '|')
+      out += '|';
   }
   return out;
 }
@@ -97,8 +102,8 @@ TEST(TextCodec, TextOfAUserNeverBecomesASpecialToken) {
 }
 
 TEST(TextCodec, AModelWithoutATemplateRefusesMessages) {
-  EXPECT_TRUE(says(testing::refusal([] { sft(kTalk, {}, byte_codec(false, false)); }),
-                   "no chat template"));
+  EXPECT_TRUE(
+      says(testing::refusal([] { sft(kTalk, {}, byte_codec(false, false)); }), "no chat template"));
 }
 
 TEST(SftRows, MessagesTrainEveryTokenOrTheAssistantsOnly) {
@@ -107,7 +112,8 @@ TEST(SftRows, MessagesTrainEveryTokenOrTheAssistantsOnly) {
   options.assistant_only_loss = true;
   EXPECT_EQ(trained_text(sft(kTalk, options)), "yo{E}|no{E}|");
   const std::string silent = R"({"messages":[{"role":"user","content":"hi"}]})";
-  EXPECT_TRUE(says(testing::refusal([&] { sft(silent, options); }), "rows.jsonl:7: no token is left"));
+  EXPECT_TRUE(
+      says(testing::refusal([&] { sft(silent, options); }), "rows.jsonl:7: no token is left"));
 }
 
 TEST(SftRows, TextGetsBosInFrontAndEosBehindUnlessItEndsInIt) {
@@ -157,11 +163,11 @@ TEST(SftRows, TokenisedRowsGetNothingAdded) {
   EXPECT_EQ(tree.token(tree.targets[0]), 7);
   const data::Row pair = row_of(R"({"prompt_ids":[1,2],"completion_ids":[3]})");
   EXPECT_EQ(tokenize_sft_row(pair, nullptr, {}, 64).trained, (std::vector<uint8_t>{0, 0, 1}));
-  EXPECT_TRUE(says(testing::refusal([] {
-                     tokenize_sft_row(row_of(R"({"text":"ab"})"), nullptr, {}, 64);
-                   }),
-                   "no tokenizer"));
-  EXPECT_TRUE(says(testing::refusal([] { sft(R"({"input_ids":[5,6],"labels":[5,-100]})"); }), "-100"));
+  EXPECT_TRUE(
+      says(testing::refusal([] { tokenize_sft_row(row_of(R"({"text":"ab"})"), nullptr, {}, 64); }),
+           "no tokenizer"));
+  EXPECT_TRUE(
+      says(testing::refusal([] { sft(R"({"input_ids":[5,6],"labels":[5,-100]})"); }), "-100"));
 }
 
 TEST(SftRows, IdsThatTheModelDoesNotHaveAreRefused) {
@@ -173,13 +179,12 @@ TEST(SftRows, IdsThatTheModelDoesNotHaveAreRefused) {
                      tokenize_sft({row_of(R"({"input_ids":[1,200]})")}, nullptr, {}, model);
                    }),
                    "token id 200"));
+  EXPECT_TRUE(
+      says(testing::refusal([&] { tokenize_sft({row_of(R"({"text":"ab"})")}, &codec, {}, model); }),
+           "token id 257"));
   EXPECT_TRUE(says(testing::refusal([&] {
-                     tokenize_sft({row_of(R"({"text":"ab"})")}, &codec, {}, model);
-                   }),
-                   "token id 257"));
-  EXPECT_TRUE(says(testing::refusal([&] {
-                     tokenize_preferences(
-                         {row_of(R"({"prompt":"a","chosen":"b","rejected":"c"})")}, &codec, {}, model);
+                     tokenize_preferences({row_of(R"({"prompt":"a","chosen":"b","rejected":"c"})")},
+                                          &codec, {}, model);
                    }),
                    "token id 257"));
 }
@@ -191,8 +196,8 @@ TEST(PreferenceRows, PromptEndsInTheGenerationPromptAndAnswersInTheirEnd) {
   EXPECT_EQ(text_of(pair.prompt), "{S}user\nhi{E}\n{S}assistant\n");
   EXPECT_EQ(text_of(pair.chosen), "yo{E}\n");
   EXPECT_EQ(text_of(pair.rejected), "<|im_start|>{E}\n");
-  const PreferenceTokens plain = preference(R"({"prompt":"p","chosen":"c","rejected":"r"})", {},
-                                            byte_codec(true));
+  const PreferenceTokens plain =
+      preference(R"({"prompt":"p","chosen":"c","rejected":"r"})", {}, byte_codec(true));
   EXPECT_EQ(text_of(plain.prompt), "{B}p");
   EXPECT_EQ(text_of(plain.chosen), "c{E}");
 }

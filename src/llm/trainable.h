@@ -20,9 +20,9 @@ namespace hone::llm {
 struct Parameter {
   std::string name;
   float* values = nullptr;
-  size_t size = 0;   // values, padding of panels included (it stays zero)
-  size_t rows = 0;   // logical shape: a matrix [rows, cols] in panel layout when panels is true,
-  size_t cols = 0;   // a plain vector of `rows` values (cols = 1) otherwise
+  size_t size = 0;  // values, padding of panels included (it stays zero)
+  size_t rows = 0;  // logical shape: a matrix [rows, cols] in panel layout when panels is true,
+  size_t cols = 0;  // a plain vector of `rows` values (cols = 1) otherwise
   bool panels = false;
   float factor = 1.0f;
   tensor::Buffer gradient;  // int64, parallel to values

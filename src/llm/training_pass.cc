@@ -65,8 +65,8 @@ Tensor scratch(size_t rows, size_t cols) { return cols == 0 ? Tensor() : Tensor(
 
 }  // namespace
 
-size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_rank,
-                                   size_t max_rows, const PassOptions& options) {
+size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows,
+                                   const PassOptions& options) {
   const Widest widest(config);
   size_t per_row = (config.layers.size() + 1) * config.hidden_size;  // x_in
   for (const LayerConfig& layer : config.layers) {
@@ -209,14 +209,13 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   const int32_t head_index =
       model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head;
   Parameter* head = trainable.find(head_index);
-  const tensor::FixedGradient head_gradient = head == nullptr ? tensor::FixedGradient{}
-                                                              : head->target();
+  const tensor::FixedGradient head_gradient =
+      head == nullptr ? tensor::FixedGradient{} : head->target();
   merge_statistics(statistics,
-                   tensor::head_backward(compute_, target_hidden_.rows_view(0, target_count),
-                                         model_.head(), targets_, target_lse_.data(),
-                                         target_gradient_.rows_view(0, target_count),
-                                         head == nullptr ? nullptr : &head_gradient,
-                                         target_groups_));
+                   tensor::head_backward(
+                       compute_, target_hidden_.rows_view(0, target_count), model_.head(), targets_,
+                       target_lse_.data(), target_gradient_.rows_view(0, target_count),
+                       head == nullptr ? nullptr : &head_gradient, target_groups_));
   // Back to all rows, then through the final norm.
   const View<float> dhidden = dnorm_.rows_view(0, m);
   for (size_t r = 0; r < m; ++r) std::memset(dhidden.row(r), 0, hidden * sizeof(float));
@@ -229,17 +228,16 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden,
                             dx_.rows_view(0, m), false);
   if (Parameter* p = trainable.find(trainable.final_norm)) {
-    merge_statistics(statistics, tensor::rms_norm_backward_weight(
-                                     compute_, last, inverse_rms, dhidden, rows.groups(),
-                                     p->target()));
+    merge_statistics(statistics,
+                     tensor::rms_norm_backward_weight(compute_, last, inverse_rms, dhidden,
+                                                      rows.groups(), p->target()));
   }
   for (size_t layer = model_.layers.size(); layer-- > 0;) {
     backward_layer(rows, layer, trainable, statistics);
   }
   if (Parameter* p = trainable.find(trainable.embedding)) {
-    merge_statistics(statistics,
-                     tensor::embedding_backward(compute_, dx_.rows_view(0, m),
-                                                rows.tokens().data(), p->target()));
+    merge_statistics(statistics, tensor::embedding_backward(compute_, dx_.rows_view(0, m),
+                                                            rows.tokens().data(), p->target()));
   }
   return statistics;
 }
@@ -267,8 +265,8 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
                                  const float* inverse_rms, int32_t parameter) {
     tensor::rms_norm_backward(compute_, x, weight.data(), inverse_rms, dnorm, dx, true);
     if (Parameter* p = trainable.find(parameter)) {
-      merge_statistics(statistics, tensor::rms_norm_backward_weight(compute_, x, inverse_rms,
-                                                                    dnorm, groups, p->target()));
+      merge_statistics(statistics, tensor::rms_norm_backward_weight(compute_, x, inverse_rms, dnorm,
+                                                                    groups, p->target()));
     }
   };
 
@@ -281,9 +279,8 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
                   dlora, statistics);
   tensor::swiglu_backward(compute_, a.gate_up, dactivation, dgate_up);
   tensor::rms_norm(compute_, a.x_mid, layer.mlp_norm.data(), eps, a.norm, nullptr);
-  const LinearGradientCall gate_up[] = {
-      {LinearKind::kGate, a.norm, dgate_up.slice_cols(0, f)},
-      {LinearKind::kUp, a.norm, dgate_up.slice_cols(f, f)}};
+  const LinearGradientCall gate_up[] = {{LinearKind::kGate, a.norm, dgate_up.slice_cols(0, f)},
+                                        {LinearKind::kUp, a.norm, dgate_up.slice_cols(f, f)}};
   linear_backward(compute_, layer, lora, parameters, trainable, gate_up, groups, dnorm, false,
                   dlora, statistics);
   norm_backward(a.x_mid, layer.mlp_norm, a.inverse_rms_mlp, parameters.mlp_norm);
@@ -313,16 +310,16 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const View<float> dv_copy = dkv_copy_.rows_view(0, m).slice_cols(kv_cols, kv_cols);
   for (size_t i = 0; i < gradient.copies().size(); ++i) {
     const tensor::AttentionRun& copy = gradient.copies()[i];
-    tensor::load_kv_grad(compute_, shape, {&copy, 1}, gradient.copy_tables().subspan(i, 1),
-                         dk_copy, dv_copy);
+    tensor::load_kv_grad(compute_, shape, {&copy, 1}, gradient.copy_tables().subspan(i, 1), dk_copy,
+                         dv_copy);
     tensor::add_rows(compute_, dk.slice_rows(copy.row_begin, copy.row_count),
                      dk_copy.slice_rows(copy.row_begin, copy.row_count));
     tensor::add_rows(compute_, dv.slice_rows(copy.row_begin, copy.row_count),
                      dv_copy.slice_rows(copy.row_begin, copy.row_count));
   }
   if (config.rope) {
-    tensor::rope_backward(compute_, dq, config.head_count, config.head_dim,
-                          rows.positions().data(), model_.rope);
+    tensor::rope_backward(compute_, dq, config.head_count, config.head_dim, rows.positions().data(),
+                          model_.rope);
     tensor::rope_backward(compute_, dk, config.kv_head_count, config.head_dim,
                           rows.positions().data(), model_.rope);
   }
@@ -347,14 +344,12 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   // The first layer's input gradient is wanted only where the embedding learns.
   const bool wanted = index > 0 || trainable.embedding != kFrozen;
   tensor::rms_norm(compute_, a.x_in, layer.attention_norm.data(), eps, a.norm, nullptr);
-  const LinearGradientCall qkv[] = {{LinearKind::kQ, a.norm, dq},
-                                    {LinearKind::kK, a.norm, dk},
-                                    {LinearKind::kV, a.norm, dv}};
+  const LinearGradientCall qkv[] = {
+      {LinearKind::kQ, a.norm, dq}, {LinearKind::kK, a.norm, dk}, {LinearKind::kV, a.norm, dv}};
   linear_backward(compute_, layer, lora, parameters, trainable, qkv, groups,
                   wanted ? dnorm : View<float>(), false, dlora, statistics);
   if (wanted) {
-    norm_backward(a.x_in, layer.attention_norm, a.inverse_rms_attention,
-                  parameters.attention_norm);
+    norm_backward(a.x_in, layer.attention_norm, a.inverse_rms_attention, parameters.attention_norm);
   }
 }
 

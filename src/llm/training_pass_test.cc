@@ -17,7 +17,8 @@ using testing::random_tokens;
 using testing::run_batch;
 
 float some_coefficient(size_t tree, size_t target) {
-  return 0.125f * static_cast<float>(1 + (3 * tree + target) % 7) * (target % 2 == 0 ? -1.0f : 1.0f);
+  return 0.125f * static_cast<float>(1 + (3 * tree + target) % 7) *
+         (target % 2 == 0 ? -1.0f : 1.0f);
 }
 
 testing::TinyShape small_shape() {
@@ -27,7 +28,8 @@ testing::TinyShape small_shape() {
 }
 
 // Node n of the tree is a child of parents[n] and has lengths[n] tokens.
-TokenTree nested(Rng& rng, const std::vector<int32_t>& parents, const std::vector<size_t>& lengths) {
+TokenTree nested(Rng& rng, const std::vector<int32_t>& parents,
+                 const std::vector<size_t>& lengths) {
   TokenTree tree;
   for (size_t i = 0; i < parents.size(); ++i) {
     tree.nodes.push_back({parents[i], random_tokens(rng, lengths[i], small_shape().vocab)});
@@ -41,7 +43,9 @@ std::vector<TreeExample> mixed_batch(size_t trees) {
   for (size_t i = 0; i < trees; ++i) {
     switch (i % 4) {
       case 0: batch.push_back(all_targets(nested(rng, {-1, 0, 0}, {17, 9, 23}))); break;
-      case 1: batch.push_back(all_targets(make_sequence(random_tokens(rng, 5 + 40 * i, 96)))); break;
+      case 1:
+        batch.push_back(all_targets(make_sequence(random_tokens(rng, 5 + 40 * i, 96))));
+        break;
       case 2: batch.push_back(all_targets(nested(rng, {-1, 0, 0}, {0, 12, 8}))); break;
       default: batch.push_back(all_targets(nested(rng, {-1, 0, 1, 1, 0}, {70, 3, 66, 1, 130})));
     }
@@ -86,11 +90,12 @@ TEST(TrainingPass, EveryPathOfATreeHasTheLogProbabilitiesOfThePathAlone) {
   std::vector<TreeExample> batch;
   for (size_t a : lengths) {
     for (size_t b : lengths) {
-      batch.push_back(all_targets(nested(rng, {-1, 0, 1, 1, 0}, {a, b, lengths[(a + b) % 5], 1, 64})));
+      batch.push_back(
+          all_targets(nested(rng, {-1, 0, 1, 1, 0}, {a, b, lengths[(a + b) % 5], 1, 64})));
     }
   }
-  batch.push_back(all_targets(nested(rng, {-1, 0, 0}, {0, 65, 1})));           // no prompt
-  batch.push_back(all_targets(nested(rng, {-1, 0, 1, 2}, {70, 0, 3, 0})));     // empty in between
+  batch.push_back(all_targets(nested(rng, {-1, 0, 0}, {0, 65, 1})));        // no prompt
+  batch.push_back(all_targets(nested(rng, {-1, 0, 1, 2}, {70, 0, 3, 0})));  // empty in between
   batch.push_back(all_targets(nested(rng, {-1, 0, 0, 0}, {64, 1, 1, 1})));
   expect_paths_alone(compute, testing::random_model(small_shape()), nullptr, batch);
 }

@@ -139,8 +139,8 @@ void TreeKv::build(const TreeRows& rows, const LayerConfig& config) {
       if (end <= copy_begin) break;
       const size_t begin = std::max(copy_begin, ancestor.kv_begin);
       if (begin == end) continue;
-      copies_.push_back({ancestor.row_begin + (begin - ancestor.kv_begin), end - begin, begin,
-                         table});
+      copies_.push_back(
+          {ancestor.row_begin + (begin - ancestor.kv_begin), end - begin, begin, table});
       copy_tables_.push_back(table);
     }
   }

@@ -99,7 +99,7 @@ class TreeKv {
   size_t used_bytes_ = 0;
   std::vector<std::vector<float*>> blocks_;  // a table per node
   std::vector<tensor::AttentionRun> own_, copies_, all_;
-  std::vector<float* const*> own_tables_, copy_tables_;
+  std::vector<float*const*> own_tables_, copy_tables_;
 };
 
 }  // namespace hone::llm

@@ -36,9 +36,7 @@ uint64_t round_up(double items) {
   return static_cast<uint64_t>(std::ceil(std::min(items, kMostItems)));
 }
 
-uint64_t more(uint64_t needed, uint64_t n) {
-  return needed > n ? needed - n : 1;
-}
+uint64_t more(uint64_t needed, uint64_t n) { return needed > n ? needed - n : 1; }
 
 // Rules 2 to 5; the callers have dealt with rule 1.
 Judgement decide(uint64_t n, double difference, bool significant, double detectable,
@@ -61,14 +59,10 @@ Judgement decide(uint64_t n, double difference, bool significant, double detecta
 
 std::string_view verdict_name(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kBetter:
-      return "better";
-    case Verdict::kNoDifferenceShown:
-      return "no difference shown";
-    case Verdict::kWorse:
-      return "worse";
-    case Verdict::kTooFew:
-      break;
+    case Verdict::kBetter: return "better";
+    case Verdict::kNoDifferenceShown: return "no difference shown";
+    case Verdict::kWorse: return "worse";
+    case Verdict::kTooFew: break;
   }
   return "too few";
 }

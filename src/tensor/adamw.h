@@ -26,8 +26,8 @@ struct AdamwSettings {
   double beta1 = 0.9, beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
-  int64_t step = 1;     // the number of this step, counted from 1
-  float clip = 1.0f;    // every gradient is multiplied by it
+  int64_t step = 1;   // the number of this step, counted from 1
+  float clip = 1.0f;  // every gradient is multiplied by it
 };
 
 // n elements each; weights, m and v are updated, the gradient is only read.

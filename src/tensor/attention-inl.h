@@ -23,11 +23,11 @@ constexpr size_t kGroupRows = 6;
 struct TileArgs {
   const float* a[kGroupRows];  // a(r, k) = a[r][k * a_step]
   size_t a_step;
-  const float* b;              // panel p, row k: b + (p * b_rows + k) * 16
+  const float* b;  // panel p, row k: b + (p * b_rows + k) * 16
   size_t b_rows;
   size_t k_begin, k_end;
-  const float* ahead;          // what is read next, in the shape of b: fetched meanwhile (few rows)
-  float* c;                    // c(r, p) = c + r * c_row + p * c_panel
+  const float* ahead;  // what is read next, in the shape of b: fetched meanwhile (few rows)
+  float* c;            // c(r, p) = c + r * c_row + p * c_panel
   size_t c_row, c_panel;
 };
 
@@ -51,13 +51,12 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
   const float* a3 = t.a[R > 3 ? 3 : 0] + t.k_begin * step;
   const float* a4 = t.a[R > 4 ? 4 : 0] + t.k_begin * step;
   const float* a5 = t.a[R > 5 ? 5 : 0] + t.k_begin * step;
-#define HONE_START(r)                                                                       \
-  auto s##r##0 = kAccumulate && R > r ? hn::Load(d, t.c + r * t.c_row + c0) : hn::Zero(d);  \
-  auto s##r##1 = kAccumulate && R > r ? hn::Load(d, t.c + r * t.c_row + c1) : hn::Zero(d);  \
-  auto s##r##2 =                                                                            \
-      kAccumulate && R > r && V > 2 ? hn::Load(d, t.c + r * t.c_row + c2) : hn::Zero(d);    \
-  auto s##r##3 =                                                                            \
-      kAccumulate && R > r && V > 2 ? hn::Load(d, t.c + r * t.c_row + c3) : hn::Zero(d);
+#define HONE_START(r)                                                                      \
+  auto s##r##0 = kAccumulate && R > r ? hn::Load(d, t.c + r * t.c_row + c0) : hn::Zero(d); \
+  auto s##r##1 = kAccumulate && R > r ? hn::Load(d, t.c + r * t.c_row + c1) : hn::Zero(d); \
+  auto s##r##2 =                                                                           \
+      kAccumulate && R > r && V > 2 ? hn::Load(d, t.c + r * t.c_row + c2) : hn::Zero(d);   \
+  auto s##r##3 = kAccumulate && R > r && V > 2 ? hn::Load(d, t.c + r * t.c_row + c3) : hn::Zero(d);
   HONE_START(0)
   HONE_START(1)
   HONE_START(2)
@@ -77,16 +76,16 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
       hwy::Prefetch(next + b3);
       next += 16;
     }
-#define HONE_STEP(r)                       \
-  if constexpr (R > r) {                   \
-    const auto x = hn::Set(d, *a##r);      \
-    s##r##0 = hn::MulAdd(x, v0, s##r##0);  \
-    s##r##1 = hn::MulAdd(x, v1, s##r##1);  \
-    if constexpr (V > 2) {                 \
-      s##r##2 = hn::MulAdd(x, v2, s##r##2);\
-      s##r##3 = hn::MulAdd(x, v3, s##r##3);\
-    }                                      \
-    a##r += step;                          \
+#define HONE_STEP(r)                        \
+  if constexpr (R > r) {                    \
+    const auto x = hn::Set(d, *a##r);       \
+    s##r##0 = hn::MulAdd(x, v0, s##r##0);   \
+    s##r##1 = hn::MulAdd(x, v1, s##r##1);   \
+    if constexpr (V > 2) {                  \
+      s##r##2 = hn::MulAdd(x, v2, s##r##2); \
+      s##r##3 = hn::MulAdd(x, v3, s##r##3); \
+    }                                       \
+    a##r += step;                           \
   }
     HONE_STEP(0)
     HONE_STEP(1)
@@ -100,14 +99,14 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
     p2 += 16;
     p3 += 16;
   }
-#define HONE_END(r)                                \
-  if constexpr (R > r) {                           \
-    hn::Store(s##r##0, d, t.c + r * t.c_row + c0); \
-    hn::Store(s##r##1, d, t.c + r * t.c_row + c1); \
-    if constexpr (V > 2) {                         \
+#define HONE_END(r)                                  \
+  if constexpr (R > r) {                             \
+    hn::Store(s##r##0, d, t.c + r * t.c_row + c0);   \
+    hn::Store(s##r##1, d, t.c + r * t.c_row + c1);   \
+    if constexpr (V > 2) {                           \
       hn::Store(s##r##2, d, t.c + r * t.c_row + c2); \
       hn::Store(s##r##3, d, t.c + r * t.c_row + c3); \
-    }                                              \
+    }                                                \
   }
   HONE_END(0)
   HONE_END(1)
@@ -123,9 +122,7 @@ template <int R, bool kAccumulate>
 void TileRows(const TileArgs& t, size_t panel_begin, size_t panel_end) {
   const size_t lanes = hn::Lanes(Floats());
   const size_t per_panel = 16 / lanes;
-  const auto b_at = [&](size_t v) {
-    return v / per_panel * t.b_rows * 16 + v % per_panel * lanes;
-  };
+  const auto b_at = [&](size_t v) { return v / per_panel * t.b_rows * 16 + v % per_panel * lanes; };
   const auto c_at = [&](size_t v) { return v / per_panel * t.c_panel + v % per_panel * lanes; };
   size_t v = panel_begin * per_panel;
   const size_t end = panel_end * per_panel;

@@ -33,9 +33,8 @@ HWY_INLINE void SoftmaxRow(float* HWY_RESTRICT s, size_t begin, size_t end, Visi
     auto t = hn::Mul(hn::Load(d, s + j), factor);
     if (!all) {
       const auto at = hn::Iota(di, static_cast<int32_t>(j));
-      const auto seen =
-          hn::AndNot(hn::Lt(at, hn::Set(di, static_cast<int32_t>(visible.begin))),
-                     hn::Lt(at, hn::Set(di, static_cast<int32_t>(visible.end))));
+      const auto seen = hn::AndNot(hn::Lt(at, hn::Set(di, static_cast<int32_t>(visible.begin))),
+                                   hn::Lt(at, hn::Set(di, static_cast<int32_t>(visible.end))));
       t = hn::IfThenElse(hn::RebindMask(d, seen), t, lowest);  // its weight becomes exactly 0
     }
     hn::Store(t, d, s + j);
@@ -111,8 +110,7 @@ void GroupBlock(const AttentionTask& task, View<const float> q, size_t block, si
   TileArgs t;
   for (size_t r = 0; r < rows; ++r) {
     const size_t position = task.position_begin + (first + r) / task.head_count;
-    const size_t head =
-        task.kv_head * group + task.head_begin + (first + r) % task.head_count;
+    const size_t head = task.kv_head * group + task.head_begin + (first + r) % task.head_count;
     t.a[r] = q.row(task.run->row_begin + position) + head * head_dim;
     seen[r] = visible_range(shape, task.run->kv_begin + position, block);
     if (seen[r].begin >= seen[r].end) continue;
@@ -161,8 +159,7 @@ void GroupBlock(const AttentionTask& task, View<const float> q, size_t block, si
   }
 }
 
-void FinishRows(const AttentionTask& task, const float* records, View<float> out,
-                View<float> lse) {
+void FinishRows(const AttentionTask& task, const float* records, View<float> out, View<float> lse) {
   const AttentionShape& shape = *task.shape;
   const size_t group = shape.head_count / shape.kv_head_count;
   for (size_t i = 0; i < task.rows(); ++i) {
@@ -295,8 +292,8 @@ void attention(Compute& compute, const AttentionShape& shape, View<const float> 
   const Plan plan = make_plan(shape, runs, compute.threads());
   if (plan.tasks == 0) return;
   const size_t record_bytes = plan.record_count * record_floats(shape.head_dim) * sizeof(float);
-  std::byte* shared = compute.shared_scratch(
-      record_bytes + (plan.tasks + plan.cut_tiles) * sizeof(AttentionTask));
+  std::byte* shared =
+      compute.shared_scratch(record_bytes + (plan.tasks + plan.cut_tiles) * sizeof(AttentionTask));
   auto* records = reinterpret_cast<float*>(shared);
   auto* tasks = reinterpret_cast<AttentionTask*>(shared + record_bytes);
   AttentionTask* cut = tasks + plan.tasks;
@@ -349,8 +346,8 @@ void store_kv(Compute& compute, const AttentionShape& shape, View<const float> k
     for (size_t i = 0; i < run.row_count; ++i) {
       const size_t index = run.kv_begin + i;
       // The caller owns the blocks that its new rows fall into (see the header).
-      auto* block = const_cast<float*>(run.blocks[index / kKvBlock]) +
-                    kv_head * kv_block_floats(head_dim);
+      auto* block =
+          const_cast<float*>(run.blocks[index / kKvBlock]) + kv_head * kv_block_floats(head_dim);
       const float* k_row = k.row(run.row_begin + i) + kv_head * head_dim;
       const float* v_row = v.row(run.row_begin + i) + kv_head * head_dim;
       const size_t position = index % kKvBlock;
@@ -367,9 +364,8 @@ void store_kv(Compute& compute, const AttentionShape& shape, View<const float> k
     return;
   }
   // Tasks of (run, kv head, piece of 64 rows) would need a list; runs are long or many here.
-  compute.pool().run(runs.size() * heads, [&](size_t task, size_t) {
-    store(runs[task / heads], task % heads);
-  });
+  compute.pool().run(runs.size() * heads,
+                     [&](size_t task, size_t) { store(runs[task / heads], task % heads); });
 }
 
 }  // namespace hone::tensor

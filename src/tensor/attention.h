@@ -39,7 +39,7 @@
 
 namespace hone::tensor {
 
-constexpr size_t kKvBlock = 64;       // positions in a block
+constexpr size_t kKvBlock = 64;  // positions in a block
 constexpr size_t kMaxHeadDim = 256;
 
 struct AttentionShape {
@@ -50,9 +50,9 @@ struct AttentionShape {
 
 // Consecutive query rows of one sequence.
 struct AttentionRun {
-  size_t row_begin = 0, row_count = 0;    // rows of q and out
-  size_t kv_begin = 0;                    // kv index of the first row; the others follow it
-  const float* const* blocks = nullptr;   // block b covers kv positions 64 b .. 64 b + 63
+  size_t row_begin = 0, row_count = 0;   // rows of q and out
+  size_t kv_begin = 0;                   // kv index of the first row; the others follow it
+  const float* const* blocks = nullptr;  // block b covers kv positions 64 b .. 64 b + 63
 };
 
 // Floats of one block of one kv head.

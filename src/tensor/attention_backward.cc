@@ -119,8 +119,8 @@ VisibleRange ChunkWeights(const BackwardInputs& in, const RowChunk& chunk, const
       const size_t i = first + r;
       const VisibleRange seen =
           visible_range(in.shape, chunk.run->kv_begin + chunk.position(i), block.index);
-      WeightsRow(p + i * row_step, ds + i * row_step, panel_step, panel_begin * 16,
-                 panel_end * 16, seen, in.shape.scale, in.lse.row(chunk.row(i))[chunk.head(i)],
+      WeightsRow(p + i * row_step, ds + i * row_step, panel_step, panel_begin * 16, panel_end * 16,
+                 seen, in.shape.scale, in.lse.row(chunk.row(i))[chunk.head(i)],
                  in.dot.row(chunk.row(i))[chunk.head(i)]);
     }
   }
@@ -169,7 +169,7 @@ void AddKeyValueGradient(const BackwardInputs& in, const RowChunk& chunk, const 
   constexpr size_t kPanel = kChunkRows * 16;
   float* p = scratch;
   float* ds = p + 4 * kPanel;
-  float* q_rows = ds + 4 * kPanel;            // [rows][padded]
+  float* q_rows = ds + 4 * kPanel;                    // [rows][padded]
   float* dout_panels = q_rows + kChunkRows * padded;  // [padded / 16][kChunkRows][16]
   const VisibleRange any = ChunkWeights(in, chunk, block, p, ds, 16, kPanel);
   if (any.begin >= any.end) return;
@@ -232,9 +232,7 @@ HWY_EXPORT(RowDot);
 
 namespace {
 
-size_t transposed_floats(size_t head_dim) {
-  return kKvBlock * (padded_dim(head_dim) + head_dim);
-}
+size_t transposed_floats(size_t head_dim) { return kKvBlock * (padded_dim(head_dim) + head_dim); }
 
 void transpose_block(size_t head_dim, const float* in, float* out) {
   const size_t padded = padded_dim(head_dim);
@@ -260,8 +258,8 @@ struct Sight {
 // Sights sorted by gradient block, runs ascending inside; `unique` numbers the blocks.
 struct Sights {
   std::vector<Sight> by_block;
-  std::vector<size_t> unique_begin;               // of by_block, one past the end too
-  std::vector<std::vector<size_t>> unique_of_run; // [run][block - first_block[run]]
+  std::vector<size_t> unique_begin;                // of by_block, one past the end too
+  std::vector<std::vector<size_t>> unique_of_run;  // [run][block - first_block[run]]
   std::vector<size_t> first_block;
 };
 
@@ -293,8 +291,8 @@ Sights find_sights(const AttentionShape& shape, std::span<const AttentionRun> ru
 
 // Calls visit(chunk) for the rows of a run and kv head, ascending, positions from `begin` on.
 template <typename Visit>
-void for_each_chunk(const BackwardInputs& in, const AttentionRun& run, size_t kv_head,
-                    size_t begin, size_t end, const Visit& visit) {
+void for_each_chunk(const BackwardInputs& in, const AttentionRun& run, size_t kv_head, size_t begin,
+                    size_t end, const Visit& visit) {
   const size_t group = in.group();
   // A group above the chunk is cut by heads; then a chunk is one position.
   const size_t heads = std::min(group, kChunkRows);
@@ -325,8 +323,8 @@ struct Backward {
   BlockData block(const Sight& sight, size_t kv_head) const {
     const size_t head_dim = in.shape.head_dim;
     return {sight.data + kv_head * kv_block_floats(head_dim),
-            transposed + (sight.unique * in.shape.kv_head_count + kv_head) *
-                             transposed_floats(head_dim),
+            transposed +
+                (sight.unique * in.shape.kv_head_count + kv_head) * transposed_floats(head_dim),
             sight.block};
   }
 
@@ -417,8 +415,9 @@ void attention_backward(Compute& compute, const AttentionShape& shape, View<cons
   std::vector<QueryTask> tasks;
   for (size_t r = 0; r < runs.size(); ++r) {
     for (size_t h = 0; h < heads; ++h) {
-      for_each_chunk(in, runs[r], h, 0, runs[r].row_count,
-                     [&](const RowChunk& chunk) { tasks.push_back({chunk, r, h}); });
+      for_each_chunk(in, runs[r], h, 0, runs[r].row_count, [&](const RowChunk& chunk) {
+        tasks.push_back({chunk, r, h});
+      });
     }
   }
   // Both kinds in one fork: they write different memory.
@@ -433,9 +432,8 @@ void attention_backward(Compute& compute, const AttentionShape& shape, View<cons
   });
 }
 
-void load_kv_grad(Compute& compute, const AttentionShape& shape,
-                  std::span<const AttentionRun> runs, std::span<float* const* const> grad_blocks,
-                  View<float> dk, View<float> dv) {
+void load_kv_grad(Compute& compute, const AttentionShape& shape, std::span<const AttentionRun> runs,
+                  std::span<float* const* const> grad_blocks, View<float> dk, View<float> dv) {
   check_attention_shape(shape);
   const size_t heads = shape.kv_head_count;
   const size_t n = shape.head_dim;
@@ -444,8 +442,7 @@ void load_kv_grad(Compute& compute, const AttentionShape& shape,
     const size_t head = task % heads;
     for (size_t i = 0; i < run.row_count; ++i) {
       const size_t index = run.kv_begin + i;
-      const float* grad =
-          grad_blocks[task / heads][index / kKvBlock] + head * kv_block_floats(n);
+      const float* grad = grad_blocks[task / heads][index / kKvBlock] + head * kv_block_floats(n);
       float* k_row = dk.row(run.row_begin + i) + head * n;
       float* v_row = dv.row(run.row_begin + i) + head * n;
       for (size_t d = 0; d < n; ++d) {

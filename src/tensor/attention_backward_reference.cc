@@ -12,8 +12,8 @@ namespace hone::tensor {
 namespace {
 
 // One row, one head, one block: adds to dk, dv and the block's share of dq.
-void add_block(const AttentionShape& shape, const float* q, const float* dout, float lse,
-               float dot, const float* block, float* grad, VisibleRange visible,
+void add_block(const AttentionShape& shape, const float* q, const float* dout, float lse, float dot,
+               const float* block, float* grad, VisibleRange visible,
                std::vector<float>& dq_block) {
   const size_t n = shape.head_dim;
   for (size_t j = visible.begin; j < visible.end; ++j) {

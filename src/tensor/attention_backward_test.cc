@@ -116,8 +116,7 @@ double naive_loss(const Tree& t, const std::vector<double>& q, const std::vector
         double dot = 0.0, value = 0.0;
         for (size_t d = 0; d < n; ++d) {
           dot += q[row * q_cols + h * n + d] * k[j * kv_cols + kv + d];
-          value += v[j * kv_cols + kv + d] *
-                   static_cast<double>(t.dout[row * q_cols + h * n + d]);
+          value += v[j * kv_cols + kv + d] * static_cast<double>(t.dout[row * q_cols + h * n + d]);
         }
         const double weight = std::exp(dot * static_cast<double>(s.scale));
         sum += weight;
@@ -132,9 +131,8 @@ double naive_loss(const Tree& t, const std::vector<double>& q, const std::vector
 TEST(AttentionBackward, AgreesWithFiniteDifferencesOfPlainAttention) {
   Tree t({4, 2, 8, 0.5f, 0}, 9, {});
   const Gradients got = run_backward(t, 2, false);
-  std::vector<double> values[3] = {{t.q.begin(), t.q.end()},
-                                   {t.k.begin(), t.k.end()},
-                                   {t.v.begin(), t.v.end()}};
+  std::vector<double> values[3] = {
+      {t.q.begin(), t.q.end()}, {t.k.begin(), t.k.end()}, {t.v.begin(), t.v.end()}};
   const std::vector<float>* gradients[3] = {&got.dq, &got.dk, &got.dv};
   for (size_t which = 0; which < 3; ++which) {
     for (size_t i = 0; i < values[which].size(); ++i) {

@@ -44,8 +44,8 @@ template <int J>
 HWY_INLINE FloatVec nibble(WordVec word) {
   if constexpr (J == 7) {
     const hn::RebindToUnsigned<Words> bits;
-    return hn::ConvertTo(
-        Floats(), hn::BitCast(Words(), hn::ShiftRight<28>(hn::BitCast(bits, word))));
+    return hn::ConvertTo(Floats(),
+                         hn::BitCast(Words(), hn::ShiftRight<28>(hn::BitCast(bits, word))));
   } else {
     return hn::ConvertTo(Floats(), hn::And(word, hn::Set(Words(), 15 << (4 * J))));
   }

@@ -13,7 +13,18 @@
 namespace hone::tensor {
 
 enum class DataType : uint8_t {
-  kF32, kF16, kBF16, kQ8_0, kQ4_0, kQ4_1, kQ5_0, kQ5_1, kIQ4_NL, kQ4_K, kQ5_K, kQ6_K
+  kF32,
+  kF16,
+  kBF16,
+  kQ8_0,
+  kQ4_0,
+  kQ4_1,
+  kQ5_0,
+  kQ5_1,
+  kIQ4_NL,
+  kQ4_K,
+  kQ5_K,
+  kQ6_K
 };
 
 struct DataTypeInfo {

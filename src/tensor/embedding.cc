@@ -36,8 +36,8 @@ FixedStatistics embedding_backward(Compute& compute, View<const float> dx, const
   std::atomic<bool> overflow{false};
   std::atomic<uint64_t> flushed{0};
   compute.pool().run((dx.cols + kColumns - 1) / kColumns, [&](size_t task, size_t) {
-    const FixedStatistics part = add_columns(dx, tokens, grad, task * kColumns,
-                                             std::min(dx.cols, (task + 1) * kColumns));
+    const FixedStatistics part =
+        add_columns(dx, tokens, grad, task * kColumns, std::min(dx.cols, (task + 1) * kColumns));
     if (part.overflow) overflow = true;
     flushed += part.flushed_to_zero;
   });

@@ -21,7 +21,8 @@ void ExpRow(const float* x, size_t n, float divisor, float shift, float* out) {
   for (; i + lanes <= n; i += lanes) {
     hn::StoreU(Exp(d, hn::Sub(hn::Div(hn::LoadU(d, x + i), by), minus)), d, out + i);
   }
-  if (i < n) StoreTail(Exp(d, hn::Sub(hn::Div(LoadTail(d, x + i, n - i), by), minus)), d, out + i, n - i);
+  if (i < n)
+    StoreTail(Exp(d, hn::Sub(hn::Div(LoadTail(d, x + i, n - i), by), minus)), d, out + i, n - i);
 }
 
 }  // namespace hone::tensor::HWY_NAMESPACE

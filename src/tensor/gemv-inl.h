@@ -23,10 +23,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Where vector v's columns begin: a group's stream and a column in it.
 #undef HONE_GEMV_BEGIN
-#define HONE_GEMV_BEGIN(v)                                                              \
-  [[maybe_unused]] const size_t column##v = (column + v * lanes) % kGroup;              \
-  [[maybe_unused]] const std::byte* stream##v =                                         \
-      N > v ? w.block((column + v * lanes) / kGroup, 0) : nullptr;                      \
+#define HONE_GEMV_BEGIN(v)                                                 \
+  [[maybe_unused]] const size_t column##v = (column + v * lanes) % kGroup; \
+  [[maybe_unused]] const std::byte* stream##v =                            \
+      N > v ? w.block((column + v * lanes) / kGroup, 0) : nullptr;         \
   [[maybe_unused]] FloatVec sum##v = hn::Zero(d);
 #undef HONE_GEMV_CLEAR
 #define HONE_GEMV_CLEAR(v) [[maybe_unused]] FloatVec acc##v = hn::Zero(d);
@@ -59,11 +59,11 @@ HWY_INLINE void prefetch_streams(const std::byte* first, const PanelView& w, siz
 }
 
 #undef HONE_GEMV_SCALE
-#define HONE_GEMV_SCALE(v)                                                              \
-  [[maybe_unused]] FloatVec d##v = hn::Zero(d), m##v = d##v;                            \
-  if constexpr (N > v) {                                                                \
-    d##v = Codec::scale(stream##v, column##v, half);                                    \
-    m##v = Codec::minimum(stream##v, column##v, half, d##v);                            \
+#define HONE_GEMV_SCALE(v)                                   \
+  [[maybe_unused]] FloatVec d##v = hn::Zero(d), m##v = d##v; \
+  if constexpr (N > v) {                                     \
+    d##v = Codec::scale(stream##v, column##v, half);         \
+    m##v = Codec::minimum(stream##v, column##v, half, d##v); \
   }
 #undef HONE_GEMV_BYTES
 #define HONE_GEMV_BYTES(v)                                                              \
@@ -98,24 +98,24 @@ HWY_NOINLINE void gemv_bytes(const PanelView& w, size_t column, const float* HWY
 }
 
 #undef HONE_GEMV_NIBBLE_SCALE
-#define HONE_GEMV_NIBBLE_SCALE(v) \
-  [[maybe_unused]] FloatVec s##v = d##v;  \
+#define HONE_GEMV_NIBBLE_SCALE(v)        \
+  [[maybe_unused]] FloatVec s##v = d##v; \
   if constexpr (N > v) s##v = nibble_scale<j>(d##v);
 #undef HONE_GEMV_NIBBLE
-#define HONE_GEMV_NIBBLE(v)                                                                 \
-  if constexpr (N > v) {                                                                    \
-    const WordVec word = load_words(stream##v + Codec::kQuants + i * 128 + 4 * column##v);  \
-    acc##v = hn::MulAdd(hn::MulAdd(nibble<j>(word), s##v, m##v), xk, acc##v);               \
+#define HONE_GEMV_NIBBLE(v)                                                                \
+  if constexpr (N > v) {                                                                   \
+    const WordVec word = load_words(stream##v + Codec::kQuants + i * 128 + 4 * column##v); \
+    acc##v = hn::MulAdd(hn::MulAdd(nibble<j>(word), s##v, m##v), xk, acc##v);              \
   }
 #undef HONE_GEMV_FOUR_NIBBLES
-#define HONE_GEMV_FOUR_NIBBLES(J)                         \
-  {                                                       \
-    constexpr int j = J;                                  \
-    HONE_GEMV_VECTORS(HONE_GEMV_NIBBLE_SCALE)             \
-    for (size_t i = 0; i < 4; ++i) {                      \
-      const FloatVec xk = hn::Set(d, x[4 * J + i]);       \
-      HONE_GEMV_VECTORS(HONE_GEMV_NIBBLE)                 \
-    }                                                     \
+#define HONE_GEMV_FOUR_NIBBLES(J)                   \
+  {                                                 \
+    constexpr int j = J;                            \
+    HONE_GEMV_VECTORS(HONE_GEMV_NIBBLE_SCALE)       \
+    for (size_t i = 0; i < 4; ++i) {                \
+      const FloatVec xk = hn::Set(d, x[4 * J + i]); \
+      HONE_GEMV_VECTORS(HONE_GEMV_NIBBLE)           \
+    }                                               \
   }
 
 template <class Codec, size_t N>
@@ -147,17 +147,17 @@ HWY_NOINLINE void gemv_nibbles(const PanelView& w, size_t column, const float* H
 }
 
 #undef HONE_GEMV_HALF
-#define HONE_GEMV_HALF(v)                                                             \
-  if constexpr (N > v) {                                                              \
-    const FloatVec value = load_half(stream##v + 2 * (k * kGroup + column##v));       \
-    acc##v = hn::MulAdd(value, xk, acc##v);                                           \
+#define HONE_GEMV_HALF(v)                                                       \
+  if constexpr (N > v) {                                                        \
+    const FloatVec value = load_half(stream##v + 2 * (k * kGroup + column##v)); \
+    acc##v = hn::MulAdd(value, xk, acc##v);                                     \
   }
 #undef HONE_GEMV_BRAIN
-#define HONE_GEMV_BRAIN(v)                                                            \
-  if constexpr (N > v) {                                                              \
-    const WordVec pair = load_words(stream##v + 4 * (k / 2 * kGroup + column##v));    \
-    acc##v = hn::MulAdd(brain_low(pair), xk, acc##v);                                 \
-    if (two) acc##v = hn::MulAdd(brain_high(pair), xk1, acc##v);                      \
+#define HONE_GEMV_BRAIN(v)                                                         \
+  if constexpr (N > v) {                                                           \
+    const WordVec pair = load_words(stream##v + 4 * (k / 2 * kGroup + column##v)); \
+    acc##v = hn::MulAdd(brain_low(pair), xk, acc##v);                              \
+    if (two) acc##v = hn::MulAdd(brain_high(pair), xk1, acc##v);                   \
   }
 
 template <bool kBrain, size_t N>

@@ -42,9 +42,8 @@ void tile_logits(const PanelView& w, View<const float> hidden, size_t tile, floa
 std::vector<uint32_t> sort_by_row(std::span<const HeadTarget> targets) {
   std::vector<uint32_t> order(targets.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return targets[a].row < targets[b].row;
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return targets[a].row < targets[b].row; });
   return order;
 }
 
@@ -92,8 +91,8 @@ void head_log_probs(Compute& compute, View<const float> hidden, const PanelMatri
       float* logits = unpacked + kUnpackedFloats;
       tile_logits(w, hidden.slice_rows(first, count), tile, unpacked, logits, kVocabularyTile);
       for (size_t r = 0; r < count; ++r) {
-        sums[tile * count + r] = tile_sum(logits + r * kVocabularyTile, tile_columns(w.n, tile),
-                                          tile * kVocabularyTile);
+        sums[tile * count + r] =
+            tile_sum(logits + r * kVocabularyTile, tile_columns(w.n, tile), tile * kVocabularyTile);
       }
       targets_of_tile(targets, order, first, first + count, tile, [&](uint32_t i) {
         log_probs[i] = logits[(targets[i].row - first) * kVocabularyTile +
@@ -113,8 +112,8 @@ void log_softmax_rows(Compute& compute, View<const float> logits, HeadRowResult*
       compute.shared_scratch(tiles * logits.rows * sizeof(TileSum)));  // [row][tile]
   compute.pool().run(logits.rows * tiles, [&](size_t task, size_t) {
     const size_t begin = task % tiles * kVocabularyTile;
-    sums[task] = tile_sum(logits.row(task / tiles) + begin,
-                          tile_columns(logits.cols, task % tiles), begin);
+    sums[task] =
+        tile_sum(logits.row(task / tiles) + begin, tile_columns(logits.cols, task % tiles), begin);
   });
   for (size_t r = 0; r < logits.rows; ++r) rows[r] = join_tiles(sums + r * tiles, tiles, 1);
 }
@@ -131,8 +130,8 @@ void head_log_probs_reference(View<const float> hidden, const PanelMatrix& weigh
     std::vector<TileSum> sums;
     for (size_t t = 0; t < tile_count(vocabulary); ++t) {
       const size_t begin = t * kVocabularyTile;
-      sums.push_back(tile_sum_reference(logits.view().row(r) + begin,
-                                        tile_columns(vocabulary, t), begin));
+      sums.push_back(
+          tile_sum_reference(logits.view().row(r) + begin, tile_columns(vocabulary, t), begin));
     }
     rows[r] = join_tiles(sums.data(), sums.size(), 1);
   }
@@ -159,8 +158,7 @@ FixedStatistics head_backward(Compute& compute, View<const float> hidden,
 
   const size_t rows = hidden.rows;
   const size_t tile_bytes = rows * kVocabularyTile * sizeof(float);
-  const size_t tiles_at_once =
-      std::clamp<size_t>(kDlogitBytes / tile_bytes, 1, tile_count(w.n));
+  const size_t tiles_at_once = std::clamp<size_t>(kDlogitBytes / tile_bytes, 1, tile_count(w.n));
   const size_t ld = tiles_at_once * kVocabularyTile;
   const size_t k_panels = divide_up(w.k, kPanel);
   Tensor dlogits(rows, ld);

@@ -128,9 +128,9 @@ void join_tile(TileSum& into, const TileSum& next) {
 
 HeadRowResult finish_tiles(const TileSum& sum) {
   const double log = log_f64(static_cast<double>(sum.sum));
-  return {static_cast<float>(static_cast<double>(sum.max) + log), sum.argmax, sum.max,
-          static_cast<float>(log - static_cast<double>(sum.weighted) /
-                                       static_cast<double>(sum.sum))};
+  return {
+      static_cast<float>(static_cast<double>(sum.max) + log), sum.argmax, sum.max,
+      static_cast<float>(log - static_cast<double>(sum.weighted) / static_cast<double>(sum.sum))};
 }
 
 }  // namespace hone::tensor

@@ -93,8 +93,8 @@ float exp_f32(float x) {
   const auto power = [](int32_t e) {
     return std::bit_cast<float>((static_cast<uint32_t>(e) + 127u) << 23);
   };
-  return p * power(half) * power(static_cast<int32_t>(static_cast<uint32_t>(k) -
-                                                      static_cast<uint32_t>(half)));
+  return p * power(half) *
+         power(static_cast<int32_t>(static_cast<uint32_t>(k) - static_cast<uint32_t>(half)));
 }
 
 float sigmoid_f32(float x) { return 1.0f / (1.0f + exp_f32(-x)); }
@@ -109,9 +109,9 @@ double exp_f64(double x) {
   double r = std::fma(n, -kLn2Hi, x);
   r = std::fma(n, -kLn2Lo, r);
   double p = 1.0 / 6227020800.0;  // Taylor to r^13: |r| <= ln 2 / 2
-  for (const double c : {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0,
-                         1.0 / 40320.0, 1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0,
-                         1.0 / 6.0, 0.5, 1.0, 1.0}) {
+  for (const double c :
+       {1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0, 1.0 / 362880.0, 1.0 / 40320.0,
+        1.0 / 5040.0, 1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0, 1.0}) {
     p = std::fma(p, r, c);
   }
   return scale_by_power(p, static_cast<int>(n));
@@ -158,8 +158,8 @@ SinCos sin_cos_f64(double angle) {
   }
   const double sine = std::fma(s * z, r, r);
   double c = 1.0 / 20922789888000.0;  // r^16 / 16!
-  for (const double t : {-1.0 / 87178291200.0, 1.0 / 479001600.0, -1.0 / 3628800.0,
-                         1.0 / 40320.0, -1.0 / 720.0, 1.0 / 24.0, -0.5}) {
+  for (const double t : {-1.0 / 87178291200.0, 1.0 / 479001600.0, -1.0 / 3628800.0, 1.0 / 40320.0,
+                         -1.0 / 720.0, 1.0 / 24.0, -0.5}) {
     c = std::fma(c, z, t);
   }
   const double cosine = std::fma(c, z, 1.0);

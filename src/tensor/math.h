@@ -15,7 +15,7 @@ double softplus_f64(double x);
 
 // f64 forms, error of a few units in the last place: for losses, schedules and tables.
 double exp_f64(double x);
-double log_f64(double x);  // -infinity at 0, NaN below
+double log_f64(double x);                      // -infinity at 0, NaN below
 double pow_f64(double base, double exponent);  // base > 0
 struct SinCos {
   double sin, cos;

@@ -39,9 +39,21 @@ HWY_EXPORT(ExpAndSigmoid);
 namespace {
 
 std::vector<float> exp_arguments() {
-  std::vector<float> x = {0.0f, -0.0f, 88.72f, 88.73f, 1e30f, -1e30f, -87.3f, -88.0f, -100.0f,
-                          -103.9f, -103.98f, -104.0f, std::numeric_limits<float>::infinity(),
-                          -std::numeric_limits<float>::infinity(), 1e-30f};
+  std::vector<float> x = {0.0f,
+                          -0.0f,
+                          88.72f,
+                          88.73f,
+                          1e30f,
+                          -1e30f,
+                          -87.3f,
+                          -88.0f,
+                          -100.0f,
+                          -103.9f,
+                          -103.98f,
+                          -104.0f,
+                          std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity(),
+                          1e-30f};
   for (float v : test_numbers(200000, 1)) {
     x.push_back(v * 105.0f);
     x.push_back(v);
@@ -67,9 +79,9 @@ TEST(Math, ExpF32IsWithinOneAndAHalfUnitsAndKeepsItsEnds) {
     } else {
       const float nearest = static_cast<float>(expected);
       const float unit = std::nextafter(nearest, 3e38f) - nearest;
-      worst = std::max(worst, static_cast<double>(std::fabs(
-                                  (static_cast<long double>(got) - expected) /
-                                  static_cast<long double>(unit))));
+      worst =
+          std::max(worst, static_cast<double>(std::fabs((static_cast<long double>(got) - expected) /
+                                                        static_cast<long double>(unit))));
     }
   }
   EXPECT_LT(worst, 1.5);
@@ -105,12 +117,15 @@ TEST(Math, DoubleFormsAreAccurate) {
       log_worst = std::max(log_worst, units_in_last_place(log_f64(v), std::log(wide(v))));
     }
     const double base = 1.0 + std::fabs(x) * 1e6;
-    pow_worst = std::max(pow_worst, units_in_last_place(pow_f64(base, x), std::pow(wide(base), wide(x))));
+    pow_worst =
+        std::max(pow_worst, units_in_last_place(pow_f64(base, x), std::pow(wide(base), wide(x))));
     const SinCos got = sin_cos_f64(x * 1e6);
-    sin_worst = std::max(sin_worst, static_cast<double>(std::fabs(wide(got.sin) - std::sin(wide(x * 1e6)))));
-    sin_worst = std::max(sin_worst, static_cast<double>(std::fabs(wide(got.cos) - std::cos(wide(x * 1e6)))));
-    plus_worst = std::max(plus_worst, units_in_last_place(softplus_f64(x * 40),
-                                                          std::log1p(std::exp(wide(x * 40)))));
+    sin_worst = std::max(sin_worst,
+                         static_cast<double>(std::fabs(wide(got.sin) - std::sin(wide(x * 1e6)))));
+    sin_worst = std::max(sin_worst,
+                         static_cast<double>(std::fabs(wide(got.cos) - std::cos(wide(x * 1e6)))));
+    plus_worst = std::max(
+        plus_worst, units_in_last_place(softplus_f64(x * 40), std::log1p(std::exp(wide(x * 40)))));
   }
   EXPECT_LT(exp_worst, 2.0);
   EXPECT_LT(log_worst, 2.0);

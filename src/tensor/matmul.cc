@@ -12,7 +12,7 @@ namespace hone::tensor {
 
 namespace {
 
-constexpr size_t kManyRows = 32;       // from here weights are unpacked once for all rows, into L2
+constexpr size_t kManyRows = 32;  // from here weights are unpacked once for all rows, into L2
 constexpr size_t kTaskRows = 512;
 constexpr size_t kTaskPanels = 6;      // divides 36, 60, 192 and 3072 panels evenly over 2 threads
 constexpr size_t kUnpackedK = 768;     // 6 panels x 768 x 64 bytes = 295 KB of L2
@@ -22,7 +22,7 @@ constexpr size_t kTasksPerThread = 4;  // enough for stealing
 struct Cut {
   const MatmulPart* part = nullptr;
   PanelView w;
-  size_t panels = 0, rows = 0;          // of a task
+  size_t panels = 0, rows = 0;  // of a task
   size_t panel_tasks = 0, row_tasks = 0;
   size_t first_task = 0;
   size_t tasks() const { return panel_tasks * row_tasks; }

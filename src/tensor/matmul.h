@@ -25,12 +25,12 @@ namespace hone::tensor {
 // One product. Several in a call share one fork-join (q, k and v; gate and up); outputs of
 // different parts must not overlap.
 struct MatmulPart {
-  View<const float> x;                  // [M, K]
-  const PanelMatrix* weights = nullptr; // [N, K]
-  View<float> y;                        // [M, N]
-  const float* bias = nullptr;          // [N] or null; y = sum + bias
-  bool accumulate = false;              // y = fma(scale, sum, y); then bias must be null
-  float scale = 1.0f;                   // used only with accumulate
+  View<const float> x;                   // [M, K]
+  const PanelMatrix* weights = nullptr;  // [N, K]
+  View<float> y;                         // [M, N]
+  const float* bias = nullptr;           // [N] or null; y = sum + bias
+  bool accumulate = false;               // y = fma(scale, sum, y); then bias must be null
+  float scale = 1.0f;                    // used only with accumulate
 };
 
 void matmul(Compute& compute, std::span<const MatmulPart> parts);
@@ -39,12 +39,12 @@ void matmul_reference(std::span<const MatmulPart> parts);
 // dx = [dx +] sum over terms of dy_t W_t, terms added in order, each sum complete before it is
 // added (dx = fma(scale, sum, dx); the first term stores scale * sum when accumulate is false).
 struct MatmulInputTerm {
-  View<const float> dy;                 // [M, N]
-  const PanelMatrix* weights = nullptr; // [N, K]
+  View<const float> dy;                  // [M, N]
+  const PanelMatrix* weights = nullptr;  // [N, K]
   float scale = 1.0f;
 };
-void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> terms,
-                           View<float> dx, bool accumulate);
+void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> terms, View<float> dx,
+                           bool accumulate);
 void matmul_backward_input_reference(std::span<const MatmulInputTerm> terms, View<float> dx,
                                      bool accumulate);
 

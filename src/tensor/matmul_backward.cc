@@ -20,8 +20,8 @@ constexpr size_t kPackedBytes = size_t{16} << 20;  // of tokens packed at a time
 
 }  // namespace
 
-void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> terms,
-                           View<float> dx, bool accumulate) {
+void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> terms, View<float> dx,
+                           bool accumulate) {
   for (const MatmulInputTerm& term : terms) {
     HONE_CHECK(term.weights != nullptr && term.weights->cols() == dx.cols);
     HONE_CHECK(term.dy.rows == dx.rows && term.dy.cols == term.weights->rows());

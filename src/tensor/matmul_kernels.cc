@@ -115,9 +115,15 @@ void store_sums(const float* sums, float* y, size_t count, const float* bias, bo
 }
 
 const MatmulKernels* kernels_here() {
-  static const MatmulKernels kernels = {
-      hwy::TargetName(HWY_TARGET), tile_rows(), gemv_groups(), unpack, unpack_transposed,
-      multiply, gemv, store_sums, accumulate_weight};
+  static const MatmulKernels kernels = {hwy::TargetName(HWY_TARGET),
+                                        tile_rows(),
+                                        gemv_groups(),
+                                        unpack,
+                                        unpack_transposed,
+                                        multiply,
+                                        gemv,
+                                        store_sums,
+                                        accumulate_weight};
   return &kernels;
 }
 

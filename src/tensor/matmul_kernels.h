@@ -15,24 +15,24 @@ namespace hone::tensor {
 inline constexpr size_t kMaxTileRows = 14;
 
 struct WeightBlock {
-  const float* x = nullptr;        // [tokens][rows], rows consecutive k
-  size_t rows = 0;                 // at most tile_rows
-  const float* dy = nullptr;       // [panels][tokens][16]
+  const float* x = nullptr;   // [tokens][rows], rows consecutive k
+  size_t rows = 0;            // at most tile_rows
+  const float* dy = nullptr;  // [panels][tokens][16]
   size_t panels = 0;
   size_t tokens = 0;
-  int64_t* gradient = nullptr;     // of panel 0, first k
-  size_t gradient_stride = 0;      // from panel to panel
+  int64_t* gradient = nullptr;  // of panel 0, first k
+  size_t gradient_stride = 0;   // from panel to panel
   int exponent = 0;
 };
 struct WeightStatistics {
-  float largest = 0.0f;            // |group sum|; infinity when there was a NaN
+  float largest = 0.0f;  // |group sum|; infinity when there was a NaN
   uint64_t flushed_to_zero = 0;
 };
 
 struct MatmulKernels {
   const char* name = "";
-  size_t tile_rows = 0;            // rows of the full tile
-  size_t gemv_groups = 0;          // groups of 32 columns that one gemv pass likes best
+  size_t tile_rows = 0;    // rows of the full tile
+  size_t gemv_groups = 0;  // groups of 32 columns that one gemv pass likes best
 
   // out[p][kc][16] = panels [panel, panel + panels), k in [k, k + kc); k a multiple of 32.
   void (*unpack)(const PanelView& w, size_t panel, size_t panels, size_t k, size_t kc, float* out);

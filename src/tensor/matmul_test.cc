@@ -22,7 +22,8 @@ void for_each_target(const Body& body) {
   size_t ran = 0;
   for (int64_t rest = all; rest != 0; rest &= rest - 1) {
     hwy::SetSupportedTargetsForTest(rest & -rest);
-    if (matmul_kernels() == nullptr || std::string(instruction_set()) != hwy::TargetName(rest & -rest)) {
+    if (matmul_kernels() == nullptr ||
+        std::string(instruction_set()) != hwy::TargetName(rest & -rest)) {
       continue;
     }
     SCOPED_TRACE(instruction_set());
@@ -83,10 +84,10 @@ std::vector<std::byte> random_source(DataType type, size_t n, size_t k) {
   return bytes;
 }
 
-constexpr DataType kAllTypes[] = {
-    DataType::kF32,  DataType::kF16,  DataType::kBF16,   DataType::kQ8_0, DataType::kQ4_0,
-    DataType::kQ4_1, DataType::kQ5_0, DataType::kQ5_1,   DataType::kIQ4_NL,
-    DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K};
+constexpr DataType kAllTypes[] = {DataType::kF32,  DataType::kF16,  DataType::kBF16,
+                                  DataType::kQ8_0, DataType::kQ4_0, DataType::kQ4_1,
+                                  DataType::kQ5_0, DataType::kQ5_1, DataType::kIQ4_NL,
+                                  DataType::kQ4_K, DataType::kQ5_K, DataType::kQ6_K};
 
 std::string difference(const Tensor& got, const Tensor& expected) {
   for (size_t r = 0; r < got.rows(); ++r) {
@@ -284,8 +285,8 @@ TEST(matmul_backward_weight, equals_the_reference_for_odd_sizes_and_short_groups
         for (size_t threads : {1, 2}) {
           Compute compute(threads);
           std::vector<int64_t> got(padded(s.n, s.k), 5);
-          const FixedStatistics statistics = matmul_backward_weight(
-              compute, dy.view(), x.view(), groups, {got.data(), exponent});
+          const FixedStatistics statistics =
+              matmul_backward_weight(compute, dy.view(), x.view(), groups, {got.data(), exponent});
           EXPECT_EQ(got, expected) << s.n << " x " << s.k;
           EXPECT_EQ(statistics.flushed_to_zero, reference.flushed_to_zero);
           EXPECT_FALSE(statistics.overflow);
@@ -299,8 +300,8 @@ TEST(matmul_backward_weight, counts_what_rounds_to_zero_and_says_when_it_overflo
   Compute compute(2);
   Tensor dy(2, 3), x(2, 2);
   const TokenGroup groups[] = {{0, 1}, {1, 2}};
-  dy.data()[0] = 0.5f;   // times 2^-1: half a step rounds to the even 0
-  dy.data()[1] = 1.5f;   // 0.75 steps: 1
+  dy.data()[0] = 0.5f;  // times 2^-1: half a step rounds to the even 0
+  dy.data()[1] = 1.5f;  // 0.75 steps: 1
   x.data()[0] = 1.0f;
   for_each_target([&] {
     std::vector<int64_t> values(padded(3, 2));
@@ -317,8 +318,8 @@ TEST(matmul_backward_weight, counts_what_rounds_to_zero_and_says_when_it_overflo
   dy.data()[2] = NAN;
   for_each_target([&] {
     std::vector<int64_t> values(padded(3, 2));
-    EXPECT_TRUE(matmul_backward_weight(compute, dy.view(), x.view(), groups, {values.data(), 0})
-                    .overflow);
+    EXPECT_TRUE(
+        matmul_backward_weight(compute, dy.view(), x.view(), groups, {values.data(), 0}).overflow);
   });
 }
 

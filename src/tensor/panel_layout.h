@@ -21,13 +21,20 @@
 namespace hone::tensor {
 
 enum class Layout : uint8_t {
-  kFloat, kHalf, kBrain, kByte, kNibble, kNibbleMin, kByteAffine, kNibbleAffine
+  kFloat,
+  kHalf,
+  kBrain,
+  kByte,
+  kNibble,
+  kNibbleMin,
+  kByteAffine,
+  kNibbleAffine
 };
 
-inline constexpr size_t kPanel = 16;         // columns of an f32 panel
-inline constexpr size_t kGroup = 32;         // columns of a group
-inline constexpr size_t kBlock = 32;         // k of a block
-inline constexpr size_t kChain = 256;        // k of one FMA chain (the contract)
+inline constexpr size_t kPanel = 16;   // columns of an f32 panel
+inline constexpr size_t kGroup = 32;   // columns of a group
+inline constexpr size_t kBlock = 32;   // k of a block
+inline constexpr size_t kChain = 256;  // k of one FMA chain (the contract)
 
 Layout layout_of(DataType type);
 // Bytes of one block of 32 k and 32 columns; not for kFloat.

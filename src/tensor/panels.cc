@@ -164,7 +164,9 @@ void put_row(DataType type, const std::byte* source, size_t n, size_t k, std::by
 float byte_value(const std::byte* quants, size_t column, size_t k) {
   return static_cast<float>(load<int8_t>(quants + k * kGroup + column));
 }
-float half_at(const std::byte* p, size_t column) { return f16_to_f32(load<uint16_t>(p + 2 * column)); }
+float half_at(const std::byte* p, size_t column) {
+  return f16_to_f32(load<uint16_t>(p + 2 * column));
+}
 float float_at(const std::byte* p, size_t column) { return load<float>(p + 4 * column); }
 
 float block_value(Layout layout, const std::byte* block, size_t column, size_t k) {

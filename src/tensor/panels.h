@@ -29,7 +29,8 @@ namespace hone::tensor {
 // the interleaved rope (serving_and_evaluation.md 2.1); packing puts them back in
 // Hugging Face's order (halves), which is the only one that the engine knows.
 struct RowOrder {
-  size_t interleaved_heads = 0;  // 0: rows are in order; else: number of heads whose rows are interleaved
+  size_t interleaved_heads =
+      0;  // 0: rows are in order; else: number of heads whose rows are interleaved
 };
 
 class PanelMatrix {
@@ -43,11 +44,11 @@ class PanelMatrix {
 
   size_t rows() const { return n_; }
   size_t cols() const { return k_; }
-  DataType type() const { return type_; }    // of the source
+  DataType type() const { return type_; }  // of the source
   size_t bytes() const { return buffer_.bytes(); }
   bool is_f32() const { return type_ == DataType::kF32; }
-  float* f32() const;        // f32 only
-  size_t f32_size() const;   // padded rows times K
+  float* f32() const;       // f32 only
+  size_t f32_size() const;  // padded rows times K
 
   // Writes row n as K f32 values: embedding look-up, export. Any thread.
   void read_row(size_t n, float* out) const;

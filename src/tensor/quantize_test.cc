@@ -109,8 +109,8 @@ TEST(Quantize, EveryF16MeansSignTimesMantissaTimesPowerOfTwo) {
   for (uint32_t bits = 0; bits < 0x7c00; ++bits) {
     const int exponent = static_cast<int>(bits >> 10);
     const int mantissa = static_cast<int>(bits & 1023);
-    const double want = exponent == 0 ? std::ldexp(mantissa, -24)
-                                      : std::ldexp(1024 + mantissa, exponent - 25);
+    const double want =
+        exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
     ASSERT_EQ(static_cast<double>(f16_to_f32(static_cast<uint16_t>(bits))), want);
     ASSERT_EQ(static_cast<double>(f16_to_f32(static_cast<uint16_t>(bits | 0x8000))), -want);
   }

@@ -46,8 +46,8 @@ void NormRowBackward(const float* x, const float* weight, float inverse, const f
     const auto h = hn::Mul(LoadCount(d, x + i, count), scale);
     const auto g = hn::Mul(LoadCount(d, dy + i, count), LoadCount(d, weight + i, count));
     const auto inner = hn::NegMulAdd(h, mean, g);
-    const auto out = accumulate ? hn::MulAdd(scale, inner, LoadCount(d, dx + i, count))
-                                : hn::Mul(scale, inner);
+    const auto out =
+        accumulate ? hn::MulAdd(scale, inner, LoadCount(d, dx + i, count)) : hn::Mul(scale, inner);
     StoreCount(out, d, dx + i, count);
   });
 }

@@ -31,9 +31,8 @@ void rms_norm_reference(View<const float> x, const float* weight, float eps, Vie
 void rms_norm_backward(Compute& compute, View<const float> x, const float* weight,
                        const float* inverse_rms, View<const float> dy, View<float> dx,
                        bool accumulate);
-void rms_norm_backward_reference(View<const float> x, const float* weight,
-                                 const float* inverse_rms, View<const float> dy, View<float> dx,
-                                 bool accumulate);
+void rms_norm_backward_reference(View<const float> x, const float* weight, const float* inverse_rms,
+                                 View<const float> dy, View<float> dx, bool accumulate);
 
 // grad.values: one integer a column.
 FixedStatistics rms_norm_backward_weight(Compute& compute, View<const float> x,

@@ -49,9 +49,8 @@ void rms_norm_heads_backward_reference(View<const float> x, size_t heads, size_t
   }
 }
 
-void rms_norm_backward_reference(View<const float> x, const float* weight,
-                                 const float* inverse_rms, View<const float> dy, View<float> dx,
-                                 bool accumulate) {
+void rms_norm_backward_reference(View<const float> x, const float* weight, const float* inverse_rms,
+                                 View<const float> dy, View<float> dx, bool accumulate) {
   rms_norm_heads_backward_reference(x, 1, x.cols, weight, inverse_rms, dy, dx, accumulate);
 }
 

@@ -13,7 +13,8 @@ namespace {
 struct Case {
   size_t rows, heads, head_dim;
 };
-constexpr Case kCases[] = {{1, 1, 576}, {3, 1, 1}, {33, 1, 7}, {70, 1, 100}, {5, 3, 64}, {40, 2, 24}};
+constexpr Case kCases[] = {{1, 1, 576},  {3, 1, 1},  {33, 1, 7},
+                           {70, 1, 100}, {5, 3, 64}, {40, 2, 24}};
 
 TEST(RmsNorm, EqualsReferenceToTheBitForOddSizesAndAnyThreads) {
   for_each_instruction_set([] {
@@ -37,8 +38,7 @@ TEST(RmsNorm, EqualsReferenceToTheBitForOddSizesAndAnyThreads) {
         for (const bool accumulate : {false, true}) {
           std::vector<float> dx = test_numbers(x.size(), 4), expected_dx = dx;
           rms_norm_heads_backward(compute, in, c.heads, c.head_dim, weight.data(), inverse.data(),
-                                  {dy.data(), c.rows, cols}, {dx.data(), c.rows, cols},
-                                  accumulate);
+                                  {dy.data(), c.rows, cols}, {dx.data(), c.rows, cols}, accumulate);
           rms_norm_heads_backward_reference(in, c.heads, c.head_dim, weight.data(), inverse.data(),
                                             {dy.data(), c.rows, cols},
                                             {expected_dx.data(), c.rows, cols}, accumulate);
@@ -46,9 +46,9 @@ TEST(RmsNorm, EqualsReferenceToTheBitForOddSizesAndAnyThreads) {
         }
         const std::vector<TokenGroup> groups = {{0, c.rows / 2}, {c.rows / 2, c.rows}};
         std::vector<int64_t> grad(c.head_dim), expected_grad(c.head_dim);
-        const FixedStatistics s = rms_norm_heads_backward_weight(
-            compute, in, c.heads, c.head_dim, inverse.data(), {dy.data(), c.rows, cols}, groups,
-            {grad.data(), 30});
+        const FixedStatistics s =
+            rms_norm_heads_backward_weight(compute, in, c.heads, c.head_dim, inverse.data(),
+                                           {dy.data(), c.rows, cols}, groups, {grad.data(), 30});
         const FixedStatistics t = rms_norm_heads_backward_weight_reference(
             in, c.heads, c.head_dim, inverse.data(), {dy.data(), c.rows, cols}, groups,
             {expected_grad.data(), 30});

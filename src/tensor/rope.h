@@ -29,7 +29,7 @@ struct RopeScaling {
   enum class Kind { kNone, kLinear, kLlama3 };
   Kind kind = Kind::kNone;
   float factor = 1.0f;
-  float low_frequency_factor = 1.0f;    // llama3 only, as the two below
+  float low_frequency_factor = 1.0f;  // llama3 only, as the two below
   float high_frequency_factor = 4.0f;
   float original_context_length = 8192.0f;
 };

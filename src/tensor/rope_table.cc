@@ -14,9 +14,8 @@ float scale_frequency(float inverse, const RopeScaling& s) {
   const float wavelength = kTwoPi / inverse;
   if (wavelength > s.original_context_length / s.low_frequency_factor) return inverse / s.factor;
   if (wavelength < s.original_context_length / s.high_frequency_factor) return inverse;
-  const float smooth =
-      (s.original_context_length / wavelength - s.low_frequency_factor) /
-      (s.high_frequency_factor - s.low_frequency_factor);
+  const float smooth = (s.original_context_length / wavelength - s.low_frequency_factor) /
+                       (s.high_frequency_factor - s.low_frequency_factor);
   const float slow = ((1.0f - smooth) * inverse) / s.factor;
   return slow + smooth * inverse;
 }

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <vector>
 
-
 namespace hone::tensor {
 
 // Uniform numbers in [-1, 1) from a counter, by a mixing step of our own (splitmix64).

@@ -7,10 +7,10 @@
 #define HONE_TENSOR_TILE_INL_H_
 #endif
 
+#include <hwy/highway.h>
+
 #include <cmath>
 #include <utility>
-
-#include <hwy/highway.h>
 
 #include "tensor/codec-inl.h"
 #include "tensor/matmul_kernels.h"
@@ -22,8 +22,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 #if HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
 
 #undef HONE_TILE_ROWS
-#define HONE_TILE_ROWS(X) \
-  X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
+#define HONE_TILE_ROWS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13)
 
 // GCC folds loads of b into the FMAs of small tiles, once a row: keep them in registers.
 #undef HONE_KEEP_IN_REGISTER
@@ -41,35 +40,35 @@ namespace hn = hwy::HWY_NAMESPACE;
 #endif
 
 #undef HONE_TILE_DECLARE
-#define HONE_TILE_DECLARE(r)                                                                      \
-  [[maybe_unused]] FloatVec c##r##_0 = hn::Zero(d), c##r##_1 = c##r##_0, c##r##_2 = c##r##_0,     \
+#define HONE_TILE_DECLARE(r)                                                                  \
+  [[maybe_unused]] FloatVec c##r##_0 = hn::Zero(d), c##r##_1 = c##r##_0, c##r##_2 = c##r##_0, \
                             c##r##_3 = c##r##_0;
 #undef HONE_TILE_FMA
-#define HONE_TILE_FMA(r)                                                   \
-  if constexpr (R > r) {                                                   \
+#define HONE_TILE_FMA(r)                                                                     \
+  if constexpr (R > r) {                                                                     \
     const float* left = kPacked || r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6 : r < 12 ? a9 : a12; \
-    left += kPacked ? k * R + r : r % 3 * lda + k;                         \
-    FloatVec x = hn::Set(d, *left);                                        \
-    if constexpr (kVectors > 1) HONE_KEEP_IN_REGISTER(x);                  \
-    c##r##_0 = hn::MulAdd(x, b0, c##r##_0);                                \
-    if constexpr (kVectors > 1) c##r##_1 = hn::MulAdd(x, b1, c##r##_1);    \
-    if constexpr (kVectors > 2) c##r##_2 = hn::MulAdd(x, b2, c##r##_2);    \
-    if constexpr (kVectors > 3) c##r##_3 = hn::MulAdd(x, b3, c##r##_3);    \
+    left += kPacked ? k * R + r : r % 3 * lda + k;                                           \
+    FloatVec x = hn::Set(d, *left);                                                          \
+    if constexpr (kVectors > 1) HONE_KEEP_IN_REGISTER(x);                                    \
+    c##r##_0 = hn::MulAdd(x, b0, c##r##_0);                                                  \
+    if constexpr (kVectors > 1) c##r##_1 = hn::MulAdd(x, b1, c##r##_1);                      \
+    if constexpr (kVectors > 2) c##r##_2 = hn::MulAdd(x, b2, c##r##_2);                      \
+    if constexpr (kVectors > 3) c##r##_3 = hn::MulAdd(x, b3, c##r##_3);                      \
   }
 #undef HONE_TILE_STORE_ONE
-#define HONE_TILE_STORE_ONE(r, v)                                          \
-  if constexpr (kVectors > v) {                                            \
-    float* to = c + r * ldc + column(v);                                   \
-    if (!first) c##r##_##v = hn::Add(hn::LoadU(d, to), c##r##_##v);        \
-    hn::StoreU(c##r##_##v, d, to);                                         \
+#define HONE_TILE_STORE_ONE(r, v)                                   \
+  if constexpr (kVectors > v) {                                     \
+    float* to = c + r * ldc + column(v);                            \
+    if (!first) c##r##_##v = hn::Add(hn::LoadU(d, to), c##r##_##v); \
+    hn::StoreU(c##r##_##v, d, to);                                  \
   }
 #undef HONE_TILE_STORE
-#define HONE_TILE_STORE(r)                                                 \
-  if constexpr (R > r) {                                                   \
-    HONE_TILE_STORE_ONE(r, 0)                                              \
-    HONE_TILE_STORE_ONE(r, 1)                                              \
-    HONE_TILE_STORE_ONE(r, 2)                                              \
-    HONE_TILE_STORE_ONE(r, 3)                                              \
+#define HONE_TILE_STORE(r)    \
+  if constexpr (R > r) {      \
+    HONE_TILE_STORE_ONE(r, 0) \
+    HONE_TILE_STORE_ONE(r, 1) \
+    HONE_TILE_STORE_ONE(r, 2) \
+    HONE_TILE_STORE_ONE(r, 3) \
   }
 
 // kPerPanel vectors make a panel. kPacked: the left operand is [k][R], else rows of stride lda.
@@ -81,9 +80,7 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
   constexpr size_t kVectors = P * kPerPanel;
   const Floats d;
   const size_t lanes = hn::Lanes(d);
-  const auto column = [lanes](size_t v) {
-    return v / kPerPanel * kPanel + v % kPerPanel * lanes;
-  };
+  const auto column = [lanes](size_t v) { return v / kPerPanel * kPanel + v % kPerPanel * lanes; };
   const auto offset = [lanes, panel_stride](size_t v) {
     return v / kPerPanel * panel_stride + v % kPerPanel * lanes;
   };
@@ -237,8 +234,8 @@ HWY_INLINE void add_statistics(const float* sums, size_t count, float half_step,
     const FloatVec size = hn::Abs(hn::LoadU(d, sums + i));
     numbers = hn::And(numbers, hn::Eq(size, size));
     largest = hn::Max(largest, size);
-    flushed += hn::CountTrue(
-        d, hn::And(hn::Le(size, hn::Set(d, half_step)), hn::Gt(size, hn::Zero(d))));
+    flushed +=
+        hn::CountTrue(d, hn::And(hn::Le(size, hn::Set(d, half_step)), hn::Gt(size, hn::Zero(d))));
   }
   statistics->flushed_to_zero += flushed;
   float most = hn::GetLane(hn::MaxOfLanes(d, largest));

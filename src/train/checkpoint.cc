@@ -64,8 +64,8 @@ void write_checkpoint(Env& env, const std::string& path, Optimizer& optimizer, s
 
 size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer) {
   const std::string text = env.read_file(path, kMaxCheckpointBytes);
-  const auto file = SafetensorsFile::parse(
-      path, {reinterpret_cast<const std::byte*>(text.data()), text.size()});
+  const auto file =
+      SafetensorsFile::parse(path, {reinterpret_cast<const std::byte*>(text.data()), text.size()});
   std::map<std::string, const SafetensorsTensor*> by_name;
   for (const SafetensorsTensor& t : file->tensors()) by_name[t.name] = &t;
   const auto find = [&](const std::string& name, size_t size) {
@@ -92,7 +92,8 @@ size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer) 
   for (size_t i = 0; i < parameters.size(); ++i) {
     parameters[i].exponent = static_cast<int>(numbers[3 + i]);
     for (size_t kind = 0; kind < 3; ++kind) {
-      std::memcpy(storage(optimizer, i, kind), find(parameters[i].name + kKinds[kind], parameters[i].size),
+      std::memcpy(storage(optimizer, i, kind),
+                  find(parameters[i].name + kKinds[kind], parameters[i].size),
                   parameters[i].size * sizeof(float));
     }
   }

@@ -102,11 +102,11 @@ void validate(const TrainConfig& c) {
   require(c.adam_epsilon > 0, "adam-epsilon", c.adam_epsilon, "above 0");
   require(std::isfinite(c.max_grad_norm) && c.max_grad_norm >= 0, "max-grad-norm", c.max_grad_norm,
           "0 (no clipping) or more");
-  require(std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps) <= 1u << 24,
-          "per-device-train-batch-size and --gradient-accumulation-steps",
-          static_cast<double>(
-              std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps)),
-          "at most 16777216 each");
+  require(
+      std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps) <= 1u << 24,
+      "per-device-train-batch-size and --gradient-accumulation-steps",
+      static_cast<double>(std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps)),
+      "at most 16777216 each");
   require(c.lora_dropout == 0, "lora-dropout", c.lora_dropout,
           "0 today: masks that replay to the bit are not built yet");
   require(c.max_tokens_per_pass > 0, "max-tokens-per-pass", 0, "1 or more");
@@ -134,10 +134,9 @@ void validate(const DpoConfig& c) {
 double schedule_multiplier(const TrainConfig& config, size_t step, size_t total) {
   // transformers counts steps from 0: the rate of the first step is that of "current step 0".
   const double current = static_cast<double>(step - 1);
-  const double warmup =
-      config.warmup_steps > 0
-          ? static_cast<double>(config.warmup_steps)
-          : std::ceil(static_cast<double>(total) * config.warmup_ratio);
+  const double warmup = config.warmup_steps > 0
+                            ? static_cast<double>(config.warmup_steps)
+                            : std::ceil(static_cast<double>(total) * config.warmup_ratio);
   if (current < warmup) return current / std::max(1.0, warmup);
   const double remaining = std::max(1.0, static_cast<double>(total) - warmup);
   switch (config.lr_scheduler_type) {

@@ -18,25 +18,25 @@ struct TrainConfig {
   double learning_rate = 2e-5;
   Scheduler lr_scheduler_type = Scheduler::kLinear;
   double warmup_ratio = 0;
-  size_t warmup_steps = 0;   // wins over the ratio when not 0
+  size_t warmup_steps = 0;  // wins over the ratio when not 0
   double num_train_epochs = 3;
-  size_t max_steps = 0;      // 0 = by epochs
+  size_t max_steps = 0;  // 0 = by epochs
   size_t per_device_train_batch_size = 8;
   size_t gradient_accumulation_steps = 1;
-  size_t max_length = 1024;        // tokens of a row; longer rows are cut at the end; 0 = no cut
-  size_t max_prompt_length = 0;    // keep the last tokens of a prompt; 0 = no cut
+  size_t max_length = 1024;      // tokens of a row; longer rows are cut at the end; 0 = no cut
+  size_t max_prompt_length = 0;  // keep the last tokens of a prompt; 0 = no cut
   double weight_decay = 0;
   double adam_beta1 = 0.9;
   double adam_beta2 = 0.999;
   double adam_epsilon = 1e-8;
-  double max_grad_norm = 1;        // 0 = no clipping
+  double max_grad_norm = 1;  // 0 = no clipping
   size_t logging_steps = 10;
-  size_t eval_steps = 0;           // 0 = only at the end
-  size_t save_steps = 500;         // 0 = only at the end
+  size_t eval_steps = 0;    // 0 = only at the end
+  size_t save_steps = 500;  // 0 = only at the end
   size_t save_total_limit = 2;
   uint64_t seed = 42;
-  size_t lora_r = 0;               // 0 = full fine-tuning
-  double lora_alpha = 0;           // 0 = 2 r
+  size_t lora_r = 0;      // 0 = full fine-tuning
+  double lora_alpha = 0;  // 0 = 2 r
   double lora_dropout = 0;
   std::vector<std::string> lora_target_modules;  // empty = all linear layers
   SamplingStrategy train_sampling_strategy = SamplingStrategy::kRandom;

@@ -17,8 +17,12 @@ class Settings {
     }
   }
 
-  void read(const char* key, double* value) { with(key, [&](const Json& j) { *value = j.as_double(); }); }
-  void read(const char* key, bool* value) { with(key, [&](const Json& j) { *value = j.as_bool(); }); }
+  void read(const char* key, double* value) {
+    with(key, [&](const Json& j) { *value = j.as_double(); });
+  }
+  void read(const char* key, bool* value) {
+    with(key, [&](const Json& j) { *value = j.as_bool(); });
+  }
   void read(const char* key, size_t* value) {
     with(key, [&](const Json& j) {
       const int64_t number = j.as_int();

@@ -20,8 +20,8 @@ constexpr uint64_t kMaxReferenceBytes = uint64_t{1} << 30;
 
 // What the loop watches of one pair.
 struct PairState {
-  double loss = 0;        // weighted mix, without sft
-  double sft = 0;         // sum of -log p over the chosen tokens
+  double loss = 0;  // weighted mix, without sft
+  double sft = 0;   // sum of -log p over the chosen tokens
   double reward_chosen = 0, reward_rejected = 0;
   double log_prob_chosen = 0, log_prob_rejected = 0;
   double entropy = 0;
@@ -79,8 +79,7 @@ PairState pair_loss(const DpoConfig& config, const PreferenceTokens& example,
   for (size_t i = 0; i < result.rows.size(); ++i) {
     const llm::TreeTarget& target = tree.targets[i];
     state.entropy += static_cast<double>(result.rows[i].entropy);
-    state.correct +=
-        result.rows[i].argmax == tree.token(target) ? 1 : 0;
+    state.correct += result.rows[i].argmax == tree.token(target) ? 1 : 0;
     ++state.tokens;
   }
   return state;
@@ -235,8 +234,8 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     std::vector<PairSums> batch_ref;
     double weight = 0, sft_tokens = 0;
     for (size_t i : order.rows_of_step(s)) {
-      num_tokens += 2 * examples[i].prompt.size() + examples[i].chosen.size() +
-                    examples[i].rejected.size();
+      num_tokens +=
+          2 * examples[i].prompt.size() + examples[i].chosen.size() + examples[i].rejected.size();
       if (s <= done) continue;
       batch.push_back(all[i]);
       pairs.push_back(&examples[i]);
@@ -252,12 +251,17 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
       states[i] =
           pair_loss(config, *pairs[i], batch[i], batch_ref[i], result, sft_scale, coefficients);
     };
-    const size_t row_count = 
-        accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    const size_t row_count = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchLoss sums = combine(config, states, pairs, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
-    StepEnd end{s, total, sums.loss, weight, row_count, static_cast<double>(s) / per_epoch,
-                std::move(sums.metrics), {}};
+    StepEnd end{s,
+                total,
+                sums.loss,
+                weight,
+                row_count,
+                static_cast<double>(s) / per_epoch,
+                std::move(sums.metrics),
+                {}};
     if (!eval_trees.empty()) end.evaluate = evaluate;
     step = s;
     if (!run.end_step(end)) break;

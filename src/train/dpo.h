@@ -16,9 +16,9 @@
 namespace hone::train {
 
 struct DpoReference {
-  const llm::Model* model = nullptr;            // null: job.model before training
+  const llm::Model* model = nullptr;  // null: job.model before training
   const llm::LoraAdapter* adapter = nullptr;
-  std::string digest;                           // of that model, for the cache
+  std::string digest;  // of that model, for the cache
 };
 
 TrainResult train_dpo(TrainJob& job, const DpoConfig& config,

@@ -10,9 +10,9 @@
 namespace hone::train {
 
 struct FinalSources {
-  std::string model_path;                     // where the base came from
+  std::string model_path;  // where the base came from
   std::vector<int32_t> end_of_generation;
-  const llm::TextCodec* codec = nullptr;      // null: the model has no tokenizer
+  const llm::TextCodec* codec = nullptr;  // null: the model has no tokenizer
 };
 
 void save_final(const TrainJob& job, const TrainResult& result, const FinalSources& sources);

@@ -98,8 +98,8 @@ void expect_dpo_steps(const std::string& reference_name) {
     pairs.push_back(testing::pair_of(ints_of(p.at("prompt_ids")), ints_of(p.at("chosen_ids")),
                                      ints_of(p.at("rejected_ids"))));
   }
-  const auto reference = llm::score_pairs(compute, model,
-                                          reference_name == "start" ? &start : nullptr, pairs, {});
+  const auto reference =
+      llm::score_pairs(compute, model, reference_name == "start" ? &start : nullptr, pairs, {});
   const std::vector<double> ref_chosen = doubles_of(golden.at("ref_logps_chosen"));
   const std::vector<double> ref_rejected = doubles_of(golden.at("ref_logps_rejected"));
   for (size_t i = 0; i < pairs.size(); ++i) {
@@ -130,8 +130,8 @@ void expect_dpo_steps(const std::string& reference_name) {
                pairs[i].chosen_tokens(), pairs[i].rejected_tokens()});
           loss += pair.value / static_cast<double>(pairs.size());
           for (size_t t = 0; t < coefficients.size(); ++t) {
-            coefficients[t] = static_cast<float>(t < pairs[i].chosen_tokens() ? pair.d_chosen
-                                                                               : pair.d_rejected);
+            coefficients[t] =
+                static_cast<float>(t < pairs[i].chosen_tokens() ? pair.d_chosen : pair.d_rejected);
           }
         },
         s);

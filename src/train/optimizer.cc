@@ -11,8 +11,7 @@ namespace hone::train {
 
 using llm::Parameter;
 
-Optimizer::Optimizer(tensor::Compute& compute, llm::Trainable& trainable,
-                     const TrainConfig& config)
+Optimizer::Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config)
     : compute_(compute), trainable_(trainable), config_(config) {
   for (Parameter& p : trainable_.parameters) {
     p.exponent = tensor::kFixedFirstExponent;
@@ -48,8 +47,8 @@ Optimizer::Applied Optimizer::apply(double normaliser, double learning_rate, siz
     settings.epsilon = config_.adam_epsilon;
     settings.weight_decay = config_.weight_decay;
     settings.step = static_cast<int64_t>(step);
-    settings.clip = static_cast<float>(static_cast<double>(p.factor) / normaliser *
-                                       static_cast<double>(clip));
+    settings.clip =
+        static_cast<float>(static_cast<double>(p.factor) / normaliser * static_cast<double>(clip));
     tensor::adamw(compute_, settings, p.target(), p.size, p.values, state_[i].m.as<float>(),
                   state_[i].v.as<float>());
     p.exponent = tensor::next_fixed_exponent(norms[i].largest, p.exponent);

@@ -25,8 +25,8 @@ class Optimizer {
   Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config);
 
   struct Applied {
-    double grad_norm = 0;                                  // before clipping
-    std::vector<std::pair<std::string, double>> by_name;   // with log_gradient_norms
+    double grad_norm = 0;                                 // before clipping
+    std::vector<std::pair<std::string, double>> by_name;  // with log_gradient_norms
   };
   // One update at the given rate; `step` counts from 1. Throws internal when the norm is not
   // finite, before any value changes.

@@ -53,8 +53,7 @@ Slope loss_of_margin(PreferenceLossType type, double x, double e) {
       return {scale * ((1 - e) * keep.value - e * flip.value),
               scale * ((1 - e) * keep.slope + e * flip.slope)};
     }
-    case PreferenceLossType::kHinge:
-      return x < 1 ? Slope{1 - x, -1} : Slope{0, 0};
+    case PreferenceLossType::kHinge: return x < 1 ? Slope{1 - x, -1} : Slope{0, 0};
     case PreferenceLossType::kExoPair: {
       const double smoothing = e > 0 ? e : kExoSmoothing;
       const double log_keep = tensor::log_f64(1 - smoothing), log_flip = tensor::log_f64(smoothing);
@@ -147,8 +146,8 @@ PairLoss preference_loss(PreferenceLossType type, double beta, double label_smoo
                          const PairLogProbs& pair, double probability) {
   const PairLoss forward = preference_loss(type, beta, label_smoothing, pair);
   if (probability == 1) return forward;
-  const PairLogProbs swapped{pair.rejected,      pair.chosen,          pair.ref_rejected,
-                             pair.ref_chosen,    pair.rejected_tokens, pair.chosen_tokens};
+  const PairLogProbs swapped{pair.rejected,   pair.chosen,          pair.ref_rejected,
+                             pair.ref_chosen, pair.rejected_tokens, pair.chosen_tokens};
   const PairLoss backward = preference_loss(type, beta, label_smoothing, swapped);
   const double p = probability, q = 1 - probability;
   return {p * forward.value + q * backward.value, p * forward.d_chosen + q * backward.d_rejected,

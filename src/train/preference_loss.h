@@ -27,8 +27,19 @@
 namespace hone::train {
 
 enum class PreferenceLossType {
-  kSigmoid, kHinge, kIpo, kRobust, kExoPair, kNcaPair, kBcoPair, kSppoHard, kApoZero, kApoDown,
-  kDiscopop, kSigmoidNorm, kSft
+  kSigmoid,
+  kHinge,
+  kIpo,
+  kRobust,
+  kExoPair,
+  kNcaPair,
+  kBcoPair,
+  kSppoHard,
+  kApoZero,
+  kApoDown,
+  kDiscopop,
+  kSigmoidNorm,
+  kSft
 };
 
 std::string_view name(PreferenceLossType type);

@@ -75,7 +75,8 @@ TEST(PreferenceLoss, AProbabilityMixesBothOrdersAndForSigmoidIsLabelSmoothing) {
     const PreferenceLossType type = *preference_loss_from_name(name);
     const double e = type == PreferenceLossType::kExoPair ? 0.1 : 0.0;
     const PairLoss mixed = preference_loss(type, 0.1, e, pair, 0.7);
-    const PairLoss a = preference_loss(type, 0.1, e, pair), b = preference_loss(type, 0.1, e, swapped);
+    const PairLoss a = preference_loss(type, 0.1, e, pair),
+                   b = preference_loss(type, 0.1, e, swapped);
     EXPECT_NEAR(mixed.value, 0.7 * a.value + 0.3 * b.value, 1e-12) << name;
     const auto at = [&](double chosen, double rejected) {
       PairLogProbs moved = pair;

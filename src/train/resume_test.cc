@@ -142,7 +142,8 @@ void expect_crashes_change_nothing(Method& method) {
   for (uint64_t at = 1; at <= operations; ++at) {
     FaultEnv env;
     env.fail_at(at);
-    const std::string what = "operation " + std::to_string(at) + " of " + std::to_string(operations);
+    const std::string what =
+        "operation " + std::to_string(at) + " of " + std::to_string(operations);
     try {
       method.run(env, false, 0);
     } catch (const Error& error) {
@@ -252,9 +253,8 @@ TEST(Training, WeightsThatAreNotNumbersEndTheRunWithTheStep) {
   model.final_norm[3] = std::numeric_limits<float>::quiet_NaN();
   FaultEnv env;
   TrainJob job{compute, env, model, "runs/one", false, false, {}, {}, nullptr};
-  const std::string said = llm::testing::refusal([&] {
-    train_sft(job, small_config<SftConfig>(), testing::sft_rows(4, 32), {});
-  });
+  const std::string said = llm::testing::refusal(
+      [&] { train_sft(job, small_config<SftConfig>(), testing::sft_rows(4, 32), {}); });
   EXPECT_NE(said.find("loss of step 1 is not a number"), std::string::npos) << said;
 }
 

@@ -69,9 +69,9 @@ void check_same(const data::RunManifest& before, const data::RunManifest& now,
     const std::string then = a == nullptr ? "none" : a->dump_canonical();
     const std::string current = b == nullptr ? "none" : b->dump_canonical();
     if (then == current) continue;
-    throw Error(ErrorCode::kConflict,
-                path + " was started with other " + key + " (then " + then + ", now " + current +
-                    "): resume with the same, or name a new folder");
+    throw Error(ErrorCode::kConflict, path + " was started with other " + key + " (then " + then +
+                                          ", now " + current +
+                                          "): resume with the same, or name a new folder");
   }
 }
 
@@ -83,8 +83,9 @@ RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManif
   const bool there = env.exists(run.file(kManifest));
   if (there && overwrite && !resume) env.remove_all(run.path_);
   if (there && !overwrite && !resume) {
-    throw Error(ErrorCode::kConflict, run.path_ + " holds a run already: --resume continues it, "
-                                                  "--overwrite starts it again");
+    throw Error(ErrorCode::kConflict, run.path_ +
+                                          " holds a run already: --resume continues it, "
+                                          "--overwrite starts it again");
   }
   if (!there && !resume && env.exists(run.path_) && !env.list_directory(run.path_).empty() &&
       !overwrite) {

@@ -21,8 +21,7 @@ RowSums sums_of(const TreeExample& example, const TreeResult& result) {
   for (size_t i = 0; i < result.log_probs.size(); ++i) {
     sums.negative_log_prob -= static_cast<double>(result.log_probs[i]);
     sums.entropy += static_cast<double>(result.rows[i].entropy);
-    sums.correct +=
-        result.rows[i].argmax == example.token(example.targets[i]) ? 1 : 0;
+    sums.correct += result.rows[i].argmax == example.token(example.targets[i]) ? 1 : 0;
     ++sums.tokens;
   }
   return sums;
@@ -114,12 +113,17 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
       rows[i] = sums_of(batch[i], result);
       std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(-weights[i]));
     };
-    const size_t row_count =
-        accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    const size_t row_count = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchSums sums = combine(rows, weights, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
-    StepEnd end{s, total, sums.loss, normaliser, row_count, static_cast<double>(s) / per_epoch,
-                std::move(sums.metrics), {}};
+    StepEnd end{s,
+                total,
+                sums.loss,
+                normaliser,
+                row_count,
+                static_cast<double>(s) / per_epoch,
+                std::move(sums.metrics),
+                {}};
     if (!eval_trees.empty()) {
       end.evaluate = [&](size_t at) { return evaluate(run.pass(), eval_trees, eval_weights, at); };
     }

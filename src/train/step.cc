@@ -18,7 +18,7 @@ void check_finite(std::span<const float> log_probs, size_t step) {
                     "checkpoints up to here are whole (--resume goes on from the last one)");
   }
 }
-}
+}  // namespace
 
 size_t accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
                             std::span<const llm::TreeExample> batch, const TreeLoss& loss,
@@ -36,17 +36,17 @@ size_t accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
         }
       };
       run_rows += planned.rows.size();
-      overflow =
-          pass.run(planned.rows, planned.targets, pass_loss, optimizer.trainable()).overflow;
+      overflow = pass.run(planned.rows, planned.targets, pass_loss, optimizer.trainable()).overflow;
       return !overflow;
     });
     if (!overflow) return run_rows;
     optimizer.widen();
   }
-  throw Error(ErrorCode::kInternal,
-              "the gradient of step " + std::to_string(step) +
-                  " grew beyond what numbers hold: lower --learning-rate, or look for rows that are "
-                  "not text in the training data");
+  throw Error(
+      ErrorCode::kInternal,
+      "the gradient of step " + std::to_string(step) +
+          " grew beyond what numbers hold: lower --learning-rate, or look for rows that are "
+          "not text in the training data");
 }
 
 }  // namespace hone::train

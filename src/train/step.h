@@ -11,8 +11,8 @@ namespace hone::train {
 
 // Writes d loss / d log_prob for each target of tree `index` of the batch; not yet normalised.
 // Called for every tree in data order; again from the start when a step is repeated.
-using TreeLoss = std::function<void(size_t index, const llm::TreeResult& result,
-                                    std::span<float> coefficients)>;
+using TreeLoss =
+    std::function<void(size_t index, const llm::TreeResult& result, std::span<float> coefficients)>;
 
 // Adds the batch's gradients to the trainable parameters; repeats with wider numbers when a sum
 // overflowed (decisions 1.5). Returns the rows that were run. Throws internal that names the step

@@ -23,8 +23,8 @@ inline std::vector<llm::SftTokens> sft_rows(size_t count, size_t vocab) {
   Rng rng(31, rng_stream("sft-rows"));
   std::vector<llm::SftTokens> rows;
   for (size_t i = 0; i < count; ++i) {
-    rows.push_back(sft_row(llm::testing::random_tokens(rng, 4 + 9 * (i % 5), vocab),
-                           i % 4 == 3 ? 0.5 : 1.0));
+    rows.push_back(
+        sft_row(llm::testing::random_tokens(rng, 4 + 9 * (i % 5), vocab), i % 4 == 3 ? 0.5 : 1.0));
   }
   return rows;
 }

@@ -42,8 +42,8 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
     trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
   }
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
-  const size_t per_value = sizeof(int64_t) + 2 * sizeof(float) +
-                           (config.lora_r == 0 ? 0 : sizeof(float));
+  const size_t per_value =
+      sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
   return trained * per_value +
          llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows, {config.recompute});
 }
@@ -59,8 +59,7 @@ TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
       pass_(std::make_unique<llm::TrainingPass>(
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
           std::max(config.max_tokens_per_pass, max_rows), llm::PassOptions{config.recompute})),
-      directory_(
-          RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {
+      directory_(RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {
   directory_.write_sources(job.sources);
 }
 

@@ -36,7 +36,7 @@ struct TrainJob {
   bool overwrite = false;
   data::RunManifest manifest;  // digests and program; method and settings are added
   std::function<void(const StepReport&)> progress;
-  const std::atomic<bool>* stop = nullptr;  // true: finish the step, save, return
+  const std::atomic<bool>* stop = nullptr;          // true: finish the step, save, return
   std::map<std::string, std::string> sources = {};  // RunDirectory::write_sources
 };
 

@@ -18,7 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     model.architecture = "llama";
     model.vocab_size = 8;
     model.hidden_size = 4;
-    model.layers.push_back({.head_count = 2, .kv_head_count = 1, .head_dim = 2, .intermediate_size = 6});
+    model.layers.push_back(
+        {.head_count = 2, .kv_head_count = 1, .head_dim = 2, .intermediate_size = 6});
     const auto file = hone::llm::SafetensorsFile::parse("fuzz", bytes.subspan(end + 1));
     hone::llm::parse_adapter("fuzz", text.substr(0, end), *file, model);
   } catch (const hone::Error&) {

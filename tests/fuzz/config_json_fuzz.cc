@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
-#include "base/error.h"
 #include "base/check.h"
+#include "base/error.h"
 #include "base/json.h"
 #include "llm/formats/config_json.h"
 

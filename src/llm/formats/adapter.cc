@@ -30,7 +30,8 @@ bool ends_with(std::string_view text, std::string_view end) {
 
 // Off for these purposes: absent, null, false, 0, empty.
 bool is_off(const Json* value) {
-  if (value == nullptr || value->is_null() || *value == Json(false) || *value == Json("")) return true;
+  if (value == nullptr || value->is_null() || *value == Json(false) || *value == Json(""))
+    return true;
   if (value->is_number()) return value->as_double() == 0.0;
   return (value->is_array() || value->is_object()) && value->size() == 0;
 }
@@ -45,11 +46,20 @@ class ConfigReader {
   void refuse_unsupported() const {
     const Json* type = json_.find("peft_type");
     if (type == nullptr || *type != Json("LORA")) refuse("peft_type", "must be \"LORA\"");
-    constexpr std::array<std::string_view, 14> kOff = {
-        "use_dora",        "lora_bias",       "modules_to_save",  "layer_replication",
-        "megatron_config", "fan_in_fan_out",  "use_qalora",       "eva_config",
-        "corda_config",    "target_parameters", "trainable_token_indices", "alora_invocation_tokens",
-        "arrow_config",    "use_bdlora"};
+    constexpr std::array<std::string_view, 14> kOff = {"use_dora",
+                                                       "lora_bias",
+                                                       "modules_to_save",
+                                                       "layer_replication",
+                                                       "megatron_config",
+                                                       "fan_in_fan_out",
+                                                       "use_qalora",
+                                                       "eva_config",
+                                                       "corda_config",
+                                                       "target_parameters",
+                                                       "trainable_token_indices",
+                                                       "alora_invocation_tokens",
+                                                       "arrow_config",
+                                                       "use_bdlora"};
     for (std::string_view key : kOff) {
       if (!is_off(json_.find(key))) refuse(key, "is set, which is not supported");
     }
@@ -157,7 +167,8 @@ std::vector<float> to_f32(const SafetensorsTensor& tensor) {
   tensor::dequantize_row(tensor.type, tensor.bytes.data(), out.size(), out.data());
   for (float value : out) {
     if (!std::isfinite(value)) {
-      throw corrupt_data("tensor " + quote(tensor.name) + " has a NaN or infinite value; the adapter "
+      throw corrupt_data("tensor " + quote(tensor.name) +
+                         " has a NaN or infinite value; the adapter "
                          "is damaged");
     }
   }

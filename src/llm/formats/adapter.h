@@ -31,7 +31,7 @@ struct Adapter {
   std::string base_model;  // base_model_name_or_path, as written by whoever trained it
   size_t r = 8;            // the default; a pair may differ (rank_pattern)
   double alpha = 8.0;
-  double dropout = 0.0;    // of training; nothing at use
+  double dropout = 0.0;  // of training; nothing at use
   bool use_rslora = false;
   std::vector<std::string> target_modules;  // "q_proj", ...; may be empty when the file has a regex
   std::vector<LoraTensorPair> pairs;        // sorted by module

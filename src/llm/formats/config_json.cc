@@ -74,8 +74,8 @@ class Fields {
 
 // Keys of features that change the computation; each is refused by name unless it is off.
 void refuse_unsupported(const Fields& fields, const std::string& architecture) {
-  constexpr std::array<std::string_view, 6> kExperts = {"num_local_experts", "num_experts",
-                                                        "n_routed_experts", "moe_num_experts",
+  constexpr std::array<std::string_view, 6> kExperts = {"num_local_experts",   "num_experts",
+                                                        "n_routed_experts",    "moe_num_experts",
                                                         "num_experts_per_tok", "n_shared_experts"};
   for (std::string_view key : kExperts) {
     if (fields.find(key) != nullptr && fields.number(key).value() != 0) {
@@ -89,8 +89,8 @@ void refuse_unsupported(const Fields& fields, const std::string& architecture) {
       fields.refuse(key, "asks for latent attention (MLA), which is not supported");
     }
   }
-  constexpr std::array<std::string_view, 4> kOther = {
-      "quantization_config", "attention_chunk_size", "no_rope_layers", "final_logit_softcapping"};
+  constexpr std::array<std::string_view, 4> kOther = {"quantization_config", "attention_chunk_size",
+                                                      "no_rope_layers", "final_logit_softcapping"};
   for (std::string_view key : kOther) {
     if (fields.find(key) != nullptr) fields.refuse(key, "is a feature that is not supported");
   }
@@ -248,8 +248,7 @@ ModelConfig config_from_json(const Json& json, std::string_view source) {
   config.rope_dim = layer.head_dim;
   read_rope(json, fields, source, &config);
   validate(config, source);
-  config.rope_factors =
-      rope_factors_of(config.rope_scaling, config.rope_theta, config.rope_dim);
+  config.rope_factors = rope_factors_of(config.rope_scaling, config.rope_theta, config.rope_dim);
   return config;
 }
 

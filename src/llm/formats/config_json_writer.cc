@@ -1,8 +1,7 @@
-#include "llm/formats/config_json.h"
-
 #include <algorithm>
 
 #include "base/error.h"
+#include "llm/formats/config_json.h"
 
 namespace hone::llm {
 namespace {
@@ -53,12 +52,14 @@ void refuse_what_json_cannot_say(const ModelConfig& config) {
                              (layer.sliding_window == 0 && config.architecture != "mistral");
     layer.sliding_window = config.layers[0].sliding_window;
     if (!window_fits || layer != config.layers[0]) {
-      throw invalid_input("config.json cannot describe layers that differ from each other; write GGUF");
+      throw invalid_input(
+          "config.json cannot describe layers that differ from each other; write GGUF");
     }
   }
   if (!config.rope_factors.empty() && config.rope_scaling.kind == RopeScalingKind::kNone) {
     throw invalid_input(
-        "config.json cannot describe this model's rope factors (they follow no known rule); write GGUF");
+        "config.json cannot describe this model's rope factors (they follow no known rule); write "
+        "GGUF");
   }
 }
 

@@ -25,7 +25,19 @@
 namespace hone::llm {
 
 enum class GgufType : uint32_t {
-  kU8, kI8, kU16, kI16, kU32, kI32, kF32, kBool, kString, kArray, kU64, kI64, kF64
+  kU8,
+  kI8,
+  kU16,
+  kI16,
+  kU32,
+  kI32,
+  kF32,
+  kBool,
+  kString,
+  kArray,
+  kU64,
+  kI64,
+  kF64
 };
 
 // One metadata value. The accessors throw invalid_input "KEY: expected ..., found ..." when the
@@ -36,7 +48,7 @@ class GgufValue {
   GgufType element_type = GgufType::kU8;  // arrays
   uint64_t count = 1;                     // elements of an array; 1 otherwise
   std::string_view key;
-  std::span<const std::byte> bytes;       // the payload as stored (arrays: elements only)
+  std::span<const std::byte> bytes;  // the payload as stored (arrays: elements only)
 
   bool is_array() const { return type == GgufType::kArray; }
   bool as_bool() const;
@@ -51,8 +63,8 @@ class GgufValue {
 struct GgufTensor {
   std::string_view name;
   tensor::DataType type = tensor::DataType::kF32;
-  size_t rows = 0;     // all slower dimensions together; 1 for a vector
-  size_t cols = 0;     // the fastest dimension
+  size_t rows = 0;  // all slower dimensions together; 1 for a vector
+  size_t cols = 0;  // the fastest dimension
   size_t dimensions = 0;
   std::span<const std::byte> bytes;
 };
@@ -122,8 +134,8 @@ class GgufWriter {
   uint64_t entries_ = 0;
   std::vector<uint64_t> sizes_;  // bytes of each tensor
   uint64_t next_offset_ = 0;
-  size_t tensor_ = 0;            // the one being written
-  uint64_t written_ = 0;         // bytes of it
+  size_t tensor_ = 0;     // the one being written
+  uint64_t written_ = 0;  // bytes of it
   bool data_begun_ = false, finished_ = false;
 };
 

@@ -112,8 +112,9 @@ void refuse_unsupported(const Keys& keys) {
   if (keys.count("expert_count").value_or(0) != 0) {
     keys.refuse("expert_count asks for a mixture of experts, which is not supported");
   }
-  for (const char* key : {"attention.kv_lora_rank", "attention.chunk_size", "attn_logit_softcapping",
-                          "logit_scale", "residual_scale", "embedding_scale", "attention.scale"}) {
+  for (const char* key :
+       {"attention.kv_lora_rank", "attention.chunk_size", "attn_logit_softcapping", "logit_scale",
+        "residual_scale", "embedding_scale", "attention.scale"}) {
     if (keys.find(key) != nullptr) keys.refuse(quote(key) + " is a feature that is not supported");
   }
 }
@@ -181,8 +182,8 @@ ModelConfig config_from_gguf(const GgufFile& file) {
   config.vocab_size = embedding->rows;
   config.hidden_size = keys.required_count("embedding_length");
   config.context_length = keys.required_count("context_length");
-  config.rms_norm_eps =
-      static_cast<float>(file.at(config.architecture + ".attention.layer_norm_rms_epsilon").as_double());
+  config.rms_norm_eps = static_cast<float>(
+      file.at(config.architecture + ".attention.layer_norm_rms_epsilon").as_double());
   config.rope_theta = keys.number("rope.freq_base", 10000.0);
   config.rope_scaling = read_scaling(keys);
   config.tie_word_embeddings = file.find_tensor("output.weight") == nullptr;
@@ -200,8 +201,7 @@ ModelConfig config_from_gguf(const GgufFile& file) {
     keys.refuse("attention.head_count is " + std::to_string(heads[0]) + ", out of bounds");
   }
   LayerConfig layer;
-  layer.head_dim =
-      keys.count("attention.key_length").value_or(config.hidden_size / heads[0]);
+  layer.head_dim = keys.count("attention.key_length").value_or(config.hidden_size / heads[0]);
   if (keys.count("attention.value_length").value_or(layer.head_dim) != layer.head_dim) {
     keys.refuse("attention.value_length differs from attention.key_length, which is not supported");
   }
@@ -225,7 +225,8 @@ std::vector<GgufEntry> config_to_gguf(const ModelConfig& config) {
   const LayerConfig& first = config.layers[0];
   for (const LayerConfig& layer : config.layers) {
     if (layer != first) {
-      throw invalid_input("GGUF is not written for layers that differ from each other; write safetensors");
+      throw invalid_input(
+          "GGUF is not written for layers that differ from each other; write safetensors");
     }
   }
   if (first.sliding_window != 0 && config.architecture != "mistral") {
@@ -251,11 +252,12 @@ std::vector<GgufEntry> config_to_gguf(const ModelConfig& config) {
       u32("rope.dimension_count", config.rope_dim),
       u32("vocab_size", config.vocab_size),
   };
-  if (first.sliding_window != 0) out.push_back(u32("attention.sliding_window", first.sliding_window));
+  if (first.sliding_window != 0)
+    out.push_back(u32("attention.sliding_window", first.sliding_window));
   if (config.rope_scaling.kind == RopeScalingKind::kLinear) {
     out.push_back(gguf_string(name + ".rope.scaling.type", "linear"));
-    out.push_back(gguf_f32(name + ".rope.scaling.factor",
-                           static_cast<float>(config.rope_scaling.factor)));
+    out.push_back(
+        gguf_f32(name + ".rope.scaling.factor", static_cast<float>(config.rope_scaling.factor)));
   }
   return out;
 }

@@ -1,9 +1,8 @@
-#include "llm/formats/gguf.h"
-
 #include <cstring>
 
 #include "base/check.h"
 #include "base/error.h"
+#include "llm/formats/gguf.h"
 #include "tensor/quantize.h"
 
 namespace hone::llm {

@@ -105,8 +105,9 @@ class ModelFileOpener {
   std::unique_ptr<ModelFile> open_directory() {
     const std::string config = file_->path_ + "/config.json";
     if (!real_env().exists(config)) {
-      throw not_found(file_->path_ + ": is no model: it has no config.json. Give a .gguf file or a "
-                                     "Hugging Face directory.");
+      throw not_found(file_->path_ +
+                      ": is no model: it has no config.json. Give a .gguf file or a "
+                      "Hugging Face directory.");
     }
     const Json json = read_json(config, kMostConfigBytes);
     file_->config_ = config_from_json(json, config);
@@ -223,7 +224,8 @@ class ModelFileOpener {
   // A tied model may still store its head; Hugging Face ignores that copy.
   void drop_tied_head() {
     if (!file_->config_.tie_word_embeddings) return;
-    std::erase_if(file_->tensors_, [](const StoredTensor& t) { return t.name == "lm_head.weight"; });
+    std::erase_if(file_->tensors_,
+                  [](const StoredTensor& t) { return t.name == "lm_head.weight"; });
   }
 
   void check_shapes() {

@@ -64,7 +64,7 @@ class ModelFile {
   const ModelConfig& config() const { return config_; }
   const ModelExtras& extras() const { return extras_; }
   const StoredTensor* find(std::string_view huggingface_name) const;
-  const StoredTensor& at(std::string_view huggingface_name) const;  // throws not_found
+  const StoredTensor& at(std::string_view huggingface_name) const;       // throws not_found
   const std::vector<StoredTensor>& tensors() const { return tensors_; }  // sorted by name
   // For the tokenizer: the GGUF behind this model, or nullptr for a directory.
   const GgufFile* gguf() const { return gguf_.get(); }

@@ -55,7 +55,8 @@ class ModelFiles : public testing::Test {
     return path;
   }
   // The message when config.json says `to` where it said `from`.
-  std::string config_refusal(const std::string& name, const std::string& from, const std::string& to) {
+  std::string config_refusal(const std::string& name, const std::string& from,
+                             const std::string& to) {
     std::string text = read_all(kGolden + name + "/config.json");
     const size_t at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
@@ -72,8 +73,7 @@ class ModelFiles : public testing::Test {
   std::string folder_;
 };
 
-#define EXPECT_SAYS(message, words) \
-  EXPECT_NE((message).find(words), std::string::npos) << (message)
+#define EXPECT_SAYS(message, words) EXPECT_NE((message).find(words), std::string::npos) << (message)
 
 void expect_same_model(const ModelFile& a, const ModelFile& b) {
   EXPECT_EQ(a.config(), b.config());
@@ -198,7 +198,8 @@ TEST_F(ModelFiles, SafetensorsThatLieAreRefusedByTheNameOfTheLie) {
     const uint64_t length = header.size();
     std::string bytes(reinterpret_cast<const char*>(&length), 8);
     bytes += header + std::string(data, '\0');
-    return refusal([&] { SafetensorsFile::parse("x", std::as_bytes(std::span<const char>(bytes))); });
+    return refusal(
+        [&] { SafetensorsFile::parse("x", std::as_bytes(std::span<const char>(bytes))); });
   };
   const auto one = [](const char* type, const char* shape, const char* offsets) {
     return std::string("{\"a\":{\"dtype\":\"") + type + "\",\"shape\":" + shape +
@@ -215,7 +216,8 @@ TEST_F(ModelFiles, SafetensorsThatLieAreRefusedByTheNameOfTheLie) {
   EXPECT_SAYS(said("{\"a\":1}", 0), "needs dtype");
   EXPECT_SAYS(said("[", 0), "not JSON");
   EXPECT_SAYS(said("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
-                   "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4),
+                   "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}",
+                   4),
               "overlaps tensor");
 }
 
@@ -265,8 +267,9 @@ TEST_F(ModelFiles, AnAdapterComesBackAsItWasWrittenAndAnotherModelsIsRefused) {
   adapter.r = 2;
   adapter.alpha = 4;
   adapter.use_rslora = true;
-  adapter.pairs.push_back({"model.layers.0.self_attn.q_proj", 2, 48, 48, 4.0, lora_scale(4, 2, true),
-                           std::vector<float>(96, 0.5f), std::vector<float>(96, 0.25f)});
+  adapter.pairs.push_back({"model.layers.0.self_attn.q_proj", 2, 48, 48, 4.0,
+                           lora_scale(4, 2, true), std::vector<float>(96, 0.5f),
+                           std::vector<float>(96, 0.25f)});
   adapter.pairs.push_back({"model.layers.1.mlp.up_proj", 3, 48, 80, 6.0, lora_scale(6, 3, true),
                            std::vector<float>(144, 1.5f), std::vector<float>(240, 2.0f)});
   const std::string folder = folder_ + "/adapter";
@@ -298,7 +301,8 @@ TEST_F(ModelFiles, AnAdapterComesBackAsItWasWrittenAndAnotherModelsIsRefused) {
   };
   EXPECT_SAYS(with("\"use_dora\": false", "\"use_dora\": true"), "\"use_dora\"");
   EXPECT_SAYS(with("\"bias\": \"none\"", "\"bias\": \"all\""), "\"bias\"");
-  EXPECT_SAYS(with("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]"), "modules_to_save");
+  EXPECT_SAYS(with("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]"),
+              "modules_to_save");
   EXPECT_SAYS(with("\"r\": 2", "\"r\": 5"), "adapter_config.json says 5");
   EXPECT_SAYS(with("\"r\": 2", "\"r\": 0"), "\"r\"");
 }

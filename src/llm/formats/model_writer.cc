@@ -63,7 +63,8 @@ size_t source_row(size_t n, size_t rows, size_t heads) {
 
 DataType gguf_tensor_type(const TensorShape& shape, DataType type) {
   if (shape.cols == 1) return DataType::kF32;
-  const bool vocabulary = shape.name == "model.embed_tokens.weight" || shape.name == "lm_head.weight";
+  const bool vocabulary =
+      shape.name == "model.embed_tokens.weight" || shape.name == "lm_head.weight";
   if (vocabulary && (type == DataType::kQ4_0 || type == DataType::kQ4_1)) type = DataType::kQ8_0;
   return shape.cols % tensor::info(type).block_size == 0 ? type : DataType::kF16;
 }
@@ -79,8 +80,8 @@ uint32_t gguf_file_type(DataType type) {
   }
 }
 
-void write_gguf_tensor(GgufWriter* writer, RowEncoder* rows, const TensorShape& shape, DataType type,
-                       size_t heads) {
+void write_gguf_tensor(GgufWriter* writer, RowEncoder* rows, const TensorShape& shape,
+                       DataType type, size_t heads) {
   if (shape.cols == 1) {
     const std::vector<float> values = rows->read(shape, 0);
     std::vector<float> stored(values.size());
@@ -108,7 +109,8 @@ std::string torch_name(DataType type) {
 }  // namespace
 
 RowReader rows_of(const ModelFile& file) {
-  return [&file](std::string_view name, size_t row, float* out) { read_row(file.at(name), row, out); };
+  return
+      [&file](std::string_view name, size_t row, float* out) { read_row(file.at(name), row, out); };
 }
 
 void write_huggingface_directory(Env& env, const std::string& directory, const ModelConfig& config,

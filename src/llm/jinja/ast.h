@@ -19,9 +19,10 @@ using FilterFunction = Value (*)(Interpreter&, const Value&, const Arguments&);
 using TestFunction = bool (*)(Interpreter&, const Value&, const Arguments&);
 
 enum class ExprKind : uint8_t {
-  kConstant,   // value
-  kName,       // text
-  kTuple, kList,
+  kConstant,  // value
+  kName,      // text
+  kTuple,
+  kList,
   kDict,       // items: key, value, key, value, ...
   kUnary,      // text: not - +; items[0]
   kBinary,     // text: + - * / // % ** ~ and or; items[0], items[1]
@@ -57,18 +58,19 @@ struct Expr {
 };
 
 enum class StatementKind : uint8_t {
-  kData,        // text
-  kPrint,       // expr
-  kIf,          // branches, otherwise
-  kFor,         // target in expr if test: body, otherwise
-  kSet,         // target = expr
-  kSetBlock,    // target = body through filter
-  kWith,        // names = values: body
-  kMacro,       // name, names with values as the last ones' defaults: body
-  kCallBlock,   // expr (a call), the caller's parameters as a macro's
-  kFilterBlock, // filter, body
-  kGeneration,  // body
-  kBreak, kContinue,
+  kData,         // text
+  kPrint,        // expr
+  kIf,           // branches, otherwise
+  kFor,          // target in expr if test: body, otherwise
+  kSet,          // target = expr
+  kSetBlock,     // target = body through filter
+  kWith,         // names = values: body
+  kMacro,        // name, names with values as the last ones' defaults: body
+  kCallBlock,    // expr (a call), the caller's parameters as a macro's
+  kFilterBlock,  // filter, body
+  kGeneration,   // body
+  kBreak,
+  kContinue,
 };
 
 struct Statement;

@@ -34,7 +34,8 @@ Value text_method(Interpreter& interpreter, std::string_view name, const Value& 
                   const Arguments& arguments);
 bool is_text_method(std::string_view name);
 Text strip_text(const Text& text, const Value& characters, bool left, bool right);
-Text replace_text(const Text& text, const Text& from, const Text& to, int64_t count, Budget& budget);
+Text replace_text(const Text& text, const Text& from, const Text& to, int64_t count,
+                  Budget& budget);
 Text map_case(const Text& text, std::string_view how);
 Text escape_html(const Text& text);
 int64_t parse_int(std::string_view text, int base, bool& ok);

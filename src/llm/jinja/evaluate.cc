@@ -43,7 +43,8 @@ Value Interpreter::evaluate_items(const Expr& expr) {
   values.reserve(expr.items.size());
   for (const ExprPtr& item : expr.items) values.push_back(evaluate(*item));
   if (expr.kind == ExprKind::kList) return Value::list(std::move(values));
-  if (expr.kind == ExprKind::kTuple) return Value::sequence(SequenceType::kTuple, std::move(values));
+  if (expr.kind == ExprKind::kTuple)
+    return Value::sequence(SequenceType::kTuple, std::move(values));
   std::vector<std::pair<Value, Value>> items;
   for (size_t i = 0; i + 1 < values.size(); i += 2) items.emplace_back(values[i], values[i + 1]);
   return make_dict(std::move(items), budget_);
@@ -114,7 +115,8 @@ Arguments Interpreter::evaluate_arguments(const CallArguments& call) {
   for (const auto& [key, value] : named.as_dict().items) {
     if (!key.is_text()) fail("keywords must be strings");
     for (const auto& given : arguments.named) {
-      if (given.first == key.bytes()) fail("got multiple values for keyword argument '" + key.bytes() + "'");
+      if (given.first == key.bytes())
+        fail("got multiple values for keyword argument '" + key.bytes() + "'");
     }
     arguments.named.emplace_back(key.bytes(), value);
   }
@@ -248,7 +250,8 @@ Value Interpreter::loop_attribute(const Value& object, std::string_view name) {
   if (name == "first") return Value::boolean(loop.index == 0);
   if (name == "last") return Value::boolean(loop.index + 1 >= count);
   if (name == "length") return number(count);
-  if (name == "revindex") return Value::integer(static_cast<int64_t>(count) - static_cast<int64_t>(loop.index));
+  if (name == "revindex")
+    return Value::integer(static_cast<int64_t>(count) - static_cast<int64_t>(loop.index));
   if (name == "revindex0") {
     return Value::integer(static_cast<int64_t>(count) - static_cast<int64_t>(loop.index) - 1);
   }
@@ -259,14 +262,16 @@ Value Interpreter::loop_attribute(const Value& object, std::string_view name) {
                                                  : Value::undefined("there is no previous item");
   }
   if (name == "nextitem") {
-    return loop.index + 1 < count ? (*loop.items)[loop.index + 1] : Value::undefined("there is no next item");
+    return loop.index + 1 < count ? (*loop.items)[loop.index + 1]
+                                  : Value::undefined("there is no next item");
   }
   Value method = find_method(object, name);
   if (!method.is_undefined()) return method;
   return Value::undefined("'LoopContext object' has no attribute '" + std::string(name) + "'");
 }
 
-Arguments::Bound Arguments::bind(std::string_view function, std::initializer_list<std::string_view> parameters,
+Arguments::Bound Arguments::bind(std::string_view function,
+                                 std::initializer_list<std::string_view> parameters,
                                  size_t required) const {
   Bound bound;
   bound.values.resize(parameters.size());
@@ -282,7 +287,8 @@ Arguments::Bound Arguments::bind(std::string_view function, std::initializer_lis
   }
   for (const auto& [key, value] : named) {
     const auto found = std::find(parameters.begin(), parameters.end(), std::string_view(key));
-    if (found == parameters.end()) fail(name + "() got an unexpected keyword argument '" + key + "'");
+    if (found == parameters.end())
+      fail(name + "() got an unexpected keyword argument '" + key + "'");
     const auto at = static_cast<size_t>(found - parameters.begin());
     if (bound.given[at]) fail(name + "() got multiple values for argument '" + key + "'");
     bound.values[at] = value;

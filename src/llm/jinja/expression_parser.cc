@@ -124,7 +124,8 @@ ExprPtr ExpressionParser::parse_compare() {
       if (!op.empty()) next();
     } else if (skip_name("in")) {
       op = "in";
-    } else if (is_name("not") && tokens_[at_ + 1].kind == TokenKind::kName && tokens_[at_ + 1].text == "in") {
+    } else if (is_name("not") && tokens_[at_ + 1].kind == TokenKind::kName &&
+               tokens_[at_ + 1].text == "in") {
       next();
       next();
       op = "not in";
@@ -149,7 +150,8 @@ ExprPtr ExpressionParser::parse_chain(int level) {
   ExprPtr node = parse_chain(level + 1);
   while (is(TokenKind::kOperator)) {
     bool known = false;
-    for (const std::string_view op : kLevels[static_cast<size_t>(level)]) known |= current().text == op;
+    for (const std::string_view op : kLevels[static_cast<size_t>(level)])
+      known |= current().text == op;
     if (!known) break;
     deeper.extend();
     ExprPtr both = make(ExprKind::kBinary, current().line, current().text);
@@ -181,7 +183,8 @@ ExprPtr ExpressionParser::parse_number() {
   bool ok = false;
   if (token.kind == TokenKind::kInteger) {
     node->value = Value::integer(parse_int(token.text, 0, ok));
-    if (!ok) error("the integer " + token.text + " is malformed or does not fit 64 bits", token.line);
+    if (!ok)
+      error("the integer " + token.text + " is malformed or does not fit 64 bits", token.line);
   } else {
     node->value = Value::real(parse_float(token.text, ok));
   }
@@ -287,7 +290,8 @@ ExprPtr ExpressionParser::parse_target(bool with_namespace, std::string_view end
   }
   ExprPtr tuple = make(ExprKind::kTuple, line);
   bool has_comma = false;
-  while (!is(TokenKind::kBlockEnd) && !is_operator("=") && !is_operator(")") && !(!end.empty() && is_name(end))) {
+  while (!is(TokenKind::kBlockEnd) && !is_operator("=") && !is_operator(")") &&
+         !(!end.empty() && is_name(end))) {
     Deeper deeper(*this);
     if (skip_operator("(")) {
       tuple->items.push_back(parse_target(with_namespace));
@@ -451,8 +455,9 @@ ExprPtr ExpressionParser::parse_test(ExprPtr node) {
   test->test = find_test(test->text);
   if (test->test == nullptr) note_unknown("No test named '" + test->text + "'.");
   test->items.push_back(std::move(node));
-  const bool starts_value = is(TokenKind::kName) || is(TokenKind::kString) || is(TokenKind::kInteger) ||
-                            is(TokenKind::kFloat) || is_operator("[") || is_operator("{");
+  const bool starts_value = is(TokenKind::kName) || is(TokenKind::kString) ||
+                            is(TokenKind::kInteger) || is(TokenKind::kFloat) || is_operator("[") ||
+                            is_operator("{");
   if (is_operator("(")) {
     test->call = parse_call_arguments();
   } else if (starts_value && !is_name("else") && !is_name("or") && !is_name("and")) {

@@ -32,7 +32,9 @@ class ExpressionParser {
   bool is_operator(std::string_view text) const {
     return is(TokenKind::kOperator) && current().text == text;
   }
-  bool is_name(std::string_view text) const { return is(TokenKind::kName) && current().text == text; }
+  bool is_name(std::string_view text) const {
+    return is(TokenKind::kName) && current().text == text;
+  }
   bool skip_operator(std::string_view text);
   bool skip_name(std::string_view text);
   void expect_operator(std::string_view text);

@@ -94,13 +94,15 @@ Value f_round(Interpreter& in, Self self, Args args) {
   const auto bound = args.bind("round", {"precision", "method"});
   const std::string method = bound.has(1) ? soft(in, bound[1]).bytes : "common";
   const int64_t precision = bound.has(0) && bound[0].is_int() ? bound[0].as_int() : 0;
-  if (method != "common" && method != "ceil" && method != "floor") fail("method must be common, ceil or floor");
+  if (method != "common" && method != "ceil" && method != "floor")
+    fail("method must be common, ceil or floor");
   if (!self.is_number()) fail("round needs a number, not " + std::string(type_name(self)));
   if (precision < 0 || precision > 300) fail("round: the precision must lie between 0 and 300");
   const double value = self.as_double();
   if (method != "common") {
     const double scale = std::pow(10.0, static_cast<double>(precision));
-    return Value::real((method == "ceil" ? std::ceil(value * scale) : std::floor(value * scale)) / scale);
+    return Value::real((method == "ceil" ? std::ceil(value * scale) : std::floor(value * scale)) /
+                       scale);
   }
   if (self.is_int()) return Value::integer(self.as_int());
   char buffer[700];
@@ -114,22 +116,38 @@ Value f_attr(Interpreter& in, Self self, Args args) {
   const std::string name = soft(in, bound[0]).bytes;
   if (self.is_dict()) {
     const Value method = find_method(self, name);
-    return method.is_undefined() ? Value::undefined("'dict object' has no attribute '" + name + "'") : method;
+    return method.is_undefined() ? Value::undefined("'dict object' has no attribute '" + name + "'")
+                                 : method;
   }
   return in.attribute(self, name);
 }
 template <char kName>
 Value f_refused(Interpreter&, Self, Args) {
-  constexpr std::string_view kNames[] = {"random", "pprint", "xmlattr", "urlize", "striptags", "wordwrap", "filesizeformat"};
-  fail("the filter '" + std::string(kNames[static_cast<size_t>(kName)]) + "' is not supported in a chat template");
+  constexpr std::string_view kNames[] = {"random",    "pprint",   "xmlattr",       "urlize",
+                                         "striptags", "wordwrap", "filesizeformat"};
+  fail("the filter '" + std::string(kNames[static_cast<size_t>(kName)]) +
+       "' is not supported in a chat template");
 }
 
 constexpr FilterEntry kFilters[] = {
-    {"tojson", f_tojson}, {"from_json", f_from_json}, {"length", f_length}, {"count", f_length},
-    {"default", f_default}, {"d", f_default}, {"int", f_int}, {"float", f_float}, {"abs", f_abs},
-    {"round", f_round}, {"attr", f_attr}, {"random", f_refused<0>}, {"pprint", f_refused<1>},
-    {"xmlattr", f_refused<2>}, {"urlize", f_refused<3>}, {"striptags", f_refused<4>},
-    {"wordwrap", f_refused<5>}, {"filesizeformat", f_refused<6>},
+    {"tojson", f_tojson},
+    {"from_json", f_from_json},
+    {"length", f_length},
+    {"count", f_length},
+    {"default", f_default},
+    {"d", f_default},
+    {"int", f_int},
+    {"float", f_float},
+    {"abs", f_abs},
+    {"round", f_round},
+    {"attr", f_attr},
+    {"random", f_refused<0>},
+    {"pprint", f_refused<1>},
+    {"xmlattr", f_refused<2>},
+    {"urlize", f_refused<3>},
+    {"striptags", f_refused<4>},
+    {"wordwrap", f_refused<5>},
+    {"filesizeformat", f_refused<6>},
 };
 
 }  // namespace

@@ -27,7 +27,9 @@ struct Interpreter::Scope {
 class Interpreter::ScopeGuard {
  public:
   ScopeGuard(Interpreter& interpreter, Scope* parent)
-      : interpreter_(interpreter), before_(interpreter.scope_), mine_(interpreter.push_scope(parent)) {
+      : interpreter_(interpreter),
+        before_(interpreter.scope_),
+        mine_(interpreter.push_scope(parent)) {
     interpreter_.scope_ = mine_;
   }
   ~ScopeGuard() {
@@ -162,7 +164,9 @@ Interpreter::Flow Interpreter::execute(const Statement& statement) {
     case StatementKind::kSet: assign(*statement.target, evaluate(*statement.expr)); break;
     case StatementKind::kSetBlock: execute_set_block(statement); break;
     case StatementKind::kWith: return execute_with(statement);
-    case StatementKind::kMacro: scope_->set(statement.name, make_macro(statement, statement.name)); break;
+    case StatementKind::kMacro:
+      scope_->set(statement.name, make_macro(statement, statement.name));
+      break;
     case StatementKind::kCallBlock: execute_call_block(statement); break;
     case StatementKind::kFilterBlock: {
       ScopeGuard guard(*this, scope_);
@@ -201,7 +205,8 @@ std::vector<Value> Interpreter::select(const Statement& statement, std::vector<V
   return chosen;
 }
 
-Interpreter::Flow Interpreter::execute_for(const Statement& statement, const Value& iterable, int level) {
+Interpreter::Flow Interpreter::execute_for(const Statement& statement, const Value& iterable,
+                                           int level) {
   DepthGuard depth(*this);
   const std::vector<Value> items = select(statement, iterate(iterable, budget_));
   if (items.empty()) {
@@ -310,8 +315,8 @@ Value Interpreter::make_macro(const Statement& statement, std::string name) {
   capture_scope();
   const auto macro = std::make_shared<Callable>();
   macro->name = name;
-  macro->call = [&statement, name = std::move(name), home = scope_](
-                    Interpreter& interpreter, const Arguments& arguments) {
+  macro->call = [&statement, name = std::move(name), home = scope_](Interpreter& interpreter,
+                                                                    const Arguments& arguments) {
     return interpreter.call_macro(statement, name, home, arguments);
   };
   return Value::object(Kind::kCallable, macro);
@@ -349,8 +354,9 @@ void Interpreter::bind_macro(const Statement& statement, const std::string& name
     if (i < given) {
       value = arguments.positional[i];
     } else if (!take(parameter, value)) {
-      value = i + defaults >= count ? evaluate(*statement.values[i + defaults - count])
-                                    : Value::undefined("parameter '" + parameter + "' was not provided");
+      value = i + defaults >= count
+                  ? evaluate(*statement.values[i + defaults - count])
+                  : Value::undefined("parameter '" + parameter + "' was not provided");
     }
     scope_->set(parameter, value);
   }

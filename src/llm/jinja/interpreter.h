@@ -56,7 +56,8 @@ class Interpreter {
   // One macro, or one recursion of a loop, deeper while it lives.
   class MacroGuard {
    public:
-    MacroGuard(Interpreter& interpreter, const std::string& name) : depth_(interpreter.macro_depth_) {
+    MacroGuard(Interpreter& interpreter, const std::string& name)
+        : depth_(interpreter.macro_depth_) {
       if (depth_ >= kMaxMacroDepth) fail("'" + name + "' calls itself more than 200 deep");
       ++depth_;
     }

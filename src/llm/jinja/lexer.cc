@@ -109,13 +109,17 @@ class Lexer {
   }
 
   // After `%}` or `#}`: one newline goes.
-  size_t after_newline(size_t at) const { return at < text_.size() && text_[at] == '\n' ? at + 1 : at; }
+  size_t after_newline(size_t at) const {
+    return at < text_.size() && text_[at] == '\n' ? at + 1 : at;
+  }
 
   void lex_comment(size_t from) {
     const size_t close = text_.find("#}", from);
     if (close == std::string_view::npos) error("Missing end of comment tag");
     const char sign = close > from ? text_[close - 1] : '\0';
-    advance_to(sign == '-' ? skip_space(close + 2) : sign == '+' ? close + 2 : after_newline(close + 2));
+    advance_to(sign == '-'   ? skip_space(close + 2)
+               : sign == '+' ? close + 2
+                             : after_newline(close + 2));
   }
 
   // The end of `raw %}` when that is what stands here, otherwise 0.
@@ -199,8 +203,9 @@ class Lexer {
   }
 
   size_t digits(size_t at) const {
-    while (at < text_.size() && (is_digit_char(text_[at]) ||
-                                 (text_[at] == '_' && at + 1 < text_.size() && is_digit_char(text_[at + 1])))) {
+    while (at < text_.size() &&
+           (is_digit_char(text_[at]) ||
+            (text_[at] == '_' && at + 1 < text_.size() && is_digit_char(text_[at + 1])))) {
       ++at;
     }
     return at;
@@ -220,7 +225,8 @@ class Lexer {
       size_t exponent = end;
       if (exponent < text_.size() && (text_[exponent] | 0x20) == 'e') {
         ++exponent;
-        if (exponent < text_.size() && (text_[exponent] == '+' || text_[exponent] == '-')) ++exponent;
+        if (exponent < text_.size() && (text_[exponent] == '+' || text_[exponent] == '-'))
+          ++exponent;
         if (exponent < text_.size() && is_digit_char(text_[exponent])) {
           is_float = true;
           end = digits(exponent);
@@ -286,7 +292,8 @@ class Lexer {
     if (digits_text.size() < count) error("a string has a truncated escape");
     for (const char c : digits_text) {
       const char lower = static_cast<char>(c | 0x20);
-      if (!is_digit_char(c) && !(lower >= 'a' && lower <= 'f')) error("a string has a truncated escape");
+      if (!is_digit_char(c) && !(lower >= 'a' && lower <= 'f'))
+        error("a string has a truncated escape");
       value = value << 4 | static_cast<uint32_t>(is_digit_char(c) ? c - '0' : lower - 'a' + 10);
     }
     if (value > 0x10FFFF) error("a string has an escape beyond the last code point");
@@ -309,7 +316,8 @@ class Lexer {
     if (c == ')' || c == ']' || c == '}') {
       const char open = c == ')' ? '(' : c == ']' ? '[' : '{';
       if (brackets.empty()) error(std::string("unexpected '") + c + "'");
-      if (brackets.back() != open) error(std::string("unexpected '") + c + "', the open bracket is '" + brackets.back() + "'");
+      if (brackets.back() != open)
+        error(std::string("unexpected '") + c + "', the open bracket is '" + brackets.back() + "'");
       brackets.pop_back();
     }
     emit(TokenKind::kOperator, text_.substr(at_, 1));

@@ -63,7 +63,8 @@ Value split_space(const Text& text, int64_t limit, bool from_right, Budget& budg
   return Value::list(std::move(items));
 }
 
-Value split(Interpreter& interpreter, const Value& self, const Arguments& arguments, bool from_right) {
+Value split(Interpreter& interpreter, const Value& self, const Arguments& arguments,
+            bool from_right) {
   const auto bound = arguments.bind("split", {"sep", "maxsplit"});
   const Text& text = self.as_text();
   Budget& budget = interpreter.budget();
@@ -80,8 +81,9 @@ Value split(Interpreter& interpreter, const Value& self, const Arguments& argume
   int64_t left = limit;
   if (from_right) {
     size_t end = text.bytes.size();
-    for (size_t found; left != 0 && end >= separator.size() &&
-                       (found = text.bytes.rfind(separator, end - separator.size())) != std::string::npos;
+    for (size_t found;
+         left != 0 && end >= separator.size() &&
+         (found = text.bytes.rfind(separator, end - separator.size())) != std::string::npos;
          --left) {
       add(found + separator.size(), end);
       end = found;
@@ -90,7 +92,8 @@ Value split(Interpreter& interpreter, const Value& self, const Arguments& argume
     std::reverse(items.begin(), items.end());
   } else {
     size_t begin = 0;
-    for (size_t found; left != 0 && (found = text.bytes.find(separator, begin)) != std::string::npos; --left) {
+    for (size_t found;
+         left != 0 && (found = text.bytes.find(separator, begin)) != std::string::npos; --left) {
       add(begin, found);
       begin = found + separator.size();
     }
@@ -183,7 +186,8 @@ Value count_text(Interpreter& interpreter, const Value& self, const Arguments& a
   if (from == std::string_view::npos) return Value::integer(0);
   if (needle.empty()) return Value::integer(static_cast<int64_t>(length(text)) + 1);
   int64_t count = 0;
-  for (size_t at = text.find(needle); at != std::string_view::npos; at = text.find(needle, at + needle.size())) {
+  for (size_t at = text.find(needle); at != std::string_view::npos;
+       at = text.find(needle, at + needle.size())) {
     ++count;
   }
   return Value::integer(count);
@@ -202,11 +206,13 @@ Value join(Interpreter& interpreter, const Value& self, const Arguments& argumen
   bool first = true;
   if (bound[0].is_undefined()) return Value::text("");
   for (const Value& item : iterate(bound[0], interpreter.budget())) {
-    if (!item.is_text()) fail("join(): expected str instance, " + std::string(type_name(item)) + " found");
+    if (!item.is_text())
+      fail("join(): expected str instance, " + std::string(type_name(item)) + " found");
     if (!first) result.append(self.as_text());
     first = false;
     result.append(item.as_text());
-    if (result.bytes.size() > interpreter.budget().max_bytes) interpreter.budget().charge_text(result.bytes.size());
+    if (result.bytes.size() > interpreter.budget().max_bytes)
+      interpreter.budget().charge_text(result.bytes.size());
   }
   interpreter.budget().charge_text(result.bytes.size());
   return Value::text(std::move(result));
@@ -219,7 +225,8 @@ Value remove_affix(Interpreter&, const Value& self, const Arguments& arguments) 
   const Text& text = self.as_text();
   const size_t size = text.bytes.size();
   if (kPrefix && text.bytes.starts_with(affix)) return Value::text(text.slice(affix.size(), size));
-  if (!kPrefix && text.bytes.ends_with(affix)) return Value::text(text.slice(0, size - affix.size()));
+  if (!kPrefix && text.bytes.ends_with(affix))
+    return Value::text(text.slice(0, size - affix.size()));
   return self;
 }
 
@@ -229,7 +236,8 @@ Value partition(Interpreter&, const Value& self, const Arguments& arguments) {
   const Text& separator = text_argument(bound[0], "partition");
   if (separator.bytes.empty()) fail("empty separator");
   const Text& text = self.as_text();
-  const size_t found = kFromRight ? text.bytes.rfind(separator.bytes) : text.bytes.find(separator.bytes);
+  const size_t found =
+      kFromRight ? text.bytes.rfind(separator.bytes) : text.bytes.find(separator.bytes);
   std::vector<Value> parts = {self, Value::text(""), Value::text("")};
   if (found == std::string::npos) {
     if (kFromRight) std::swap(parts[0], parts[2]);
@@ -249,7 +257,8 @@ Value justify(Interpreter& interpreter, const Value& self, const Arguments& argu
   if (length(fill.bytes) != 1) fail("The fill character must be exactly one character long");
   const auto size = static_cast<int64_t>(length(self.bytes()));
   if (width <= size) return self;
-  if (width > static_cast<int64_t>(interpreter.budget().max_bytes)) fail("a padded text is too long");
+  if (width > static_cast<int64_t>(interpreter.budget().max_bytes))
+    fail("a padded text is too long");
   interpreter.budget().charge(width / 16);
   const int64_t space = width - size;
   const int64_t left = kSide == Side::kLeft    ? 0
@@ -267,7 +276,8 @@ Value zfill(Interpreter& interpreter, const Value& self, const Arguments& argume
   const int64_t width = int_argument(bound[0], "zfill");
   const auto size = static_cast<int64_t>(length(self.bytes()));
   if (width <= size) return self;
-  if (width > static_cast<int64_t>(interpreter.budget().max_bytes)) fail("a padded text is too long");
+  if (width > static_cast<int64_t>(interpreter.budget().max_bytes))
+    fail("a padded text is too long");
   const Text& text = self.as_text();
   const size_t sign = !text.bytes.empty() && (text.bytes[0] == '-' || text.bytes[0] == '+');
   Text result = text.slice(0, sign);
@@ -301,13 +311,15 @@ Value has_case(Interpreter&, const Value& self, const Arguments& arguments) {
   return Value::boolean(some);
 }
 
-Value isascii(Interpreter&, const Value& self, const Arguments&) { return Value::boolean(is_ascii(self.bytes())); }
+Value isascii(Interpreter&, const Value& self, const Arguments&) {
+  return Value::boolean(is_ascii(self.bytes()));
+}
 
-#define HONE_CASE_METHOD(name)                                                   \
-  Value name(Interpreter& interpreter, const Value& self, const Arguments& a) {  \
-    a.bind(#name, {});                                                           \
-    interpreter.budget().charge_text(self.bytes().size());                       \
-    return Value::text(map_case(self.as_text(), #name));                         \
+#define HONE_CASE_METHOD(name)                                                  \
+  Value name(Interpreter& interpreter, const Value& self, const Arguments& a) { \
+    a.bind(#name, {});                                                          \
+    interpreter.budget().charge_text(self.bytes().size());                      \
+    return Value::text(map_case(self.as_text(), #name));                        \
   }
 HONE_CASE_METHOD(upper)
 HONE_CASE_METHOD(lower)
@@ -316,27 +328,58 @@ HONE_CASE_METHOD(capitalize)
 HONE_CASE_METHOD(swapcase)
 #undef HONE_CASE_METHOD
 
-Value split_left(Interpreter& i, const Value& self, const Arguments& a) { return split(i, self, a, false); }
-Value split_right(Interpreter& i, const Value& self, const Arguments& a) { return split(i, self, a, true); }
+Value split_left(Interpreter& i, const Value& self, const Arguments& a) {
+  return split(i, self, a, false);
+}
+Value split_right(Interpreter& i, const Value& self, const Arguments& a) {
+  return split(i, self, a, true);
+}
 Value refuse_format(Interpreter&, const Value&, const Arguments&) {
   fail("str.format is not supported; use the % operator or ~");
 }
 
 constexpr Entry kTextMethods[] = {
-    {"split", split_left}, {"rsplit", split_right}, {"splitlines", splitlines},
-    {"strip", strip<true, true>}, {"lstrip", strip<true, false>}, {"rstrip", strip<false, true>},
-    {"startswith", starts_or_ends<true>}, {"endswith", starts_or_ends<false>},
-    {"find", find<false, false>}, {"rfind", find<true, false>}, {"index", find<false, true>},
-    {"rindex", find<true, true>}, {"count", count_text}, {"replace", replace}, {"join", join},
-    {"removeprefix", remove_affix<true>}, {"removesuffix", remove_affix<false>},
-    {"partition", partition<false>}, {"rpartition", partition<true>},
-    {"center", justify<Side::kBoth>}, {"ljust", justify<Side::kLeft>}, {"rjust", justify<Side::kRight>},
-    {"zfill", zfill}, {"upper", upper}, {"lower", lower}, {"title", title},
-    {"capitalize", capitalize}, {"swapcase", swapcase}, {"casefold", lower},
-    {"isspace", all_are<is_space>}, {"isalpha", all_are<is_alpha>}, {"isdigit", all_are<is_digit>},
-    {"isdecimal", all_are<is_digit>}, {"isnumeric", all_are<is_digit>}, {"isalnum", all_are<is_alnum>},
-    {"isprintable", all_are<is_printable>}, {"isupper", has_case<true>}, {"islower", has_case<false>},
-    {"isascii", isascii}, {"format", refuse_format}, {"format_map", refuse_format},
+    {"split", split_left},
+    {"rsplit", split_right},
+    {"splitlines", splitlines},
+    {"strip", strip<true, true>},
+    {"lstrip", strip<true, false>},
+    {"rstrip", strip<false, true>},
+    {"startswith", starts_or_ends<true>},
+    {"endswith", starts_or_ends<false>},
+    {"find", find<false, false>},
+    {"rfind", find<true, false>},
+    {"index", find<false, true>},
+    {"rindex", find<true, true>},
+    {"count", count_text},
+    {"replace", replace},
+    {"join", join},
+    {"removeprefix", remove_affix<true>},
+    {"removesuffix", remove_affix<false>},
+    {"partition", partition<false>},
+    {"rpartition", partition<true>},
+    {"center", justify<Side::kBoth>},
+    {"ljust", justify<Side::kLeft>},
+    {"rjust", justify<Side::kRight>},
+    {"zfill", zfill},
+    {"upper", upper},
+    {"lower", lower},
+    {"title", title},
+    {"capitalize", capitalize},
+    {"swapcase", swapcase},
+    {"casefold", lower},
+    {"isspace", all_are<is_space>},
+    {"isalpha", all_are<is_alpha>},
+    {"isdigit", all_are<is_digit>},
+    {"isdecimal", all_are<is_digit>},
+    {"isnumeric", all_are<is_digit>},
+    {"isalnum", all_are<is_alnum>},
+    {"isprintable", all_are<is_printable>},
+    {"isupper", has_case<true>},
+    {"islower", has_case<false>},
+    {"isascii", isascii},
+    {"format", refuse_format},
+    {"format_map", refuse_format},
 };
 
 std::vector<Value> dict_parts(const Value& self, SequenceType type) {
@@ -377,14 +420,16 @@ constexpr Entry kDictMethods[] = {{"items", dict_view<SequenceType::kItems>},
 Value list_count(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   const auto bound = arguments.bind("count", {"value"}, 1);
   int64_t count = 0;
-  for (const Value& item : self.as_sequence().items) count += equal(item, bound[0], interpreter.budget());
+  for (const Value& item : self.as_sequence().items)
+    count += equal(item, bound[0], interpreter.budget());
   return Value::integer(count);
 }
 Value list_index(Interpreter& interpreter, const Value& self, const Arguments& arguments) {
   const auto bound = arguments.bind("index", {"value"}, 1);
   const auto& items = self.as_sequence().items;
   for (size_t i = 0; i < items.size(); ++i) {
-    if (equal(items[i], bound[0], interpreter.budget())) return Value::integer(static_cast<int64_t>(i));
+    if (equal(items[i], bound[0], interpreter.budget()))
+      return Value::integer(static_cast<int64_t>(i));
   }
   fail("the value is not in the list");
 }
@@ -427,7 +472,8 @@ Value bind_method(const Entry (&entries)[kCount], const Value& self, std::string
     const auto callable = std::make_shared<Callable>();
     callable->name = name;
     callable->depth = depth_around({self});
-    callable->call = [self, method = entry.method](Interpreter& interpreter, const Arguments& arguments) {
+    callable->call = [self, method = entry.method](Interpreter& interpreter,
+                                                   const Arguments& arguments) {
       return method(interpreter, self, arguments);
     };
     return Value::object(Kind::kCallable, callable);
@@ -436,19 +482,21 @@ Value bind_method(const Entry (&entries)[kCount], const Value& self, std::string
 }
 
 template <size_t kCount>
-Value refuse(const std::array<std::string_view, kCount>& names, const Value& self, std::string_view name) {
+Value refuse(const std::array<std::string_view, kCount>& names, const Value& self,
+             std::string_view name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) return {};
   return Value::undefined("access to attribute '" + std::string(name) + "' of '" +
-                          std::string(type_name(self)) + "' object is unsafe: a template changes no data");
+                          std::string(type_name(self)) +
+                          "' object is unsafe: a template changes no data");
 }
 
 }  // namespace
 
 Value find_method(const Value& self, std::string_view name) {
-  static constexpr std::array<std::string_view, 8> kListMutators = {"append", "clear", "pop", "reverse",
-                                                                    "insert", "sort", "extend", "remove"};
-  static constexpr std::array<std::string_view, 5> kDictMutators = {"clear", "pop", "popitem", "setdefault",
-                                                                    "update"};
+  static constexpr std::array<std::string_view, 8> kListMutators = {
+      "append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+  static constexpr std::array<std::string_view, 5> kDictMutators = {"clear", "pop", "popitem",
+                                                                    "setdefault", "update"};
   switch (self.kind()) {
     case Kind::kText: return bind_method(kTextMethods, self, name);
     case Kind::kDict: {
@@ -466,7 +514,8 @@ Value find_method(const Value& self, std::string_view name) {
     case Kind::kCycler: {
       const Cycler& cycler = self.as_cycler();
       if (cycler.joiner) return {};
-      return name == "current" ? cycler.items[cycler.position] : bind_method(kCyclerMethods, self, name);
+      return name == "current" ? cycler.items[cycler.position]
+                               : bind_method(kCyclerMethods, self, name);
     }
     default: return {};
   }

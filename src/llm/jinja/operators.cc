@@ -62,9 +62,11 @@ Value reals(std::string_view op, double a, double b) {
   if (op == "*") return Value::real(a * b);
   if (op == "**") {
     if (a == 0 && b < 0) fail("0.0 cannot be raised to a negative power");
-    if (a < 0 && b != std::floor(b)) fail("a negative number to a broken power is a complex number");
+    if (a < 0 && b != std::floor(b))
+      fail("a negative number to a broken power is a complex number");
     const double result = std::pow(a, b);
-    if (std::isinf(result) && !std::isinf(a) && !std::isinf(b)) fail("the result of ** is too large");
+    if (std::isinf(result) && !std::isinf(a) && !std::isinf(b))
+      fail("the result of ** is too large");
     return Value::real(result);
   }
   if (b == 0) fail("division by zero");
@@ -100,7 +102,8 @@ bool is_plain_sequence(const Value& value) {
 
 Value add(const Value& a, const Value& b, Budget& budget) {
   if (a.is_text() && b.is_text()) return concatenate(a.as_text(), b.as_text(), budget);
-  if (is_plain_sequence(a) && is_plain_sequence(b) && a.as_sequence().type == b.as_sequence().type) {
+  if (is_plain_sequence(a) && is_plain_sequence(b) &&
+      a.as_sequence().type == b.as_sequence().type) {
     std::vector<Value> items = a.as_sequence().items;
     const auto& more = b.as_sequence().items;
     budget.charge(static_cast<int64_t>(items.size() + more.size()));
@@ -183,7 +186,8 @@ bool compare(std::string_view op, const Value& a, const Value& b, Budget& budget
 Value slice(const Value& object, const Value& start, const Value& stop, const Value& step,
             Budget& budget) {
   for (const Value* bound : {&start, &stop, &step}) {
-    if (!bound->is_none() && !bound->is_int()) return Value::undefined("slice indices must be integers");
+    if (!bound->is_none() && !bound->is_int())
+      return Value::undefined("slice indices must be integers");
   }
   const bool is_range = object.is_sequence(SequenceType::kRange);
   if (object.is_undefined()) fail(object.undefined_hint());
@@ -207,7 +211,9 @@ Value slice(const Value& object, const Value& start, const Value& stop, const Va
   const int64_t to = clamp(stop, by > 0 ? high : low);
   std::vector<Value> items;
   Text text;
-  const auto offset = [&](int64_t i) { return at.empty() ? static_cast<size_t>(i) : at[static_cast<size_t>(i)]; };
+  const auto offset = [&](int64_t i) {
+    return at.empty() ? static_cast<size_t>(i) : at[static_cast<size_t>(i)];
+  };
   if (object.is_text() && by == 1) {
     budget.charge_text(object.bytes().size());
     return Value::text(object.as_text().slice(offset(from), offset(std::max(from, to))));
@@ -225,7 +231,8 @@ Value slice(const Value& object, const Value& start, const Value& stop, const Va
     text.markup = object.as_text().markup;
     return Value::text(std::move(text));
   }
-  return Value::sequence(is_range ? SequenceType::kList : object.as_sequence().type, std::move(items));
+  return Value::sequence(is_range ? SequenceType::kList : object.as_sequence().type,
+                         std::move(items));
 }
 
 }  // namespace hone::llm::jinja

@@ -28,8 +28,8 @@ class Parser : public ExpressionParser {
       switch (current().kind) {
         case TokenKind::kEnd:
           if (ends.size() == 0) return block;
-          error("unexpected end of template: '" + std::string(*(ends.end() - 1)) + "' is missing for '" +
-                std::string(opened) + "'");
+          error("unexpected end of template: '" + std::string(*(ends.end() - 1)) +
+                "' is missing for '" + std::string(opened) + "'");
         case TokenKind::kData: {
           auto data = make(StatementKind::kData);
           data->text.append(next().text, kFromTemplate);
@@ -114,7 +114,8 @@ class Parser : public ExpressionParser {
   }
 
   [[noreturn]] void refuse(const std::string& tag) {
-    for (const std::string_view known : {"include", "import", "from", "extends", "block", "autoescape"}) {
+    for (const std::string_view known :
+         {"include", "import", "from", "extends", "block", "autoescape"}) {
       if (tag == known) error("'" + tag + "' is not supported in a chat template");
     }
     error("Encountered unknown tag '" + tag + "'.");

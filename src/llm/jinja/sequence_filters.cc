@@ -65,7 +65,8 @@ Value attribute_path(Interpreter& in, Value value, const Value& path) {
   for (size_t begin = 0; begin <= text.size();) {
     const size_t end = std::min(text.find('.', begin), text.size());
     const std::string part = text.substr(begin, end - begin);
-    const bool number = !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
+    const bool number = !part.empty() && part.size() < 10 &&
+                        part.find_first_not_of("0123456789") == std::string::npos;
     in.budget().charge(1);
     value = in.item(value, number ? Value::integer(std::stoll(part)) : Value::text(part));
     begin = end + 1;
@@ -103,7 +104,8 @@ void sort_by(std::vector<std::pair<Value, Value>>& keyed, bool reverse, Budget& 
     return reverse ? less(b.first, a.first, budget) : less(a.first, b.first, budget);
   });
 }
-std::vector<std::pair<Value, Value>> keyed_items(Interpreter& in, Self self, const Value& paths, bool case_sensitive) {
+std::vector<std::pair<Value, Value>> keyed_items(Interpreter& in, Self self, const Value& paths,
+                                                 bool case_sensitive) {
   std::vector<std::pair<Value, Value>> keyed;
   for (const Value& item : iterate(self, in.budget())) {
     Value key;
@@ -112,7 +114,8 @@ std::vector<std::pair<Value, Value>> keyed_items(Interpreter& in, Self self, con
       const std::string& text = paths.bytes();
       for (size_t begin = 0; begin <= text.size();) {
         const size_t end = std::min(text.find(',', begin), text.size());
-        parts.push_back(key_of(in, item, Value::text(text.substr(begin, end - begin)), case_sensitive));
+        parts.push_back(
+            key_of(in, item, Value::text(text.substr(begin, end - begin)), case_sensitive));
         begin = end + 1;
       }
       key = Value::list(std::move(parts));
@@ -136,7 +139,8 @@ Value f_dictsort(Interpreter& in, Self self, Args args) {
   const std::string by = bound.has(1) ? soft(in, bound[1]).bytes : "key";
   if (by != "key" && by != "value") fail("You can only sort by either \"key\" or \"value\"");
   if (self.is_undefined()) fail(self.undefined_hint());
-  if (!self.is_dict()) fail("'" + std::string(type_name(self)) + "' object has no attribute 'items'");
+  if (!self.is_dict())
+    fail("'" + std::string(type_name(self)) + "' object has no attribute 'items'");
   std::vector<std::pair<Value, Value>> keyed;
   for (const auto& [key, value] : self.as_dict().items) {
     const Value& chosen = by == "key" ? key : value;
@@ -189,9 +193,11 @@ Value f_groupby(Interpreter& in, Self self, Args args) {
     for (; end < keyed.size() && equal(keyed[end].first, keyed[begin].first, in.budget()); ++end) {
       members.push_back(keyed[end].second);
     }
-    Value grouper = case_sensitive ? keyed[begin].first : attribute_path(in, keyed[begin].second, bound[0]);
+    Value grouper =
+        case_sensitive ? keyed[begin].first : attribute_path(in, keyed[begin].second, bound[0]);
     if (grouper.is_undefined() && bound.has(1)) grouper = bound[1];
-    groups.push_back(Value::sequence(SequenceType::kTuple, {grouper, Value::list(std::move(members))}));
+    groups.push_back(
+        Value::sequence(SequenceType::kTuple, {grouper, Value::list(std::move(members))}));
     begin = std::max(end, begin + 1);
   }
   return Value::list(std::move(groups));
@@ -250,7 +256,8 @@ Value f_select(Interpreter& in, Self self, Args args) {
   for (const Value& item : iterate(self, in.budget())) {
     in.budget().charge(1);
     const Value value = kByAttribute ? attribute_path(in, item, path) : item;
-    if ((test == nullptr ? truthy(value) : test(in, value, rest)) == kWanted) result.push_back(item);
+    if ((test == nullptr ? truthy(value) : test(in, value, rest)) == kWanted)
+      result.push_back(item);
   }
   return iterator(std::move(result));
 }
@@ -300,12 +307,26 @@ Value f_slice(Interpreter& in, Self self, Args args) {
   return iterator(std::move(slices));
 }
 constexpr FilterEntry kFilters[] = {
-    {"list", f_list}, {"items", f_items}, {"first", f_first}, {"last", f_last},
-    {"reverse", f_reverse}, {"join", f_join}, {"sort", f_sort}, {"dictsort", f_dictsort},
-    {"unique", f_unique}, {"min", f_extreme<false>}, {"max", f_extreme<true>},
-    {"groupby", f_groupby}, {"sum", f_sum}, {"map", f_map}, {"select", f_select<true, false>},
-    {"reject", f_select<false, false>}, {"selectattr", f_select<true, true>},
-    {"rejectattr", f_select<false, true>}, {"batch", f_batch}, {"slice", f_slice},
+    {"list", f_list},
+    {"items", f_items},
+    {"first", f_first},
+    {"last", f_last},
+    {"reverse", f_reverse},
+    {"join", f_join},
+    {"sort", f_sort},
+    {"dictsort", f_dictsort},
+    {"unique", f_unique},
+    {"min", f_extreme<false>},
+    {"max", f_extreme<true>},
+    {"groupby", f_groupby},
+    {"sum", f_sum},
+    {"map", f_map},
+    {"select", f_select<true, false>},
+    {"reject", f_select<false, false>},
+    {"selectattr", f_select<true, true>},
+    {"rejectattr", f_select<false, true>},
+    {"batch", f_batch},
+    {"slice", f_slice},
 };
 
 }  // namespace

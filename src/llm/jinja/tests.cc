@@ -60,7 +60,8 @@ bool is_number(Self v) { return v.is_number(); }
 bool is_string(Self v) { return v.is_text(); }
 bool is_mapping(Self v) { return v.is_dict(); }
 bool is_iterable(Self v) {
-  return v.is_text() || v.is_sequence() || v.is_dict() || v.is_undefined() || v.kind() == Kind::kLoop;
+  return v.is_text() || v.is_sequence() || v.is_dict() || v.is_undefined() ||
+         v.kind() == Kind::kLoop;
 }
 bool is_sequence(Self v) {
   return v.is_text() || v.is_dict() || v.is_undefined() ||
@@ -96,8 +97,12 @@ bool is_same(Interpreter& in, Self v, Args args) {
 bool is_in(Interpreter& in, Self v, Args args) {
   return contains(args.bind("in", {"seq"}, 1)[0], v, in.budget());
 }
-bool is_filter(Interpreter& in, Self v, Args) { return find_filter(to_text(v, in.budget()).bytes) != nullptr; }
-bool is_test(Interpreter& in, Self v, Args) { return find_test(to_text(v, in.budget()).bytes) != nullptr; }
+bool is_filter(Interpreter& in, Self v, Args) {
+  return find_filter(to_text(v, in.budget()).bytes) != nullptr;
+}
+bool is_test(Interpreter& in, Self v, Args) {
+  return find_test(to_text(v, in.budget()).bytes) != nullptr;
+}
 
 enum Comparison { kEq, kNe, kLt, kLe, kGt, kGe };
 template <Comparison kOp>
@@ -111,22 +116,51 @@ struct TestEntry {
   TestFunction test;
 };
 constexpr TestEntry kTests[] = {
-    {"defined", plain<is_defined>}, {"undefined", plain<is_undefined>}, {"none", plain<is_none>},
-    {"boolean", plain<is_boolean>}, {"true", plain<is_true>}, {"false", plain<is_false>},
-    {"integer", plain<is_integer>}, {"float", plain<is_float>}, {"number", plain<is_number>},
-    {"string", plain<is_string>}, {"mapping", plain<is_mapping>}, {"iterable", plain<is_iterable>},
-    {"sequence", plain<is_sequence>}, {"callable", plain<is_callable>}, {"escaped", plain<is_escaped>},
-    {"lower", is_lower_case}, {"upper", is_upper_case}, {"odd", is_odd}, {"even", is_even},
-    {"divisibleby", is_divisible}, {"sameas", is_same}, {"in", is_in}, {"filter", is_filter},
-    {"test", is_test}, {"==", compares<kEq>}, {"eq", compares<kEq>}, {"equalto", compares<kEq>},
-    {"!=", compares<kNe>}, {"ne", compares<kNe>}, {"<", compares<kLt>}, {"lt", compares<kLt>},
-    {"lessthan", compares<kLt>}, {"<=", compares<kLe>}, {"le", compares<kLe>}, {">", compares<kGt>},
-    {"gt", compares<kGt>}, {"greaterthan", compares<kGt>}, {">=", compares<kGe>}, {"ge", compares<kGe>},
+    {"defined", plain<is_defined>},
+    {"undefined", plain<is_undefined>},
+    {"none", plain<is_none>},
+    {"boolean", plain<is_boolean>},
+    {"true", plain<is_true>},
+    {"false", plain<is_false>},
+    {"integer", plain<is_integer>},
+    {"float", plain<is_float>},
+    {"number", plain<is_number>},
+    {"string", plain<is_string>},
+    {"mapping", plain<is_mapping>},
+    {"iterable", plain<is_iterable>},
+    {"sequence", plain<is_sequence>},
+    {"callable", plain<is_callable>},
+    {"escaped", plain<is_escaped>},
+    {"lower", is_lower_case},
+    {"upper", is_upper_case},
+    {"odd", is_odd},
+    {"even", is_even},
+    {"divisibleby", is_divisible},
+    {"sameas", is_same},
+    {"in", is_in},
+    {"filter", is_filter},
+    {"test", is_test},
+    {"==", compares<kEq>},
+    {"eq", compares<kEq>},
+    {"equalto", compares<kEq>},
+    {"!=", compares<kNe>},
+    {"ne", compares<kNe>},
+    {"<", compares<kLt>},
+    {"lt", compares<kLt>},
+    {"lessthan", compares<kLt>},
+    {"<=", compares<kLe>},
+    {"le", compares<kLe>},
+    {">", compares<kGt>},
+    {"gt", compares<kGt>},
+    {"greaterthan", compares<kGt>},
+    {">=", compares<kGe>},
+    {"ge", compares<kGe>},
 };
 
 Value g_range(Interpreter& in, Args args) {
   for (const Value& value : args.positional) {
-    if (!value.is_int()) fail("'" + std::string(type_name(value)) + "' object cannot be interpreted as an integer");
+    if (!value.is_int())
+      fail("'" + std::string(type_name(value)) + "' object cannot be interpreted as an integer");
   }
   const size_t count = args.positional.size();
   if (count < 1 || count > 3 || !args.named.empty()) fail("range() takes one to three integers");
@@ -137,7 +171,8 @@ Value g_range(Interpreter& in, Args args) {
   range.step = count == 3 ? args.positional[2].as_int() : 1;
   if (range.step == 0) fail("range() arg 3 must not be zero");
   for (int64_t i = range.start; range.step > 0 ? i < range.stop : i > range.stop;) {
-    if (range.items.size() >= 100000) fail("Range too big. The sandbox blocks ranges larger than 100000.");
+    if (range.items.size() >= 100000)
+      fail("Range too big. The sandbox blocks ranges larger than 100000.");
     in.budget().charge(1);
     range.items.push_back(Value::integer(i));
     if (__builtin_add_overflow(i, range.step, &i)) break;
@@ -188,7 +223,8 @@ Value g_joiner(Interpreter& in, Args args) {
   const auto bound = args.bind("joiner", {"sep"});
   auto joiner = std::make_shared<Cycler>();
   joiner->joiner = true;
-  joiner->separator = Value::text(bound.has(0) ? to_text(bound[0], in.budget()) : Text(", ", kFromTemplate));
+  joiner->separator =
+      Value::text(bound.has(0) ? to_text(bound[0], in.budget()) : Text(", ", kFromTemplate));
   return Value::object(Kind::kCycler, joiner);
 }
 Value g_lipsum(Interpreter&, Args) { fail("lipsum is not supported in a chat template"); }
@@ -214,11 +250,19 @@ Date civil(int64_t seconds) {
   year += 400 * eras;
   days -= kEra * eras;
   for (; days >= 365 + leap(year); ++year) days -= 365 + leap(year);
-  const std::array<int, 12> lengths = {31, leap(year) ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  Date date{year, 1, 1, weekday, static_cast<int>(days), static_cast<int>(rest / 3600),
-            static_cast<int>(rest / 60 % 60), static_cast<int>(rest % 60)};
+  const std::array<int, 12> lengths = {31, leap(year) ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30,
+                                       31};
+  Date date{year,
+            1,
+            1,
+            weekday,
+            static_cast<int>(days),
+            static_cast<int>(rest / 3600),
+            static_cast<int>(rest / 60 % 60),
+            static_cast<int>(rest % 60)};
   auto left = static_cast<int>(days);
-  while (left >= lengths[static_cast<size_t>(date.month - 1)]) left -= lengths[static_cast<size_t>(date.month++ - 1)];
+  while (left >= lengths[static_cast<size_t>(date.month - 1)])
+    left -= lengths[static_cast<size_t>(date.month++ - 1)];
   date.day = left + 1;
   return date;
 }
@@ -229,11 +273,11 @@ std::string padded(int64_t value, int width, char fill) {
   return digits;
 }
 std::string date_part(const Date& date, char code, char fill) {
-  static constexpr std::array<std::string_view, 7> kDays = {"Sunday", "Monday", "Tuesday", "Wednesday",
-                                                            "Thursday", "Friday", "Saturday"};
+  static constexpr std::array<std::string_view, 7> kDays = {
+      "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
   static constexpr std::array<std::string_view, 12> kMonths = {
-      "January", "February", "March", "April", "May", "June", "July",
-      "August", "September", "October", "November", "December"};
+      "January", "February", "March",     "April",   "May",      "June",
+      "July",    "August",   "September", "October", "November", "December"};
   const std::string day(kDays[static_cast<size_t>(date.weekday)]);
   const std::string month(kMonths[static_cast<size_t>(date.month - 1)]);
   const int width = fill == '\0' ? 0 : 2;
@@ -263,12 +307,18 @@ std::string date_part(const Date& date, char code, char fill) {
     case '%': return "%";
     case 'n': return "\n";
     case 't': return "\t";
-    case 'F': return date_part(date, 'Y', '0') + "-" + date_part(date, 'm', '0') + "-" + date_part(date, 'd', '0');
+    case 'F':
+      return date_part(date, 'Y', '0') + "-" + date_part(date, 'm', '0') + "-" +
+             date_part(date, 'd', '0');
     case 'T':
-    case 'X': return date_part(date, 'H', '0') + ":" + date_part(date, 'M', '0') + ":" + date_part(date, 'S', '0');
+    case 'X':
+      return date_part(date, 'H', '0') + ":" + date_part(date, 'M', '0') + ":" +
+             date_part(date, 'S', '0');
     case 'R': return date_part(date, 'H', '0') + ":" + date_part(date, 'M', '0');
     case 'D':
-    case 'x': return date_part(date, 'm', '0') + "/" + date_part(date, 'd', '0') + "/" + date_part(date, 'y', '0');
+    case 'x':
+      return date_part(date, 'm', '0') + "/" + date_part(date, 'd', '0') + "/" +
+             date_part(date, 'y', '0');
     case 'c':
       return day.substr(0, 3) + " " + month.substr(0, 3) + " " + padded(date.day, 2, ' ') + " " +
              date_part(date, 'T', '0') + " " + std::to_string(date.year);
@@ -302,8 +352,14 @@ struct Global {
   Value (*function)(Interpreter&, Args);
 };
 constexpr Global kGlobals[] = {
-    {"range", g_range}, {"dict", g_dict}, {"namespace", g_namespace}, {"raise_exception", g_raise},
-    {"strftime_now", g_strftime_now}, {"cycler", g_cycler}, {"joiner", g_joiner}, {"lipsum", g_lipsum},
+    {"range", g_range},
+    {"dict", g_dict},
+    {"namespace", g_namespace},
+    {"raise_exception", g_raise},
+    {"strftime_now", g_strftime_now},
+    {"cycler", g_cycler},
+    {"joiner", g_joiner},
+    {"lipsum", g_lipsum},
 };
 
 }  // namespace

@@ -41,7 +41,8 @@ Text strip_text(const Text& text, const Value& characters, bool left, bool right
   return text.slice(begin, end);
 }
 
-Text replace_text(const Text& text, const Text& from, const Text& to, int64_t count, Budget& budget) {
+Text replace_text(const Text& text, const Text& from, const Text& to, int64_t count,
+                  Budget& budget) {
   Text result;
   result.markup = text.markup;
   const std::string_view bytes = text.bytes;
@@ -214,12 +215,18 @@ class PercentFormatter {
     }
     for (;; ++at) {
       const char flag = peek(at);
-      if (flag == '-') conversion.left = true;
-      else if (flag == '+') conversion.plus = true;
-      else if (flag == ' ') conversion.space = true;
-      else if (flag == '0') conversion.zero = true;
-      else if (flag == '#') conversion.alternate = true;
-      else break;
+      if (flag == '-')
+        conversion.left = true;
+      else if (flag == '+')
+        conversion.plus = true;
+      else if (flag == ' ')
+        conversion.space = true;
+      else if (flag == '0')
+        conversion.zero = true;
+      else if (flag == '#')
+        conversion.alternate = true;
+      else
+        break;
     }
     conversion.width = number(at);
     if (peek(at) == '.') conversion.precision = static_cast<int>(number(++at));
@@ -294,8 +301,10 @@ class PercentFormatter {
     if (conversion.precision >= 0) flags += "." + std::to_string(conversion.precision);
     char buffer[2048];
     if (std::string_view("diu").find(conversion.type) != std::string_view::npos) {
-      if (value.is_float() && !(std::abs(value.as_double()) < 9e18)) fail("a number does not fit an integer");
-      const long long i = value.is_float() ? static_cast<long long>(value.as_double()) : value.as_int();
+      if (value.is_float() && !(std::abs(value.as_double()) < 9e18))
+        fail("a number does not fit an integer");
+      const long long i =
+          value.is_float() ? static_cast<long long>(value.as_double()) : value.as_int();
       std::snprintf(buffer, sizeof buffer, (flags + "lld").c_str(), i);
     } else if (std::string_view("xXo").find(conversion.type) != std::string_view::npos) {
       if (value.is_float()) fail("%x format: an integer is required, not float");

@@ -51,8 +51,9 @@ Value f_title(Interpreter& in, Self self, Args args) {
       } else {
         append_lower(mapped, c.value);
       }
-      starts = is_space(c.value) || (c.value < 0x80 && std::string_view("-({[<").find(static_cast<char>(c.value)) !=
-                                                           std::string_view::npos);
+      starts = is_space(c.value) ||
+               (c.value < 0x80 && std::string_view("-({[<").find(static_cast<char>(c.value)) !=
+                                      std::string_view::npos);
       at += c.size;
     }
     result.append(mapped, run.origin);
@@ -69,7 +70,8 @@ Value f_replace(Interpreter& in, Self self, Args args) {
   }
   Text text = soft(in, self);
   text.markup = false;
-  return Value::text(replace_text(text, soft(in, bound[0]), soft(in, bound[1]), count, in.budget()));
+  return Value::text(
+      replace_text(text, soft(in, bound[0]), soft(in, bound[1]), count, in.budget()));
 }
 Value f_escape(Interpreter& in, Self self, Args args) {
   args.bind("escape", {});
@@ -89,7 +91,8 @@ Value f_safe(Interpreter& in, Self self, Args args) {
 
 Value f_indent(Interpreter& in, Self self, Args args) {
   const auto bound = args.bind("indent", {"width", "first", "blank"});
-  if (bound.has(0) && !bound[0].is_int() && !bound[0].is_text()) fail("indent: width must be an int or a str");
+  if (bound.has(0) && !bound[0].is_int() && !bound[0].is_text())
+    fail("indent: width must be an int or a str");
   Text margin;
   if (bound[0].is_text()) {
     margin = bound[0].as_text();
@@ -117,7 +120,9 @@ Value f_indent(Interpreter& in, Self self, Args args) {
 
 Value f_truncate(Interpreter& in, Self self, Args args) {
   const auto bound = args.bind("truncate", {"length", "killwords", "end", "leeway"});
-  const auto number = [&](size_t i, int64_t absent) { return bound.has(i) && bound[i].is_int() ? bound[i].as_int() : absent; };
+  const auto number = [&](size_t i, int64_t absent) {
+    return bound.has(i) && bound[i].is_int() ? bound[i].as_int() : absent;
+  };
   const int64_t limit = number(0, 255), leeway = number(3, 5);
   const Text end = bound.has(2) ? soft(in, bound[2]) : Text("...", kFromTemplate);
   const auto end_size = static_cast<int64_t>(length(end.bytes));
@@ -171,7 +176,8 @@ void quote_url(Interpreter& in, const Value& value, bool keep_slash, Text& out) 
   std::string quoted;
   for (const char c : text.bytes) {
     const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       std::string_view("_.-~").find(c) != std::string_view::npos || (c == '/' && keep_slash);
+                       std::string_view("_.-~").find(c) != std::string_view::npos ||
+                       (c == '/' && keep_slash);
     const auto byte = static_cast<uint8_t>(c);
     if (plain) {
       quoted += c;
@@ -204,11 +210,23 @@ Value f_urlencode(Interpreter& in, Self self, Args args) {
 }
 
 constexpr FilterEntry kFilters[] = {
-    {"trim", f_trim}, {"string", f_string}, {"upper", f_upper}, {"lower", f_lower},
-    {"capitalize", f_capitalize}, {"title", f_title}, {"replace", f_replace}, {"escape", f_escape},
-    {"e", f_escape}, {"forceescape", f_forceescape}, {"safe", f_safe}, {"indent", f_indent},
-    {"truncate", f_truncate}, {"wordcount", f_wordcount}, {"center", f_center},
-    {"format", f_format}, {"urlencode", f_urlencode},
+    {"trim", f_trim},
+    {"string", f_string},
+    {"upper", f_upper},
+    {"lower", f_lower},
+    {"capitalize", f_capitalize},
+    {"title", f_title},
+    {"replace", f_replace},
+    {"escape", f_escape},
+    {"e", f_escape},
+    {"forceescape", f_forceescape},
+    {"safe", f_safe},
+    {"indent", f_indent},
+    {"truncate", f_truncate},
+    {"wordcount", f_wordcount},
+    {"center", f_center},
+    {"format", f_format},
+    {"urlencode", f_urlencode},
 };
 
 }  // namespace

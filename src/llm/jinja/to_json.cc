@@ -20,7 +20,8 @@ void append_string(std::string& out, std::string_view text, bool ensure_ascii) {
   for (size_t at = 0; at < text.size();) {
     const CodePoint c = decode(text, at);
     const std::string_view simple = "\"\\\n\r\t\f\b";
-    const size_t found = c.value < 0x80 ? simple.find(static_cast<char>(c.value)) : std::string_view::npos;
+    const size_t found =
+        c.value < 0x80 ? simple.find(static_cast<char>(c.value)) : std::string_view::npos;
     if (found != std::string_view::npos) {
       out += '\\';
       out += std::string_view("\"\\nrtfb")[found];
@@ -59,7 +60,8 @@ class JsonWriter {
     if (indent.is_text()) {
       indent_ = indent.bytes();
     } else if (indent.is_int()) {
-      indent_ = std::string(static_cast<size_t>(std::clamp<int64_t>(indent.as_int(), 0, 1000)), ' ');
+      indent_ =
+          std::string(static_cast<size_t>(std::clamp<int64_t>(indent.as_int(), 0, 1000)), ' ');
     } else {
       fail("tojson: indent must be a number of spaces or a text");
     }
@@ -67,7 +69,8 @@ class JsonWriter {
   void set_separators(const Value& separators) {
     if (separators.is_none() || separators.is_undefined()) return;
     if (!separators.is_sequence() || separators.as_sequence().items.size() != 2 ||
-        !separators.as_sequence().items[0].is_text() || !separators.as_sequence().items[1].is_text()) {
+        !separators.as_sequence().items[0].is_text() ||
+        !separators.as_sequence().items[1].is_text()) {
       fail("tojson: separators must be two texts");
     }
     item_separator_ = separators.as_sequence().items[0].bytes();
@@ -85,9 +88,11 @@ class JsonWriter {
       case Kind::kText: write_text(value); break;
       case Kind::kDict: write_dict(value.as_dict(), level); break;
       case Kind::kSequence:
-        if (value.as_sequence().type <= SequenceType::kTuple) return write_list(value.as_sequence(), level);
+        if (value.as_sequence().type <= SequenceType::kTuple)
+          return write_list(value.as_sequence(), level);
         [[fallthrough]];
-      default: fail("Object of type " + std::string(type_name(value)) + " is not JSON serializable");
+      default:
+        fail("Object of type " + std::string(type_name(value)) + " is not JSON serializable");
     }
   }
   std::string take() { return std::move(out_); }
@@ -160,8 +165,8 @@ class JsonWriter {
 
 }  // namespace
 
-std::string to_json(const Value& value, bool ensure_ascii, const Value& indent, const Value& separators,
-                    bool sort_keys, Origin& origin, Budget& budget) {
+std::string to_json(const Value& value, bool ensure_ascii, const Value& indent,
+                    const Value& separators, bool sort_keys, Origin& origin, Budget& budget) {
   JsonWriter writer(ensure_ascii, sort_keys, budget);
   writer.set_indent(indent);
   writer.set_separators(separators);

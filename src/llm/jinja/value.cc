@@ -167,8 +167,8 @@ const Value* Dict::find(const Value& key, Budget& budget) const {
 }
 
 std::string_view type_name(const Value& value) {
-  static constexpr std::string_view kSequences[] = {"list",      "tuple",       "range",    "dict_items",
-                                                    "dict_keys", "dict_values", "generator"};
+  static constexpr std::string_view kSequences[] = {
+      "list", "tuple", "range", "dict_items", "dict_keys", "dict_values", "generator"};
   switch (value.kind()) {
     case Kind::kUndefined: return "Undefined";
     case Kind::kNone: return "NoneType";
@@ -218,8 +218,10 @@ bool comparable(SequenceType a, SequenceType b) {
 // -1, 0, 1; 2 for a NaN. Exact also between a large integer and a float.
 int compare_numbers(const Value& a, const Value& b) {
   if (a.is_int() && b.is_int()) return a.as_int() < b.as_int() ? -1 : a.as_int() > b.as_int();
-  const auto x = static_cast<long double>(a.is_int() ? static_cast<long double>(a.as_int()) : a.as_double());
-  const auto y = static_cast<long double>(b.is_int() ? static_cast<long double>(b.as_int()) : b.as_double());
+  const auto x =
+      static_cast<long double>(a.is_int() ? static_cast<long double>(a.as_int()) : a.as_double());
+  const auto y =
+      static_cast<long double>(b.is_int() ? static_cast<long double>(b.as_int()) : b.as_double());
   if (std::isnan(x) || std::isnan(y)) return 2;
   return x < y ? -1 : x > y;
 }
@@ -233,7 +235,8 @@ bool equal(const Value& a, const Value& b, Budget& budget) {
     case Kind::kUndefined:
     case Kind::kNone: return true;
     case Kind::kText: return a.bytes() == b.bytes();
-    case Kind::kDict: return a.identity() == b.identity() || equal_dicts(a.as_dict(), b.as_dict(), budget);
+    case Kind::kDict:
+      return a.identity() == b.identity() || equal_dicts(a.as_dict(), b.as_dict(), budget);
     case Kind::kSequence: {
       if (a.identity() == b.identity()) return true;
       const Sequence& x = a.as_sequence();
@@ -352,7 +355,8 @@ std::string float_repr(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
   const std::string scientific(buffer, end);
   const size_t e = scientific.find('e');
   const int exponent = std::stoi(scientific.substr(e + 1));
@@ -426,7 +430,8 @@ class Printer {
       case Kind::kLoop: {
         const Loop& loop = value.as_loop();
         const size_t count = loop.items == nullptr ? 0 : loop.items->size();
-        out_ += "<LoopContext " + std::to_string(loop.index + 1) + "/" + std::to_string(count) + ">";
+        out_ +=
+            "<LoopContext " + std::to_string(loop.index + 1) + "/" + std::to_string(count) + ">";
         break;
       }
       default: out_ += "<" + std::string(type_name(value)) + ">";

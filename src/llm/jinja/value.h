@@ -83,7 +83,17 @@ struct Text {
 };
 
 enum class Kind : uint8_t {
-  kUndefined, kNone, kBool, kInt, kFloat, kText, kSequence, kDict, kNamespace, kCallable, kLoop,
+  kUndefined,
+  kNone,
+  kBool,
+  kInt,
+  kFloat,
+  kText,
+  kSequence,
+  kDict,
+  kNamespace,
+  kCallable,
+  kLoop,
   kCycler,
 };
 
@@ -165,7 +175,7 @@ struct UndefinedHint : Object {
 };
 struct Sequence : Object {
   SequenceType type = SequenceType::kList;
-  std::vector<Value> items;  // of an iterator: what is left
+  std::vector<Value> items;               // of an iterator: what is left
   int64_t start = 0, stop = 0, step = 1;  // of a range, for its repr
 };
 struct Dict : Object {

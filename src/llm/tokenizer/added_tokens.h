@@ -17,8 +17,8 @@
 namespace hone::llm {
 
 struct AddedMatch {
-  size_t begin = 0;  // with the white space that lstrip takes
-  size_t end = 0;    // with the white space that rstrip takes
+  size_t begin = 0;       // with the white space that lstrip takes
+  size_t end = 0;         // with the white space that rstrip takes
   size_t text_begin = 0;  // of the token's own text
   size_t text_end = 0;
   const AddedToken* token = nullptr;

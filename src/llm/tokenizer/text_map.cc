@@ -32,14 +32,13 @@ bool is_nfc_at_a_glance(std::string_view text) {
 
 std::string compose(std::string_view run) {
   utf8proc_uint8_t* result = nullptr;
-  const utf8proc_ssize_t size = utf8proc_map(
-      reinterpret_cast<const utf8proc_uint8_t*>(run.data()),
-      static_cast<utf8proc_ssize_t>(run.size()), &result,
-      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
+  const utf8proc_ssize_t size =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(run.data()),
+                   static_cast<utf8proc_ssize_t>(run.size()), &result,
+                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> guard(result, &std::free);
   if (size < 0) {
-    throw Error(ErrorCode::kInternal,
-                std::string("NFC failed: ") + utf8proc_errmsg(size));
+    throw Error(ErrorCode::kInternal, std::string("NFC failed: ") + utf8proc_errmsg(size));
   }
   return {reinterpret_cast<const char*>(result), static_cast<size_t>(size)};
 }
@@ -79,8 +78,8 @@ char32_t next_code_point(std::string_view text, size_t& i) {
 
 bool is_white_space(char32_t c) {
   return (c >= 0x9 && c <= 0xD) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
-         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-         c == 0x205F || c == 0x3000;
+         (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+         c == 0x3000;
 }
 
 std::string to_nfc(std::string_view text) {

@@ -10,8 +10,8 @@ namespace hone::llm {
 namespace {
 
 constexpr std::string_view kTurnEnds[] = {
-    "<|im_end|>", "<|eot_id|>",      "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>",
-    "<|end|>",    "<|end_of_turn|>", "<end_of_turn>", "</s>",         "<EOT>",
+    "<|im_end|>",      "<|eot_id|>",    "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>", "<|end|>",
+    "<|end_of_turn|>", "<end_of_turn>", "</s>",       "<EOT>",
 };
 
 // Bounds that no honest file comes near: they keep what follows from growing without end.
@@ -72,7 +72,8 @@ void check_tokenizer_data(const TokenizerData& data) {
   }
   for (size_t id = 0; id < data.scores.size(); ++id) {
     if (std::isnan(data.scores[id])) {
-      throw corrupt_data("tokenizer: the score of token " + std::to_string(id) + " is not a number");
+      throw corrupt_data("tokenizer: the score of token " + std::to_string(id) +
+                         " is not a number");
     }
   }
   for (const TokenizerData::Merge& merge : data.merges) {
@@ -83,8 +84,8 @@ void check_tokenizer_data(const TokenizerData& data) {
   for (const AddedToken& added : data.added_tokens) {
     check_id(added.id, size, "added token");
     if (added.text.size() > kAddedTokenBytesMax) {
-      throw corrupt_data("tokenizer: added token " + std::to_string(added.id) +
-                         " is longer than " + std::to_string(kAddedTokenBytesMax) + " bytes");
+      throw corrupt_data("tokenizer: added token " + std::to_string(added.id) + " is longer than " +
+                         std::to_string(kAddedTokenBytesMax) + " bytes");
     }
   }
   if (data.normalizer.size() + data.pre_steps.size() + data.splits.size() > kStepsMax) {

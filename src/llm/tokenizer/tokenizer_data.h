@@ -40,9 +40,9 @@ struct AddedToken {
 struct TextStep {
   enum class Kind {
     kNfc,
-    kReplace,         // every `pattern` becomes `content`
-    kPrepend,         // `content` in front of every non-empty section
-    kPrependIfMissing,  // the same unless the section starts with it
+    kReplace,                  // every `pattern` becomes `content`
+    kPrepend,                  // `content` in front of every non-empty section
+    kPrependIfMissing,         // the same unless the section starts with it
     kPrependIfMissingAtStart,  // the same, only for the section that starts the text
   };
   Kind kind = Kind::kNfc;
@@ -81,12 +81,12 @@ struct TokenizerData {
 
   std::optional<int32_t> bos, eos, unk, pad;
   std::vector<int32_t> end_of_generation;  // any of them ends a generated text
-  std::vector<int32_t> prefix;  // put in front by add_special: {bos} or nothing
-  std::vector<int32_t> suffix;  // put behind by add_special: {eos} or nothing
+  std::vector<int32_t> prefix;             // put in front by add_special: {bos} or nothing
+  std::vector<int32_t> suffix;             // put behind by add_special: {eos} or nothing
 
   bool ignore_merges = false;  // a whole word that is in the vocabulary is taken as it is
   bool byte_fallback = false;  // SentencePiece: an unknown character becomes its bytes
-  bool emit_unk = false;  // text that no token expresses becomes unk; otherwise it is left out
+  bool emit_unk = false;       // text that no token expresses becomes unk; otherwise it is left out
   bool fuse_unk = false;       // neighbouring unknowns become one
   bool strip_leading_space = false;  // decode() drops the space that encode() put in front
 };

@@ -59,15 +59,17 @@ void read_ids(const GgufTokenizerFields& fields, bool add_bos, TokenizerData& da
   }
   if (fields.add_bos.value_or(add_bos)) {
     if (!data.bos) {
-      throw corrupt_data("tokenizer.ggml.add_bos_token asks for a BOS token, and "
-                         "tokenizer.ggml.bos_token_id does not say which; convert the model again");
+      throw corrupt_data(
+          "tokenizer.ggml.add_bos_token asks for a BOS token, and "
+          "tokenizer.ggml.bos_token_id does not say which; convert the model again");
     }
     data.prefix.push_back(*data.bos);
   }
   if (fields.add_eos.value_or(false)) {
     if (!data.eos) {
-      throw corrupt_data("tokenizer.ggml.add_eos_token asks for an EOS token, and "
-                         "tokenizer.ggml.eos_token_id does not say which; convert the model again");
+      throw corrupt_data(
+          "tokenizer.ggml.add_eos_token asks for an EOS token, and "
+          "tokenizer.ggml.eos_token_id does not say which; convert the model again");
     }
     data.suffix.push_back(*data.eos);
   }
@@ -101,8 +103,8 @@ TokenizerData read_byte_level(const GgufTokenizerFields& fields) {
   const std::string pre = fields.pre.value_or("default");
   const std::optional<PreTokenizer> known = find_pre_tokenizer(pre);
   if (!known) {
-    throw invalid_input("tokenizer.ggml.pre \"" + pre + "\" is not a pre-tokenizer that Hone knows: " +
-                        known_pre_tokenizers() +
+    throw invalid_input("tokenizer.ggml.pre \"" + pre +
+                        "\" is not a pre-tokenizer that Hone knows: " + known_pre_tokenizers() +
                         ". A wrong one would cut words in the wrong places; use a model directory "
                         "with tokenizer.json, or convert the model again");
   }

@@ -22,12 +22,12 @@
 namespace hone::llm {
 
 struct GgufTokenizerFields {
-  std::string model;                 // tokenizer.ggml.model: "gpt2" or "llama"
-  std::optional<std::string> pre;    // .pre
-  std::vector<std::string> tokens;   // .tokens
-  std::vector<int32_t> token_types;  // .token_type; empty: all normal
-  std::vector<float> scores;         // .scores
-  std::vector<std::string> merges;   // .merges: "left right"
+  std::string model;                                    // tokenizer.ggml.model: "gpt2" or "llama"
+  std::optional<std::string> pre;                       // .pre
+  std::vector<std::string> tokens;                      // .tokens
+  std::vector<int32_t> token_types;                     // .token_type; empty: all normal
+  std::vector<float> scores;                            // .scores
+  std::vector<std::string> merges;                      // .merges: "left right"
   std::optional<int64_t> bos, eos, eot, eom, unk, pad;  // .bos_token_id, .eos_token_id, ...
   std::optional<bool> add_bos, add_eos, add_space_prefix;  // .add_bos_token, ...
 };

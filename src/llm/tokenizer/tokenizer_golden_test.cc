@@ -69,7 +69,8 @@ TEST(SentencePieceVocabulary, EncodesAndDecodesAsSentencePiece) {
   const Json& given = golden.at("fields");
   GgufTokenizerFields fields;
   fields.model = given.at("model").as_string();
-  for (const Json& token : given.at("tokens").as_array()) fields.tokens.push_back(token.as_string());
+  for (const Json& token : given.at("tokens").as_array())
+    fields.tokens.push_back(token.as_string());
   fields.token_types = ids_of(given.at("token_types"));
   for (const Json& score : given.at("scores").as_array()) {
     fields.scores.push_back(static_cast<float>(score.as_double()));

@@ -145,7 +145,8 @@ void read_decoder(const Json& decoder, TokenizerData& data) {
       continue;
     }
     if (type == "Strip") {
-      data.strip_leading_space = step->at("content").as_string() == " " && step->at("start").as_int() == 1;
+      data.strip_leading_space =
+          step->at("content").as_string() == " " && step->at("start").as_int() == 1;
     } else if (type == "Metaspace") {
       const Json* scheme = step->find("prepend_scheme");
       data.strip_leading_space = scheme != nullptr && !scheme->is_null()
@@ -233,7 +234,8 @@ void read_generation_config(const Json& config, TokenizerData& data) {
   if (eos == nullptr || eos->is_null()) return;
   std::vector<int32_t> ids;
   if (eos->is_array()) {
-    for (const Json& id : eos->as_array()) ids.push_back(id_of(id, "generation_config eos_token_id"));
+    for (const Json& id : eos->as_array())
+      ids.push_back(id_of(id, "generation_config eos_token_id"));
   } else {
     ids.push_back(id_of(*eos, "generation_config eos_token_id"));
   }
@@ -266,8 +268,9 @@ TokenizerData tokenizer_from_json(const Json& tokenizer, const Json* tokenizer_c
   read_pre_tokenizer(member_or_null(tokenizer, "pre_tokenizer"), data, has_byte_level);
   const bool has_spaces_as_pieces = !data.normalizer.empty() || !data.pre_steps.empty();
   if (!has_byte_level && !data.byte_fallback && !has_spaces_as_pieces) {
-    throw invalid_input("tokenizer.json: neither ByteLevel nor SentencePiece's byte_fallback, "
-                        "Prepend, Replace or Metaspace; Hone knows only these kinds of BPE");
+    throw invalid_input(
+        "tokenizer.json: neither ByteLevel nor SentencePiece's byte_fallback, "
+        "Prepend, Replace or Metaspace; Hone knows only these kinds of BPE");
   }
   data.model = has_byte_level ? TokenizerModel::kByteLevelBpe : TokenizerModel::kSentencePieceBpe;
   read_decoder(member_or_null(tokenizer, "decoder"), data);

@@ -41,8 +41,9 @@ SplitStep::Behavior behavior_of(const Json& step) {
 void read_byte_level(const Json& step, TokenizerData& data) {
   if (flag_of(step, "add_prefix_space", true)) {
     if (!data.splits.empty()) {
-      throw invalid_input("tokenizer.json: pre_tokenizer ByteLevel with add_prefix_space behind "
-                          "another split is not read");
+      throw invalid_input(
+          "tokenizer.json: pre_tokenizer ByteLevel with add_prefix_space behind "
+          "another split is not read");
     }
     data.pre_steps.push_back({TextStep::Kind::kPrependIfMissing, {}, " "});
   }
@@ -56,7 +57,7 @@ void read_metaspace(const Json& step, TokenizerData& data) {
   const Json* given = step.find("replacement");
   const std::string replacement = given != nullptr ? given->as_string() : "\xE2\x96\x81";
   const Json* scheme = step.find("prepend_scheme");
-  const std::string prepend = scheme != nullptr && !scheme->is_null() ? scheme->as_string()
+  const std::string prepend = scheme != nullptr && !scheme->is_null()   ? scheme->as_string()
                               : flag_of(step, "add_prefix_space", true) ? "always"
                                                                         : "never";
   data.pre_steps.push_back({TextStep::Kind::kReplace, " ", replacement});
@@ -139,7 +140,8 @@ void read_pre_tokenizer(const Json& pre_tokenizer, TokenizerData& data, bool& ha
     } else if (type == "Metaspace") {
       read_metaspace(*step, data);
     } else {
-      throw unknown("pre_tokenizer", type, "Split, Digits, ByteLevel, Metaspace, Sequence of these");
+      throw unknown("pre_tokenizer", type,
+                    "Split, Digits, ByteLevel, Metaspace, Sequence of these");
     }
   }
 }

@@ -72,9 +72,10 @@ TEST(TokenizerJson, RefusesOtherNormalizersByName) {
                            "BertNormalizer", "Precompiled", "ByteLevel"}) {
     const std::string step = R"({"type": ")" + std::string(type) + R"("})";
     expect_refused(joined(R"("normalizer": )" + step), {"normalizer", type, "NFC"});
-    expect_refused(joined(R"("normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, )" +
-                          step + "]}"),
-                   {"normalizer", type});
+    expect_refused(
+        joined(R"("normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}, )" + step +
+               "]}"),
+        {"normalizer", type});
   }
   expect_refused(
       joined(R"("normalizer": {"type": "Replace", "pattern": {"Regex": "a+"}, "content": "b"})"),
@@ -102,7 +103,8 @@ TEST(TokenizerJson, RefusesOtherPreTokenizersByName) {
   refuse(split + R"(, {"type": "ByteLevel", "add_prefix_space": true})",
          {"add_prefix_space", "behind another split"});
   refuse(split + R"(, {"type": "Metaspace"})", {"Metaspace behind another split"});
-  refuse(R"({"type": "Metaspace", "prepend_scheme": "last"})", {"prepend_scheme", "last", "always"});
+  refuse(R"({"type": "Metaspace", "prepend_scheme": "last"})",
+         {"prepend_scheme", "last", "always"});
 }
 
 TEST(TokenizerJson, RefusesOtherPostProcessorsAndDecodersByName) {

@@ -66,8 +66,8 @@ Json vocabulary(const TokenizerData& data, const Ids& ids) {
   Json::Object members;
   members.reserve(by_id.size());
   for (const auto& [id, text] : by_id) members.emplace_back(text, Json(id));
-  if (members.empty()) throw not_writable("no token of " + std::to_string(data.pieces.size()) +
-                                          " has a text");
+  if (members.empty())
+    throw not_writable("no token of " + std::to_string(data.pieces.size()) + " has a text");
   return members;
 }
 
@@ -135,8 +135,8 @@ bool is_metaspace(const std::vector<TextStep>& steps) {
   if (replace.kind != Kind::kReplace || replace.pattern != " ") return false;
   if (!is_one_character(replace.content)) return false;
   if (steps.size() == 1) return true;
-  const bool conditional = steps[1].kind == Kind::kPrependIfMissing ||
-                           steps[1].kind == Kind::kPrependIfMissingAtStart;
+  const bool conditional =
+      steps[1].kind == Kind::kPrependIfMissing || steps[1].kind == Kind::kPrependIfMissingAtStart;
   return conditional && steps[1].content == replace.content;
 }
 
@@ -253,9 +253,8 @@ Json decoder_of(const TokenizerData& data) {
   if (data.model == TokenizerModel::kByteLevelBpe) {
     steps.push_back(byte_level(true, true));
   } else {
-    steps.push_back(Json::Object{{"type", "Replace"},
-                                 {"pattern", Json::Object{{"String", kSpacePiece}}},
-                                 {"content", " "}});
+    steps.push_back(Json::Object{
+        {"type", "Replace"}, {"pattern", Json::Object{{"String", kSpacePiece}}}, {"content", " "}});
     if (data.byte_fallback) steps.push_back(Json::Object{{"type", "ByteFallback"}});
     steps.push_back(Json::Object{{"type", "Fuse"}});
   }
@@ -277,8 +276,8 @@ Json post_processor(const TokenizerData& data) {
   const auto append = [&](Json::Array& parts, const std::vector<int32_t>& ids, int type_id) {
     for (const int32_t id : ids) {
       const std::string& text = text_of(data, id, "BOS or EOS");
-      parts.push_back(Json::Object{
-          {"SpecialToken", Json::Object{{"id", text}, {"type_id", type_id}}}});
+      parts.push_back(
+          Json::Object{{"SpecialToken", Json::Object{{"id", text}, {"type_id", type_id}}}});
       specials[text] = Json::Object{
           {"id", text}, {"ids", Json::Array{Json(id)}}, {"tokens", Json::Array{Json(text)}}};
     }
@@ -327,8 +326,8 @@ Json config_of(const TokenizerData& data, const std::string& chat_template) {
 std::vector<TokenizerData::Merge> generate_merges(const TokenizerData& data) {
   const auto is_text = [&](size_t id) {
     const TokenType type = data.types[id];
-    return !data.pieces[id].empty() && type != TokenType::kControl &&
-           type != TokenType::kUnknown && type != TokenType::kByte;
+    return !data.pieces[id].empty() && type != TokenType::kControl && type != TokenType::kUnknown &&
+           type != TokenType::kByte;
   };
   Ids ids;
   std::vector<int32_t> order;

@@ -93,7 +93,8 @@ TokenizerData sentence_piece_of(const Json& golden) {
   const Json& given = golden.at("fields");
   GgufTokenizerFields fields;
   fields.model = given.at("model").as_string();
-  for (const Json& token : given.at("tokens").as_array()) fields.tokens.push_back(token.as_string());
+  for (const Json& token : given.at("tokens").as_array())
+    fields.tokens.push_back(token.as_string());
   fields.token_types = ids_of(given.at("token_types"));
   for (const Json& score : given.at("scores").as_array()) {
     fields.scores.push_back(static_cast<float>(score.as_double()));
@@ -209,13 +210,17 @@ TEST(TokenizerJsonWriter, RefusesWhatTheFilesCannotSay) {
   };
   refuse([](TokenizerData& d) { d.pieces[1] = "\xFF"; }, "token 1 is not valid UTF-8");
   refuse([](TokenizerData& d) { d.pieces[3].clear(); }, "token 3 has no text");
-  refuse([](TokenizerData& d) {
-    d.pre_steps = {{TextStep::Kind::kPrependIfMissing, {}, "_"}};
-  }, "only where it is missing");
-  refuse([](TokenizerData& d) {
-    d.pre_steps = {{TextStep::Kind::kPrepend, {}, "_"}};
-    d.added_tokens[0].normalized = true;
-  }, "between two changes");
+  refuse(
+      [](TokenizerData& d) {
+        d.pre_steps = {{TextStep::Kind::kPrependIfMissing, {}, "_"}};
+      },
+      "only where it is missing");
+  refuse(
+      [](TokenizerData& d) {
+        d.pre_steps = {{TextStep::Kind::kPrepend, {}, "_"}};
+        d.added_tokens[0].normalized = true;
+      },
+      "between two changes");
   refuse([](TokenizerData& d) { d.types.pop_back(); }, "token types");
   EXPECT_NE(refusal_of(small_data(), "\x80").find("chat template is not valid UTF-8"),
             std::string::npos);

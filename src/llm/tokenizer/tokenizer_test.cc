@@ -48,7 +48,9 @@ GgufTokenizerFields sentence_piece_fields() {
     fields.tokens.push_back(std::string("<0x") + kHex[b / 16] + kHex[b % 16] + ">");
     fields.token_types.push_back(6);
   }
-  for (const char* piece : {"\xE2\x96\x81", "a", "b", "ab", "\xE2\x96\x81" "ab"}) {
+  for (const char* piece : {"\xE2\x96\x81", "a", "b", "ab",
+                            "\xE2\x96\x81"
+                            "ab"}) {
     fields.tokens.push_back(piece);
     fields.token_types.push_back(1);
   }
@@ -176,7 +178,8 @@ TEST(Tokenizer, SentencePieceFallsBackToBytesAndStripsItsSpace) {
 
 TEST(Tokenizer, SentencePieceTextDoesNotBecomeByteTokensOrControlTokens) {
   const Tokenizer tokenizer = sentence_piece();
-  for (const int32_t id : tokenizer.encode("<0x41></s>", {.add_special = false, .parse_special = false})) {
+  for (const int32_t id :
+       tokenizer.encode("<0x41></s>", {.add_special = false, .parse_special = false})) {
     EXPECT_NE(id, 2);
     EXPECT_NE(id, 3 + 0x41);
   }
@@ -278,7 +281,11 @@ TEST(ByteAlphabet, EveryByteHasItsCharacterAndComesBack) {
 TEST(RegexSplitter, SpaceMeansWhiteSpaceAsInOniguruma) {
   const RegexSplitter splitter({{R"(\s)"}});
   std::vector<Range> words;
-  splitter.split("a\xE1\xA0\x8E" "b\xC2\xA0" "c", words);  // U+180E is not white space, U+00A0 is
+  splitter.split(
+      "a\xE1\xA0\x8E"
+      "b\xC2\xA0"
+      "c",
+      words);  // U+180E is not white space, U+00A0 is
   EXPECT_EQ(words, (std::vector<Range>{{0, 5}, {5, 7}, {7, 8}}));
 }
 
