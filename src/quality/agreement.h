@@ -5,9 +5,12 @@
 //   percent  share of agreeing pairs of labels, mean over tasks with two labels or more
 //   cohen    Cohen (1960), weighted: Cohen (1968); more than two workers: the pairs' observed and
 //            expected agreement are pooled, weighted by common tasks (De Vries et al. 2008)
-//   fleiss   Fleiss (1971), tasks may have unequal numbers of labels
+//   fleiss   Fleiss (1971); unequal numbers of labels: mean agreement over tasks, pooled class shares
 //   alpha    Krippendorff (Content Analysis, 2004, ch. 11); the one to use when labels are missing
-//   ac1 ac2  Gwet (2008, 2014); ac2 takes the weights. Robust when one class is much more frequent
+//   ac1 ac2  Gwet (2008, 2014), class shares are means over tasks; ac2 takes the weights. For
+//            when one class is much more frequent than the rest
+//
+// Tasks with one label say nothing and are left out everywhere.
 //
 // Per class: the same metric after merging all other classes (nominal), and the share of agreement
 // specific to the class: of the pairs in which one label is this class, how often the other is too.
@@ -53,7 +56,7 @@ std::optional<AgreementWeights> agreement_weights(std::string_view name);
 std::string_view agreement_metric_name(AgreementMetric metric);
 
 inline constexpr size_t kMostWeightedClasses = 2048;     // a weight matrix is classes x classes
-inline constexpr uint64_t kMostPairedLabels = 50000000;  // pairs of labels on one task, in sum
+inline constexpr uint64_t kMostPairedLabels = 20000000;  // cohen: pairs of labels on one task
 
 struct AgreementOptions {
   AgreementMetric metric = AgreementMetric::kAlpha;
@@ -90,8 +93,8 @@ struct PairAgreement {
 struct Agreement {
   AgreementMetric metric = AgreementMetric::kAlpha;
   Estimate overall;
-  double observed = 0.0;  // observed agreement (weighted); alpha: 1 - observed disagreement
-  double expected = 0.0;  // by chance
+  double observed = 0.0;  // agreement seen (weighted); alpha: mean squared distance seen
+  double expected = 0.0;  // the same by chance
   uint64_t tasks = 0;     // with two labels or more: the others say nothing
   uint64_t labels = 0;    // on those tasks
   uint64_t workers = 0;   // who gave them
