@@ -377,6 +377,7 @@ struct Bench {
     works.push_back(train_work("train LoRA r16", config, lora, 8, 128, 2));
     works.push_back(train_work("train full", config, all, 1, 512, 3));
     works.push_back(train_work("train full", config, all, 8, 128, 3));
+    works.push_back(train_work("train full", config, all, 4, 512, 3));
   }
 };
 
@@ -385,6 +386,7 @@ struct Bench {
 int run_bench(const Arguments& arguments) {
   CommonOptions common;
   ModelOptions model;
+  std::string only;
   size_t repeats = 5;
   Options options("bench", "what this machine does, beside what it can do at most.",
                   "prefill|decode|score|train --model M");
@@ -393,6 +395,7 @@ int run_bench(const Arguments& arguments) {
   options.example("hone bench train --model m.gguf --repeats 3 --json", "for programs");
   options.text("model", &model.model, "MODEL", "empty = what HONE_MODEL names");
   options.count("repeats", &repeats, "interleaved repeats; the median counts");
+  options.text("only", &only, "WORDS", "the rows whose names hold these words; empty = all");
   common.add_to(options);
   const auto words = options.parse(arguments);
   if (options.wants_help()) {
@@ -420,6 +423,10 @@ int run_bench(const Arguments& arguments) {
   Bench bench{compute, loaded};
   bench.add_inference(words[0]);
   if (words[0] == "train") bench.add_training(common, model);
+  std::erase_if(bench.works,
+                [&](const Work& work) { return work.name.find(only) == std::string::npos; });
+  if (bench.works.empty())
+    throw invalid_input("no row of hone bench " + words[0] + " is named " + only);
   Ceiling ceiling;
   interrupted();  // sets the handlers
   measure(compute, bench.works, repeats, ceiling, common.quiet || common.json);

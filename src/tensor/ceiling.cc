@@ -15,28 +15,28 @@ HWY_BEFORE_NAMESPACE();
 namespace hone::tensor::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Ten chains hide the latency of a multiply-add on every core in use. Returns the operations done;
-// the sum goes out so that the work cannot be left out.
+// Twelve chains hide the latency of a multiply-add on every core in use. Each begins with another
+// number, or the compiler would compute equal chains once and the peak would come out too high.
+// Returns the operations done; the sum goes out so that the work cannot be left out.
 size_t MultiplyAdds(size_t rounds, float* sum) {
+#define HONE_CHAINS(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11)
+#define HONE_CHAIN_BEGIN(i) auto c##i = hn::Set(d, 0.001f * (i + 1));
+#define HONE_CHAIN_STEP(i) c##i = hn::MulAdd(c##i, x, y);
+#define HONE_CHAIN_SUM(i) total = hn::Add(total, c##i);
   const hn::CappedTag<float, 16> d;
   const auto x = hn::Set(d, 0.999f), y = hn::Set(d, 0.001f);
-  auto a = y, b = y, c = y, e = y, f = y, g = y, h = y, i = y, j = y, k = y;
+  HONE_CHAINS(HONE_CHAIN_BEGIN)
   for (size_t r = 0; r < rounds; ++r) {
-    a = hn::MulAdd(a, x, y);
-    b = hn::MulAdd(b, x, y);
-    c = hn::MulAdd(c, x, y);
-    e = hn::MulAdd(e, x, y);
-    f = hn::MulAdd(f, x, y);
-    g = hn::MulAdd(g, x, y);
-    h = hn::MulAdd(h, x, y);
-    i = hn::MulAdd(i, x, y);
-    j = hn::MulAdd(j, x, y);
-    k = hn::MulAdd(k, x, y);
+    HONE_CHAINS(HONE_CHAIN_STEP)
   }
-  const auto total = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)),
-                             hn::Add(hn::Add(f, g), hn::Add(hn::Add(h, i), hn::Add(j, k))));
+  auto total = hn::Zero(d);
+  HONE_CHAINS(HONE_CHAIN_SUM)
   *sum += hn::GetLane(hn::SumOfLanes(d, total));
-  return rounds * 10 * 2 * hn::Lanes(d);
+  return rounds * 12 * 2 * hn::Lanes(d);
+#undef HONE_CHAINS
+#undef HONE_CHAIN_BEGIN
+#undef HONE_CHAIN_STEP
+#undef HONE_CHAIN_SUM
 }
 
 // Four streams of loads side by side, as many as keep the memory busy.

@@ -22,17 +22,33 @@ const MatmulKernels* kernels_here() { return nullptr; }
 
 #else
 
+// How far ahead of its reading unpack fetches: the blocks of a group, and the groups, follow one
+// another, and the product that comes between two calls gives the lines time to arrive.
+constexpr size_t kUnpackAheadBytes = 4096;
+
 void unpack(const PanelView& w, size_t panel, size_t panels, size_t k, size_t kc, float* out) {
-  for (size_t p = panel; p < panel + panels; ++p, out += kc * kPanel) {
-    if (w.layout == Layout::kFloat) {
+  const size_t end = panel + panels;
+  if (w.layout == Layout::kFloat) {
+    for (size_t p = panel; p < end; ++p, out += kc * kPanel) {
       std::memcpy(out, w.panel(p) + k * kPanel, kc * kPanel * sizeof(float));
-      continue;
     }
-    const size_t column = p % 2 * kPanel;
+    return;
+  }
+  for (size_t p = panel; p < end;) {
+    const bool both = p % 2 == 0 && p + 1 < end;  // both panels of a group: one pass over its blocks
     for (size_t i = 0; i < kc; i += kBlock) {
-      unpack_panel_block(w.layout, w.block(p / 2, (k + i) / kBlock), column,
-                         HWY_MIN(kBlock, kc - i), out + i * kPanel);
+      const std::byte* block = w.block(p / 2, (k + i) / kBlock);
+      for (size_t line = 0; line < w.block_bytes; line += 64) {
+        hwy::Prefetch(block + kUnpackAheadBytes + line);
+      }
+      const size_t count = HWY_MIN(kBlock, kc - i);
+      float* to = out + i * kPanel;
+      unpack_panel_block(w.layout, block, p % 2 * kPanel, count, to);
+      if (both) unpack_panel_block(w.layout, block, kPanel, count, to + kc * kPanel);
     }
+    const size_t done = both ? 2 : 1;
+    p += done;
+    out += done * kc * kPanel;
   }
 }
 
