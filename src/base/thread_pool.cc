@@ -2,6 +2,7 @@
 
 #include <linux/futex.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,6 +29,21 @@ constexpr auto kSuspicious = std::chrono::microseconds(150);
 // time another follows soon. A wait that was parked says nothing: waking a core can take as long.
 constexpr uint32_t kFewestWithoutSpin = 64, kMostWithoutSpin = 2048;
 constexpr uint32_t kSoon = 512;  // joins
+
+// A core shared with somebody else: the system stops a thread in the middle of a task, and all wait
+// for that task. So a thread that was stopped gives its core away itself, between tasks, before its
+// turn is over, and the others do its share meanwhile.
+constexpr auto kLongTask = std::chrono::microseconds(400);  // long enough to have been stopped
+constexpr auto kTurn = std::chrono::milliseconds(2);        // of a thread before it gives way
+constexpr auto kNobodyWaited = std::chrono::microseconds(100);
+constexpr int kCalmTurns = 3;  // so many times nobody waited: the core is ours again
+constexpr auto kBetweenSwaps = std::chrono::milliseconds(20);
+
+// How often the system took the core from this thread.
+long times_stopped() {
+  rusage usage;
+  return getrusage(RUSAGE_THREAD, &usage) == 0 ? usage.ru_nivcsw : 0;
+}
 
 void pause_core() {
 #if defined(__x86_64__)
@@ -108,6 +124,47 @@ class alignas(64) Share {
 
 }  // namespace
 
+// What a thread knows of the core that it is on. Written by its thread; shared() is read by the
+// caller too.
+class CoreWatch {
+ public:
+  bool shared() const { return shared_.load(std::memory_order_relaxed); }
+  void set_shared(bool shared, Clock::time_point now) {
+    shared_.store(shared, std::memory_order_relaxed);
+    turn_began_ = now;
+    calm_turns_ = 0;
+  }
+
+  void begin(Clock::time_point now) { last_ = now; }
+  // After a task.
+  void task_ended() {
+    const Clock::time_point now = Clock::now();
+    if (now - last_ > kLongTask) {
+      const long stopped = times_stopped();
+      if (stopped != stopped_) set_shared(true, now);
+      stopped_ = stopped;
+    }
+    last_ = now;
+  }
+  bool turn_is_over() const { return shared() && last_ - turn_began_ > kTurn; }
+
+  // Outside of any job.
+  void give_way() {
+    const Clock::time_point before = Clock::now();
+    sched_yield();
+    const Clock::time_point after = Clock::now();
+    calm_turns_ = after - before < kNobodyWaited ? calm_turns_ + 1 : 0;
+    if (calm_turns_ >= kCalmTurns) set_shared(false, after);
+    turn_began_ = after;
+  }
+
+ private:
+  std::atomic<bool> shared_{false};
+  Clock::time_point last_, turn_began_;
+  long stopped_ = 0;
+  int calm_turns_ = 0;
+};
+
 // The gate is one word: job number, kOpen, kCallerSleeps, and how many workers are inside.
 // A worker enters by adding itself while the gate is open; the caller closes it when nothing is left
 // to take and waits until nobody is inside. So a worker that the system has not given a core is not
@@ -123,15 +180,19 @@ struct ThreadPool::State {
       : cores(allowed_cores()),
         pinned(threads > 1 && threads == cores.size()),
         may_spin(threads <= usable_cores()),
-        shares(threads) {}
+        watches(threads),
+        core_of(threads),
+        thread_ids(threads),
+        shares(threads) {
+    for (size_t i = 0; i < threads; ++i) core_of[i] = i;
+  }
 
-  // Thread i of the pool runs on core i.
-  void pin(size_t thread) const {
+  void pin(pid_t id, size_t thread) const {
     if (!pinned) return;
     cpu_set_t set;
     CPU_ZERO(&set);
-    CPU_SET(cores[thread], &set);
-    sched_setaffinity(0, sizeof set, &set);  // a refusal costs speed only
+    CPU_SET(cores[core_of[thread]], &set);
+    sched_setaffinity(id, sizeof set, &set);  // a refusal costs speed only
   }
   void unpin() const {
     cpu_set_t set;
@@ -140,20 +201,44 @@ struct ThreadPool::State {
     sched_setaffinity(0, sizeof set, &set);
   }
 
+  // The caller starts every job: on a shared core it changes places with a worker that has its own.
+  void leave_shared_core() {
+    const Clock::time_point now = Clock::now();
+    if (now - last_swap < kBetweenSwaps) return;
+    for (size_t i = 1; i < watches.size(); ++i) {
+      const pid_t id = thread_ids[i].load(std::memory_order_acquire);
+      if (id == 0 || watches[i].shared()) continue;
+      std::swap(core_of[0], core_of[i]);
+      pin(0, 0);
+      pin(id, i);
+      watches[0].set_shared(false, now);
+      last_swap = now;
+      return;
+    }
+  }
+
   bool spins() const { return may_spin && joins_without_spin.load(std::memory_order_relaxed) == 0; }
 
-  // Returns how many tasks this thread ran.
+  // Returns how many tasks this thread ran. A worker whose turn is over leaves the rest to others;
+  // the caller never does: somebody must finish.
   size_t work(size_t thread) {
     size_t task = 0, count = 0;
-    while (shares[thread].take_first(task)) {
+    CoreWatch& watch = watches[thread];
+    if (pinned) watch.begin(Clock::now());
+    const auto goes_on = [&] {
       ++count;
-      if (!run_task(task, thread)) return count;
+      if (!run_task(task, thread)) return false;
+      if (!pinned) return true;
+      watch.task_ended();
+      return thread == 0 || !watch.turn_is_over();
+    };
+    while (shares[thread].take_first(task)) {
+      if (!goes_on()) return count;
     }
     for (size_t next = 1; next < shares.size(); ++next) {
       Share& victim = shares[(thread + next) % shares.size()];
       while (victim.take_last(task)) {
-        ++count;
-        if (!run_task(task, thread)) return count;
+        if (!goes_on()) return count;
       }
     }
     return count;
@@ -171,9 +256,11 @@ struct ThreadPool::State {
   }
 
   void worker(size_t thread) {
-    pin(thread);
+    pin(0, thread);
+    thread_ids[thread].store(static_cast<pid_t>(syscall(SYS_gettid)), std::memory_order_release);
     uint64_t seen = 0;
     while (!ending.load()) {
+      if (watches[thread].turn_is_over()) watches[thread].give_way();
       uint64_t now = gate.load();
       if ((now & kOpen) != 0 && now / kNextJob != seen) {
         if (!gate.compare_exchange_weak(now, now + 1)) continue;
@@ -241,7 +328,8 @@ struct ThreadPool::State {
   // Written by the caller while the gate is closed and empty.
   const void* body = nullptr;
   Call call = nullptr;
-  std::thread::id caller;  // who was pinned as thread 0; touched by the caller alone
+  std::thread::id caller;       // who was pinned as thread 0; touched by the caller alone
+  Clock::time_point last_swap;  // likewise
   uint32_t joins_with_spin = 0,
            pause = 0;  // caller only: since the last suspicious wait; its price
 
@@ -257,6 +345,9 @@ struct ThreadPool::State {
   alignas(64) std::atomic<bool> failed{false};
   std::exception_ptr error;  // written by the one thread that set failed, read after the join
 
+  std::vector<CoreWatch> watches;
+  std::vector<size_t> core_of;  // thread -> index into cores; changed by the caller alone
+  std::vector<std::atomic<pid_t>> thread_ids;
   std::vector<Share> shares;
   std::vector<std::thread> workers;
 };
@@ -290,12 +381,14 @@ void ThreadPool::run_erased(size_t tasks, const void* body, Call call) {
 
   if (state.pinned && state.caller != std::this_thread::get_id()) {
     state.caller = std::this_thread::get_id();
-    state.pin(0);
+    state.pin(0, 0);
   }
   if (tasks <= 1 || size() == 1) {
     for (size_t task = 0; task < tasks; ++task) call(body, task, 0);
     return;
   }
+
+  if (state.watches[0].shared()) state.leave_shared_core();
 
   state.body = body;
   state.call = call;

@@ -168,5 +168,33 @@ TEST(CpuLimits, ReadsQuotasOfBothCgroupVersions) {
   EXPECT_LE(usable_cores(), allowed_cores().size());
 }
 
+// Threads that only compute, as many as cores: workers are stopped in their tasks, give way, and
+// change cores with the caller, and every job is whole all the same.
+TEST(ThreadPool, JobsAreWholeBesideBusyNeighbours) {
+  std::atomic<bool> ending{false};
+  std::vector<std::thread> neighbours;
+  for (size_t i = 0; i < usable_cores(); ++i) {
+    neighbours.emplace_back([&] {
+      while (!ending.load(std::memory_order_relaxed)) {
+      }
+    });
+  }
+  {
+    ThreadPool pool;
+    std::vector<uint64_t> values(64, 0);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(400);
+    uint64_t rounds = 0;
+    while (std::chrono::steady_clock::now() < end) {
+      pool.run(values.size(), [&](size_t i, size_t) {
+        for (uint64_t step = 0; step < 2000; ++step) values[i] += step % 2;
+      });
+      ++rounds;
+    }
+    EXPECT_EQ(values, std::vector<uint64_t>(64, rounds * 1000));
+  }
+  ending = true;
+  for (std::thread& neighbour : neighbours) neighbour.join();
+}
+
 }  // namespace
 }  // namespace hone
