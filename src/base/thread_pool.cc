@@ -23,7 +23,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kSpin = std::chrono::microseconds(50);
-// A wait this much longer than two of the caller's own tasks: somebody else is on our cores.
+// Unpinned threads only (pinned ones give way instead, and a parked one lets the system pull the
+// neighbour over to its core). A wait this much longer than two of the caller's own tasks: somebody
+// else is on our cores.
 constexpr auto kSuspicious = std::chrono::microseconds(150);
 // Then spinning is left out for so many joins: few after a single such wait, four times as many each
 // time another follows soon. A wait that was parked says nothing: waking a core can take as long.
@@ -312,7 +314,7 @@ struct ThreadPool::State {
       gate.fetch_and(~kCallerSleeps);
     }
     const auto mean_task = (start - began) / static_cast<int64_t>(std::max<size_t>(count, 1));
-    if (left == 0 && Clock::now() - start > kSuspicious + 2 * mean_task) {
+    if (!pinned && left == 0 && Clock::now() - start > kSuspicious + 2 * mean_task) {
       pause = joins_with_spin > kSoon ? kFewestWithoutSpin
                                       : std::clamp(4 * pause, kFewestWithoutSpin, kMostWithoutSpin);
       joins_with_spin = 0;
