@@ -91,6 +91,7 @@ struct RankRow {
 struct Effect {
   std::string name;             // "left", or the covariate
   double value = 0.0;           // left: natural log-odds; covariate: per standard deviation
+  double scale = 1.0;           // covariate: its standard deviation; value / scale is per unit
   double standard_error = 0.0;  // sandwich, same clusters
   Interval interval;
   double wald_p = 1.0;            // two-sided, from the clustered standard error: the one to trust
@@ -124,7 +125,8 @@ struct Ranking {
   bool has_intervals = false;  // false for elo and newman: standard errors 0, interval = score
   std::optional<double> tie_parameter;  // nu (davidson, newman) or theta (rao-kupper)
   double tie_parameter_standard_error = 0.0;
-  std::optional<Effect> left;           // none for elo, newman and crowd-bt
+  // Of this model; crowd-bt and elo: Bradley-Terry's, newman: Davidson's.
+  std::optional<Effect> left;
   std::vector<Effect> style;            // in order of covariate_names; empty when there are none
   double style_likelihood_ratio = 0.0;  // all covariates at once
   double style_likelihood_ratio_p = 1.0;
@@ -141,7 +143,7 @@ struct Ranking {
 
 // Throws invalid_input on an empty table, fewer than 2 or more than kRankThingsMax things, options
 // outside their domain, style without covariates. pool: nullptr = the caller alone.
-inline constexpr size_t kRankThingsMax = 4096;  // the covariance is names x names
+inline constexpr size_t kRankThingsMax = 2048;  // the covariance is names x names
 Ranking rank(const ComparisonTable& table, const RankOptions& options = {},
              ThreadPool* pool = nullptr);
 
