@@ -340,4 +340,47 @@ std::vector<double> class_shares(const Layout& layout, std::span<const double> p
   return shares;
 }
 
+void worker_chances(const Layout& layout, const Aggregate& fit, uint32_t worker, double pooled,
+                    std::vector<double>& chance) {
+  const size_t classes = layout.classes;
+  const auto others = static_cast<double>(classes - 1);
+  chance.assign(classes * classes, 0.0);
+  if (fit.method == Method::kDawidSkene || fit.method == Method::kIbcc) {
+    const bool bayes = fit.method == Method::kIbcc;
+    for (size_t k = 0; k < classes; ++k) {
+      for (size_t l = 0; l < classes; ++l) {
+        chance[k * classes + l] =
+            bayes ? (k == l ? 4.0 : 1.0) : 1e-10;  // as ibcc.cc, dawid_skene.cc
+      }
+    }
+    for (uint32_t column = layout.worker_columns[worker];
+         column < layout.worker_columns[worker + 1]; ++column) {
+      for (uint32_t i = layout.column_begin[column]; i < layout.column_begin[column + 1]; ++i) {
+        const double* row = fit.posterior.data() + layout.column_tasks[i] * classes;
+        for (size_t k = 0; k < classes; ++k) {
+          chance[k * classes + layout.column_value[column]] += row[k];
+        }
+      }
+    }
+    for (size_t k = 0; k < classes; ++k) {
+      double total = 0.0;
+      for (size_t l = 0; l < classes; ++l) total += chance[k * classes + l];
+      for (size_t l = 0; l < classes; ++l) chance[k * classes + l] /= total;
+    }
+    return;
+  }
+  for (size_t k = 0; k < classes; ++k) {
+    for (size_t l = 0; l < classes; ++l) {
+      double& p = chance[k * classes + l];
+      if (fit.method == Method::kMaceVb || fit.method == Method::kMace) {
+        const double know = fit.skill[worker];
+        p = (k == l ? know : 0.0) + (1.0 - know) * fit.guesses[worker * classes + l];
+      } else {
+        const double right = fit.method == Method::kMajority ? pooled : fit.skill[worker];
+        p = k == l ? right : (1.0 - right) / others;
+      }
+    }
+  }
+}
+
 }  // namespace hone::quality

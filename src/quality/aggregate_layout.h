@@ -99,6 +99,11 @@ inline bool has_converged(double now, double before, double tolerance) {
   return change <= tolerance * size;
 }
 
+// P(this worker says l | truth k), class x class, under a fitted method that is a product of such
+// chances (not wawa, not glad); pooled: the one quality that majority gives everybody.
+void worker_chances(const Layout& layout, const Aggregate& fit, uint32_t worker, double pooled,
+                    std::vector<double>& chance);
+
 // The methods. Each fills posterior, prior, skill, iterations, converged, objective,
 // log_likelihood, warnings of its own.
 void fit_majority(const Layout& layout, const AggregateOptions& options, ThreadPool* pool,
