@@ -36,12 +36,17 @@ Progress::~Progress() {
   if (!finished_ && terminal_ && !quiet_ && started_) std::fputc('\n', stderr);
 }
 
-void Progress::update(size_t done, const std::string& note) {
-  if (!started_) {
-    started_ = true;
-    first_ = 0;
-  }
+void Progress::start_at(size_t done, double share) {
+  done_ = first_ = done;
+  share_ = first_share_ = share;
+}
+
+void Progress::update(size_t done, const std::string& note, double share) {
+  started_ = true;
   done_ = done;
+  share_ = share >= 0   ? std::min(1.0, share)
+           : total_ > 0 ? std::min(1.0, static_cast<double>(done) / static_cast<double>(total_))
+                        : 1;
   note_ = note;
   const double now = real_env().steady_seconds();
   if (quiet_ || now - drawn_ < (terminal_ ? kTerminalInterval : kLogInterval)) return;
@@ -58,16 +63,15 @@ void Progress::finish(const std::string& note) {
 
 void Progress::draw(bool last) {
   const double elapsed = real_env().steady_seconds() - began_;
-  const double rate = elapsed > 0 ? static_cast<double>(done_) / elapsed : 0;
-  const double share =
-      total_ == 0 ? 1 : std::min(1.0, static_cast<double>(done_) / static_cast<double>(total_));
+  const double rate =
+      elapsed > 0 ? static_cast<double>(done_ - std::min(done_, first_)) / elapsed : 0;
   char numbers[160];
-  const std::string time =
-      last ? "took " + duration_text(elapsed)
-           : (rate > 0
-                  ? duration_text(static_cast<double>(total_ - std::min(total_, done_)) / rate) +
-                        " left"
-                  : "");
+  std::string time;
+  if (last) {
+    time = "took " + duration_text(elapsed);
+  } else if (share_ > first_share_) {
+    time = duration_text(elapsed * (1 - share_) / (share_ - first_share_)) + " left";
+  }
   std::snprintf(numbers, sizeof numbers, "%zu/%zu %s  %.*f/s  %s", done_, total_, unit_.c_str(),
                 rate < 10 ? 2 : 0, rate, time.c_str());
   if (!terminal_) {
@@ -76,7 +80,7 @@ void Progress::draw(bool last) {
     return;
   }
   std::string bar;
-  const auto full = static_cast<size_t>(share * static_cast<double>(kBarCells));
+  const auto full = static_cast<size_t>(share_ * static_cast<double>(kBarCells));
   for (size_t i = 0; i < kBarCells; ++i) bar += i < full ? "█" : "░";
   std::fprintf(stderr, "\r\033[K%s %s %s  %s%s", label_.c_str(), bar.c_str(), numbers,
                note_.c_str(), last ? "\n" : "");

@@ -13,8 +13,11 @@ class Progress {
   Progress(std::string label, std::string unit, size_t total, bool quiet);
   ~Progress();
 
-  // done of total; `note` stands at the end of the line (loss 0.693).
-  void update(size_t done, const std::string& note = {});
+  // What was done before the clock began: it counts for the bar, not for rate and time left.
+  void start_at(size_t done, double share);
+  // done of total; `note` stands at the end of the line (loss 0.693). share: how much of the work
+  // that is, where units are not equally long; below 0: done / total.
+  void update(size_t done, const std::string& note = {}, double share = -1);
   void finish(const std::string& note = {});
 
  private:
@@ -22,6 +25,7 @@ class Progress {
 
   std::string label_, unit_, note_;
   size_t total_, done_ = 0, first_ = 0;
+  double share_ = 0, first_share_ = 0;
   bool quiet_, terminal_, finished_ = false, started_ = false;
   double began_, drawn_ = -1e9;
 };

@@ -14,6 +14,7 @@
 #include "cli/common.h"
 #include "cli/preference_report.h"
 #include "cli/progress.h"
+#include "cli/training_progress.h"
 #include "data/data_check.h"
 #include "data/dataset.h"
 #include "eval/compare.h"
@@ -128,13 +129,9 @@ train::TrainResult run_training(const Quickstart& q, tensor::Compute& compute, L
   job.manifest.program_version = program_version();
   job.manifest.program_commit = program_commit();
   job.resume = real_env().exists(q.output + "/manifest.json");
-  Progress progress("train", "steps", train::total_steps(config, pairs.train.size()),
-                    q.common.quiet);
-  job.progress = [&](const train::StepReport& report) {
-    char note[48];
-    std::snprintf(note, sizeof note, "loss %.4f", report.loss);
-    progress.update(report.step, note);
-  };
+  TrainingProgress progress("train", train::total_steps(config, pairs.train.size()),
+                            q.common.quiet);
+  progress.attach(job);
   const train::DpoReference reference{nullptr, nullptr, job.manifest.digests["model"]};
   train::TrainResult result;
   try {

@@ -30,8 +30,8 @@ struct StepRange {
 };
 
 // "5:8", "5:", ":8" or "5", inside the run's steps.
-StepRange parse_steps(const std::string& text, size_t done) {
-  StepRange range{1, done};
+StepRange parse_steps(const std::string& text, size_t begin, size_t done) {
+  StepRange range{begin, done};
   if (text.empty()) return range;
   const auto number = [&](const std::string& part, size_t otherwise) {
     if (part.empty()) return otherwise;
@@ -44,11 +44,12 @@ StepRange parse_steps(const std::string& text, size_t done) {
     return value;
   };
   const size_t colon = text.find(':');
-  range.first = number(text.substr(0, colon), 1);
+  range.first = number(text.substr(0, colon), begin);
   range.last = colon == std::string::npos ? range.first : number(text.substr(colon + 1), done);
-  if (range.first < 1 || range.first > range.last || range.last > done) {
-    throw invalid_input("--steps " + text + " is not in this run: it has steps 1 to " +
-                        std::to_string(done));
+  if (range.first < begin || range.first > range.last || range.last > done) {
+    throw invalid_input("--steps " + text + " is not in this run: it has steps " +
+                        std::to_string(begin) + " to " + std::to_string(done) +
+                        (begin > 1 ? " of this program's recipe" : ""));
   }
   return range;
 }
@@ -127,6 +128,16 @@ Checkpoint nearest_checkpoint(const std::string& run, size_t first) {
   return best;
 }
 
+size_t oldest_checkpoint(const std::string& run) {
+  size_t oldest = 0;
+  for (size_t first = SIZE_MAX; first > 1; first = oldest) {
+    const Checkpoint found = nearest_checkpoint(run, first);
+    if (found.step == 0) break;
+    oldest = found.step;
+  }
+  return oldest;
+}
+
 struct Difference {
   size_t step = 0;
   std::string what, then, now;
@@ -186,6 +197,7 @@ class Replay {
     train::TrainJob job{compute, real_env(), loaded.model, folder.path() + "/run", true, false,
                         {},      {},         &stop_};
     job.manifest = manifest_;
+    job.accept_recipe = !manifest_.earlier_recipes.empty();
     Progress progress("replay", "steps", range_.last - checkpoint_.step, flags_.common.quiet);
     // The loop looks at `stop` at the end of a step, before it reports it.
     stop_ = checkpoint_.step + 1 >= range_.last;
@@ -283,6 +295,20 @@ class Replay {
   std::atomic<bool> stop_{false};
 };
 
+// Behind the steps of earlier recipes (--accept-recipe), whose last checkpoint must still be there.
+size_t first_replayable_step(const std::string& run, const data::RunManifest& manifest) {
+  if (manifest.earlier_recipes.empty()) return 1;
+  const size_t first = manifest.earlier_recipes.back().last_step + 1;
+  if (nearest_checkpoint(run, first).step + 1 == first) return first;
+  const size_t oldest = oldest_checkpoint(run);
+  if (oldest < first) {
+    throw invalid_input(run + " went on with another numerics recipe after step " +
+                        std::to_string(first - 1) +
+                        ", and no checkpoint from there on is left: nothing can be replayed");
+  }
+  return oldest + 1;
+}
+
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
   if (manifest.method != "sft" && manifest.method != "dpo") {
     throw invalid_input(run + " is a run of " + manifest.method +
@@ -357,7 +383,8 @@ int run_replay(const Arguments& arguments) {
   if (!real_env().exists(run + "/steps.jsonl")) throw invalid_input(run + " has no steps yet");
   const auto then = train::RunDirectory::read_steps(real_env(), run);
   if (then.empty()) throw invalid_input(run + " has no steps yet");
-  const StepRange range = parse_steps(flags.steps, then.back().step);
+  const size_t first = first_replayable_step(run, manifest);
+  const StepRange range = parse_steps(flags.steps, first, then.back().step);
   interrupted();  // sets the handlers
   Replay replay(run, flags, manifest, range);
   try {

@@ -7,8 +7,8 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/progress.h"
 #include "cli/train_options.h"
+#include "cli/training_progress.h"
 #include "data/data_check.h"
 #include "data/dataset.h"
 #include "train/dpo.h"
@@ -30,7 +30,7 @@ data::Dataset load_rows(const TrainFlags& flags, const std::string& path,
 // What will happen, before anything long starts.
 struct Plan {
   size_t rows = 0, eval_rows = 0, cut_rows = 0, cut_tokens = 0, tokens = 0, longest = 0;
-  size_t steps = 0;
+  size_t steps = 0, sequences = 0;  // sequences: what a batch counts
   uint64_t memory_bytes = 0;
 
   Json to_json() const {
@@ -41,6 +41,7 @@ struct Plan {
     json["longest_row"] = uint64_t{longest};
     json["rows_cut"] = uint64_t{cut_rows};
     json["tokens_cut"] = uint64_t{cut_tokens};
+    json["sequences"] = uint64_t{sequences};
     json["steps"] = uint64_t{steps};
     json["memory_bytes"] = memory_bytes;
     return json;
@@ -49,7 +50,7 @@ struct Plan {
 
 template <typename Tokens>
 void add_rows(Plan& plan, const std::vector<Tokens>& rows, size_t (*size)(const Tokens&)) {
-  plan.rows = rows.size();
+  plan.rows = plan.sequences = rows.size();
   for (const Tokens& row : rows) {
     plan.tokens += size(row);
     plan.longest = std::max(plan.longest, size(row));
@@ -68,6 +69,10 @@ void print_plan(const Plan& plan, const CommonOptions& common) {
   std::fprintf(
       stderr, "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
       plan.rows, plan.tokens, plan.longest, plan.steps, bytes_text(plan.memory_bytes).c_str());
+  if (plan.sequences != plan.rows) {
+    std::fprintf(stderr, "note: --packing makes them %zu sequences; a batch counts sequences\n",
+                 plan.sequences);
+  }
   if (plan.cut_rows > 0) {
     std::fprintf(stderr, "note: %zu rows are cut by --max-length (%zu tokens left out)\n",
                  plan.cut_rows, plan.cut_tokens);
@@ -91,6 +96,7 @@ train::TrainJob make_job(tensor::Compute& compute, LoadedModel& loaded, const Tr
   job.manifest.digests["model"] = model_digest(flags.model.model);
   job.manifest.digests["data"] = rows.digest;
   if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
+  job.accept_recipe = flags.accept_recipe;
   job.sources["model"] = absolute_path(flags.model.model);
   job.sources["data"] = absolute_path(flags.data);
   if (eval_rows != nullptr) job.sources["eval_data"] = absolute_path(flags.eval_data);
@@ -127,7 +133,7 @@ int finish(const train::TrainResult& result, const train::TrainJob& job, const T
 template <typename Config>
 void check_plan(Plan& plan, const Config& config, const LoadedModel& loaded,
                 const CommonOptions& common, size_t largest_tree, uint64_t more_bytes) {
-  plan.steps = train::total_steps(config, plan.rows);
+  plan.steps = train::total_steps(config, plan.sequences);
   plan.memory_bytes =
       loaded.model.weight_bytes() + more_bytes +
       train::planned_training_bytes(loaded.model.config, config,
@@ -145,14 +151,6 @@ void prepare_model(tensor::Compute& compute, const Config& config, LoadedModel& 
   if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
 }
 
-std::function<void(const train::StepReport&)> show(Progress& progress) {
-  return [&progress](const train::StepReport& report) {
-    char note[48];
-    std::snprintf(note, sizeof note, "loss %.4f", report.loss);
-    progress.update(report.step, note);
-  };
-}
-
 int train_sft(const Arguments& arguments) {
   CommonOptions common;
   TrainFlags flags;
@@ -168,13 +166,17 @@ int train_sft(const Arguments& arguments) {
   options.example("hone train sft --config sft.yaml --resume", "go on with an interrupted run");
   flags.add_to(options, config);
   options.section("SFT");
-  options.flag("packing", &config.packing, "accepted for TRL's sake: rows are never padded here");
+  options.flag(
+      "packing", &config.packing,
+      "a batch counts sequences of several rows, up to --max-length tokens; rows never see "
+      "each other and nothing is padded either way");
   options.flag("completion-only-loss", &config.completion_only_loss,
                "of prompt-completion rows: the prompt is not trained (default true)");
   options.flag("assistant-only-loss", &config.assistant_only_loss,
                "of message rows: only what the assistant says");
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
+  train::validate(config);
 
   const data::Dataset rows = load_rows(flags, flags.data, llm::sft_row_kinds());
   std::optional<data::Dataset> held_out;
@@ -194,15 +196,16 @@ int train_sft(const Arguments& arguments) {
   Plan plan;
   add_rows(plan, examples, sft_size);
   plan.eval_rows = eval_examples.size();
+  plan.sequences = train::sft_units(config, examples).size();
   check_plan(plan, config, loaded, common, plan.longest, 0);
   if (flags.dry_run) {
     std::printf("%s\n", plan.to_json().dump_pretty().c_str());
     return 0;
   }
   prepare_model(compute, config, loaded);
-  Progress progress("sft", "steps", plan.steps, common.quiet);
+  TrainingProgress progress("sft", plan.steps, common.quiet);
   train::TrainJob job = make_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  job.progress = show(progress);
+  progress.attach(job);
   const train::TrainResult result = train::train_sft(job, config, examples, eval_examples);
   progress.finish();
   return finish(result, job, flags, common, loaded);
@@ -289,9 +292,9 @@ int train_dpo(const Arguments& arguments) {
     return 0;
   }
   prepare_model(compute, config, loaded);
-  Progress progress("dpo", "steps", plan.steps, common.quiet);
+  TrainingProgress progress("dpo", plan.steps, common.quiet);
   train::TrainJob job = make_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  job.progress = show(progress);
+  progress.attach(job);
   train::DpoReference dpo_reference;
   dpo_reference.digest = job.manifest.digests["model"];
   if (reference) {

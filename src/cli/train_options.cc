@@ -12,6 +12,9 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.text("eval-data", &eval_data, "FILE", "held-out rows, evaluated every --eval-steps");
   options.text("output", &output, "RUN", "the run directory");
   options.flag("resume", &resume, "go on with the run in --output");
+  options.flag(
+      "accept-recipe", &accept_recipe,
+      "with --resume: go on from a checkpoint of another numerics recipe, with other bits");
   options.flag("overwrite", &overwrite, "start the run in --output again");
   options.flag("dry-run", &dry_run, "say what will happen, then stop");
   options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
@@ -41,7 +44,8 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.section("LoRA");
   options.count("lora-r", &config.lora_r, "rank; 0 = all weights are trained");
   options.real("lora-alpha", &config.lora_alpha, "0 = twice the rank");
-  options.real("lora-dropout", &config.lora_dropout, "only 0 today");
+  options.real("lora-dropout", &config.lora_dropout,
+               "share of an adapter's inputs that a step leaves out");
   options.list("lora-target-modules", &config.lora_target_modules, "NAME,..",
                "q_proj, k_proj, ...; empty = all linear layers");
   options.section("Logs and checkpoints");
@@ -49,6 +53,8 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.count("eval-steps", &config.eval_steps, "0 = only at the end");
   options.count("save-steps", &config.save_steps, "checkpoints; 0 = only at the end");
   options.count("save-total-limit", &config.save_total_limit, "checkpoints that are kept; 0 = all");
+  options.choice("report-to", &report_to, {"none", "tensorboard"},
+                 "event files in the run directory, beside metrics.jsonl");
   options.flag("log-gradient-norms", &config.log_gradient_norms,
                "adds grad_norm/<tensor> to each logged step");
   options.section("Memory (none of these changes a bit, but for --no-prefix-sharing)");
@@ -78,6 +84,8 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
                                        ? train::SamplingStrategy::kRandom
                                        : train::SamplingStrategy::kSequential;
   config.prefix_sharing = !no_prefix_sharing;
+  config.report_to =
+      report_to == "tensorboard" ? train::ReportTo::kTensorboard : train::ReportTo::kNone;
   config.seed = common.seed;
   train::validate(config);
   return true;

@@ -14,7 +14,9 @@ struct TrainFlags {
   ModelOptions model;
   std::string data, eval_data, output, on_bad_row = "fail";
   std::string lr_scheduler_type = "linear", train_sampling_strategy = "random";
+  std::string report_to = "none";
   bool resume = false, overwrite = false, dry_run = false, no_prefix_sharing = false;
+  bool accept_recipe = false;
 
   void add_to(Options& options, train::TrainConfig& config);
   // Reads the arguments and completes config; false when help was printed instead. Refuses what

@@ -66,6 +66,13 @@ Json RunManifest::to_json() const {
   json["program"]["version"] = program_version;
   json["program"]["commit"] = program_commit;
   json["recipe"] = recipe;
+  if (!earlier_recipes.empty()) json["earlier_recipes"] = Json::array();
+  for (const EarlierRecipe& earlier : earlier_recipes) {
+    Json entry = Json::object();
+    entry["recipe"] = earlier.recipe;
+    entry["last_step"] = earlier.last_step;
+    json["earlier_recipes"].push_back(std::move(entry));
+  }
   return json;
 }
 
@@ -91,6 +98,14 @@ RunManifest RunManifest::from_json(const Json& json) {
   manifest.program_version = string_member(json.at("program"), "version");
   manifest.program_commit = string_member(json.at("program"), "commit");
   manifest.recipe = string_member(json, "recipe");
+  if (const Json* earlier = json.find("earlier_recipes")) {
+    for (const Json& entry : earlier->as_array()) {
+      const int64_t last = member(entry, "last_step").as_int();
+      if (last < 0) throw invalid_input("run manifest: \"last_step\" must be 0 or more");
+      manifest.earlier_recipes.push_back(
+          {string_member(entry, "recipe"), static_cast<uint64_t>(last)});
+    }
+  }
   return manifest;
 }
 

@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 
@@ -26,6 +27,13 @@ struct RunManifest {
   std::string program_version;
   std::string program_commit;
   std::string recipe;  // numerics recipe, "exact-f32/1"
+  // What the run was computed by before --accept-recipe changed it, oldest first; mostly empty.
+  struct EarlierRecipe {
+    std::string recipe;
+    uint64_t last_step = 0;
+    bool operator==(const EarlierRecipe&) const = default;
+  };
+  std::vector<EarlierRecipe> earlier_recipes;
 
   Json to_json() const;
   static RunManifest from_json(const Json& json);

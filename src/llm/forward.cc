@@ -40,8 +40,29 @@ tensor::AttentionShape attention_shape(const LayerConfig& config) {
   return shape;
 }
 
+namespace {
+
+// h = A d(x) of each adapted call, one after the other: each map has its own mask.
+void linear_down_with_dropout(Compute& compute, const LoraLayer* lora,
+                              std::span<const LinearCall> calls, std::span<MatmulPart> down,
+                              const LinearDropout& dropout) {
+  size_t at = 0;
+  for (const LinearCall& call : calls) {
+    if ((*lora)[call.kind].empty()) continue;
+    const View<float> dropped =
+        dropout.scratch.slice_rows(0, call.x.rows).slice_cols(0, call.x.cols);
+    dropout.rows->apply(compute, dropout.layer, call.kind, call.x, dropped);
+    down[at].x = dropped;
+    tensor::matmul(compute, {&down[at], 1});
+    ++at;
+  }
+}
+
+}  // namespace
+
 void linear_forward(Compute& compute, const Layer& layer, const LoraLayer* lora,
-                    std::span<const LinearCall> calls, bool accumulate, View<float> lora_scratch) {
+                    std::span<const LinearCall> calls, bool accumulate, View<float> lora_scratch,
+                    const LinearDropout& dropout) {
   HONE_CHECK(calls.size() <= 3);
   MatmulPart base[3], down[3], up[3];
   size_t lora_count = 0, column = 0;
@@ -61,7 +82,11 @@ void linear_forward(Compute& compute, const Layer& layer, const LoraLayer* lora,
   }
   tensor::matmul(compute, {base, calls.size()});
   if (lora_count == 0) return;
-  tensor::matmul(compute, {down, lora_count});
+  if (dropout.rows == nullptr) {
+    tensor::matmul(compute, {down, lora_count});
+  } else {
+    linear_down_with_dropout(compute, lora, calls, {down, lora_count}, dropout);
+  }
   tensor::matmul(compute, {up, lora_count});
 }
 
@@ -105,7 +130,7 @@ void attention_half(Compute& compute, const Model& model, size_t index, const Lo
                    a.inverse_rms_attention);
   const LinearCall calls[] = {
       {LinearKind::kQ, a.norm, q}, {LinearKind::kK, a.norm, k}, {LinearKind::kV, a.norm, v}};
-  linear_forward(compute, layer, lora, calls, false, a.lora);
+  linear_forward(compute, layer, lora, calls, false, a.lora, a.dropout);
   if (config.qk_norm) {
     if (a.qkv_raw.data != nullptr) copy_rows(a.qkv.slice_cols(0, q_cols + k_cols), a.qkv_raw);
     tensor::rms_norm_heads(compute, q, config.head_count, config.head_dim, layer.q_norm.data(),
@@ -122,7 +147,7 @@ void attention_half(Compute& compute, const Model& model, size_t index, const Lo
   tensor::attention(compute, shape, q, kv.runs, a.attention, a.lse);
   copy_rows(a.x_in, a.x_mid);
   const LinearCall out[] = {{LinearKind::kO, a.attention, a.x_mid}};
-  linear_forward(compute, layer, lora, out, true, a.lora);
+  linear_forward(compute, layer, lora, out, true, a.lora, a.dropout);
 }
 
 void mlp_half(Compute& compute, const Model& model, size_t index, const LoraLayer* lora,
@@ -133,11 +158,11 @@ void mlp_half(Compute& compute, const Model& model, size_t index, const LoraLaye
                    a.inverse_rms_mlp);
   const LinearCall calls[] = {{LinearKind::kGate, a.norm, a.gate_up.slice_cols(0, f)},
                               {LinearKind::kUp, a.norm, a.gate_up.slice_cols(f, f)}};
-  linear_forward(compute, layer, lora, calls, false, a.lora);
+  linear_forward(compute, layer, lora, calls, false, a.lora, a.dropout);
   tensor::swiglu(compute, a.gate_up, a.activation);
   copy_rows(a.x_mid, a.x_out);
   const LinearCall out[] = {{LinearKind::kDown, a.activation, a.x_out}};
-  linear_forward(compute, layer, lora, out, true, a.lora);
+  linear_forward(compute, layer, lora, out, true, a.lora, a.dropout);
 }
 
 size_t max_qkv_cols(const ModelConfig& config) {

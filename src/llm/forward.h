@@ -19,6 +19,7 @@
 
 #include "llm/kv_cache.h"
 #include "llm/lora.h"
+#include "llm/lora_dropout.h"
 #include "llm/model.h"
 #include "tensor/attention.h"
 #include "tensor/compute.h"
@@ -59,6 +60,7 @@ struct LayerActivations {
   tensor::View<float> norm;                // [M, H] scratch: either norm's output
   tensor::View<float> activation;          // [M, F] scratch
   tensor::View<float> lora;                // [M, 3 * max rank] scratch, empty without adapter
+  LinearDropout dropout;                   // training with --lora-dropout only
   float* inverse_rms_attention = nullptr;  // [M] or null                             (saved)
   float* inverse_rms_mlp = nullptr;        // [M] or null                             (saved)
   float* inverse_rms_q = nullptr;          // [M * heads] or null, with qk_norm       (saved)
@@ -86,7 +88,7 @@ struct LinearCall {
 // All calls share x's rows; `accumulate` adds to y (residual stream). lora_scratch: [M, ranks].
 void linear_forward(tensor::Compute& compute, const Layer& layer, const LoraLayer* lora,
                     std::span<const LinearCall> calls, bool accumulate,
-                    tensor::View<float> lora_scratch);
+                    tensor::View<float> lora_scratch, const LinearDropout& dropout = {});
 
 void embed(tensor::Compute& compute, const Model& model, std::span<const int32_t> tokens,
            tensor::View<float> out);

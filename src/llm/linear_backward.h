@@ -4,6 +4,7 @@
 //   dx  = [dx +] sum over calls of dy W, then for each adapted call, in order, dh A
 //   dh  = scale * dy B,  h = A x computed again
 //   dW += dy^T x,  dbias += column sums of dy,  dA += dh^T x,  dB += dy^T h (factor: scale)
+// With dropout A reads d(x): h = A d(x), dA += dh^T d(x), dx += mask / (1 - p) (dh A), call by call.
 
 #include <span>
 
@@ -26,7 +27,7 @@ void linear_backward(tensor::Compute& compute, const Layer& layer, const LoraLay
                      std::span<const LinearGradientCall> calls,
                      std::span<const tensor::TokenGroup> groups, tensor::View<float> dx,
                      bool accumulate, tensor::View<float> lora_scratch,
-                     tensor::FixedStatistics& statistics);
+                     tensor::FixedStatistics& statistics, const LinearDropout& dropout = {});
 
 void merge_statistics(tensor::FixedStatistics& into, const tensor::FixedStatistics& from);
 

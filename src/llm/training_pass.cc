@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "llm/linear_backward.h"
+#include "llm/mean_logits.h"
 #include "tensor/attention_backward.h"
 #include "tensor/embedding.h"
 #include "tensor/matmul.h"
@@ -48,6 +49,11 @@ struct Widest {
   size_t qkv = 0, attention = 0, intermediate = 0, saved = 0;
   size_t norm_heads = 0;  // q and k heads, where each has a norm
 
+  // Of any linear map.
+  size_t input(const ModelConfig& config) const {
+    return std::max({config.hidden_size, attention, intermediate});
+  }
+
   explicit Widest(const ModelConfig& config) {
     for (const LayerConfig& layer : config.layers) {
       qkv = std::max(qkv, (layer.head_count + 2 * layer.kv_head_count) * layer.head_dim);
@@ -75,6 +81,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
   if (options.recompute) per_row += widest.saved;
   per_row += 6 * config.hidden_size + 2 * widest.qkv + widest.attention + 4 * widest.intermediate +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
+  if (options.lora_dropout) per_row += widest.input(config);
   // The heads' vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
   return per_row * max_rows * sizeof(float);
@@ -111,6 +118,7 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   dgate_up_ = Tensor(max_rows, 2 * widest.intermediate);
   dactivation_ = Tensor(max_rows, widest.intermediate);
   dlora_ = scratch(max_rows, 6 * rank);
+  if (options.lora_dropout) dropped_ = Tensor(max_rows, widest.input(config));
 }
 
 LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
@@ -132,6 +140,7 @@ LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
   a.norm = norm_.rows_view(0, rows);
   a.activation = activation_.rows_view(0, rows).slice_cols(0, config.intermediate_size);
   if (adapter_ != nullptr) a.lora = lora_.rows_view(0, rows);
+  if (dropout_ != nullptr) a.dropout = {dropout_.get(), layer, dropped_.rows_view(0, rows)};
   a.inverse_rms_attention = inverse_rms_.view().row(2 * layer);
   a.inverse_rms_mlp = inverse_rms_.view().row(2 * layer + 1);
   if (config.qk_norm) {
@@ -181,26 +190,49 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
   }
 }
 
+void TrainingPass::watch_mean_logits(std::vector<double> mean_head_row) {
+  HONE_CHECK(mean_head_row.empty() || mean_head_row.size() == model_.config.hidden_size);
+  mean_head_row_ = std::move(mean_head_row);
+}
+
 void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targets,
                          float* log_probs, tensor::HeadRowResult* row_results) {
+  dropout_.reset();
+  read_targets(rows, targets, log_probs, row_results);
+}
+
+void TrainingPass::read_targets(const TreeRows& rows, std::span<const PassTarget> targets,
+                                float* log_probs, tensor::HeadRowResult* row_results) {
   forward(rows);
   gather_targets(rows, targets);
   row_results_.resize(target_rows_.size());
   tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()), model_.head(),
                          targets_, log_probs, row_results_.data());
+  mean_logits_.clear();
+  if (!mean_head_row_.empty()) {
+    for (const PassTarget& target : targets_) {
+      mean_logits_.push_back(mean_logit(target_hidden_.view().row(target.row), mean_head_row_));
+    }
+  }
   if (row_results == nullptr) return;
   for (size_t i = 0; i < targets.size(); ++i) row_results[i] = row_results_[targets_[i].row];
 }
 
 FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarget> targets,
-                                  const PassLoss& loss, Trainable& trainable) {
+                                  const PassLoss& loss, Trainable& trainable,
+                                  const LoraDropout* dropout) {
   const size_t m = rows.size(), hidden = model_.config.hidden_size;
   FixedStatistics statistics;
+  dropout_.reset();
+  if (adapter_ != nullptr && dropout != nullptr && dropout->p > 0) {
+    HONE_CHECK(options_.lora_dropout);
+    dropout_ = std::make_unique<DropoutRows>(*dropout, rows);
+  }
   std::vector<tensor::HeadRowResult> per_target(targets.size());
   log_probs_.resize(targets.size());
-  score(rows, targets, log_probs_.data(), per_target.data());
+  read_targets(rows, targets, log_probs_.data(), per_target.data());
   coefficients_.assign(targets.size(), 0.0f);
-  loss({log_probs_, per_target}, coefficients_);
+  loss({log_probs_, per_target, mean_logits_}, coefficients_);
   for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
 
   const size_t target_count = target_rows_.size();
@@ -239,6 +271,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
     merge_statistics(statistics, tensor::embedding_backward(compute_, dx_.rows_view(0, m),
                                                             rows.tokens().data(), p->target()));
   }
+  dropout_.reset();
   return statistics;
 }
 
@@ -276,20 +309,20 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   tensor::swiglu(compute_, a.gate_up, a.activation);
   const LinearGradientCall down[] = {{LinearKind::kDown, a.activation, dx}};
   linear_backward(compute_, layer, lora, parameters, trainable, down, groups, dactivation, false,
-                  dlora, statistics);
+                  dlora, statistics, a.dropout);
   tensor::swiglu_backward(compute_, a.gate_up, dactivation, dgate_up);
   tensor::rms_norm(compute_, a.x_mid, layer.mlp_norm.data(), eps, a.norm, nullptr);
   const LinearGradientCall gate_up[] = {{LinearKind::kGate, a.norm, dgate_up.slice_cols(0, f)},
                                         {LinearKind::kUp, a.norm, dgate_up.slice_cols(f, f)}};
   linear_backward(compute_, layer, lora, parameters, trainable, gate_up, groups, dnorm, false,
-                  dlora, statistics);
+                  dlora, statistics, a.dropout);
   norm_backward(a.x_mid, layer.mlp_norm, a.inverse_rms_mlp, parameters.mlp_norm);
 
   // Attention: dx is now the gradient of x_mid and, through the residual, of x_in.
   const View<float> dattention = dattention_.rows_view(0, m).slice_cols(0, q_cols);
   const LinearGradientCall out[] = {{LinearKind::kO, a.attention, dx}};
   linear_backward(compute_, layer, lora, parameters, trainable, out, groups, dattention, false,
-                  dlora, statistics);
+                  dlora, statistics, a.dropout);
   const View<float> dqkv = dqkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
   const View<float> dq = dqkv.slice_cols(0, q_cols);
   const View<float> dk = dqkv.slice_cols(q_cols, kv_cols);
@@ -347,7 +380,7 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const LinearGradientCall qkv[] = {
       {LinearKind::kQ, a.norm, dq}, {LinearKind::kK, a.norm, dk}, {LinearKind::kV, a.norm, dv}};
   linear_backward(compute_, layer, lora, parameters, trainable, qkv, groups,
-                  wanted ? dnorm : View<float>(), false, dlora, statistics);
+                  wanted ? dnorm : View<float>(), false, dlora, statistics, a.dropout);
   if (wanted) {
     norm_backward(a.x_in, layer.attention_norm, a.inverse_rms_attention, parameters.attention_norm);
   }

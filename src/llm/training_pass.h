@@ -10,6 +10,7 @@
 // layer is run again before its backward: a third more forward work, a tenth of the memory.
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,7 @@ namespace hone::llm {
 
 struct PassOptions {
   bool recompute = false;
+  bool lora_dropout = false;  // some run will have it: memory for the dropped inputs
 };
 
 // A token whose log-probability is wanted: token `token` predicted from row `row`.
@@ -32,6 +34,7 @@ using PassTarget = tensor::HeadTarget;
 struct PassResult {
   std::span<const float> log_probs;             // one per target
   std::span<const tensor::HeadRowResult> rows;  // lse, argmax, entropy of each target's row
+  std::span<const float> mean_logits;           // of each target's row; empty when not watched
 };
 // Fills coefficients[i] = d loss / d log_prob[i].
 using PassLoss = std::function<void(const PassResult& result, std::span<float> coefficients)>;
@@ -46,18 +49,29 @@ class TrainingPass {
 
   size_t max_rows() const { return max_rows_; }
 
+  // From here on results carry the mean of each target row's logits (llm/mean_logits.h); the row is
+  // mean_head_row of the head as it stands. Empty: they do not.
+  void watch_mean_logits(std::vector<double> mean_head_row);
+  // Of the last call's targets.
+  std::span<const float> mean_logits() const { return mean_logits_; }
+
   // Log-probabilities only: reference models, evaluation during training.
   void score(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
              tensor::HeadRowResult* row_results);
 
   // Forward, loss, backward: gradients are added to `trainable`. overflow in the answer
   // means that some exponent was too large and the whole step must be done again (decisions 1.5).
+  // dropout: null or p = 0 for none; else PassOptions::lora_dropout must be set.
   tensor::FixedStatistics run(const TreeRows& rows, std::span<const PassTarget> targets,
-                              const PassLoss& loss, Trainable& trainable);
+                              const PassLoss& loss, Trainable& trainable,
+                              const LoraDropout* dropout = nullptr);
 
  private:
   struct Saved;
   void forward(const TreeRows& rows);
+  // score, with the dropout of the run at hand.
+  void read_targets(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
+                    tensor::HeadRowResult* row_results);
   void gather_targets(const TreeRows& rows, std::span<const PassTarget> targets);
   LayerActivations layer_views(size_t layer, size_t rows);
   void layer_again(const TreeRows& rows, size_t layer);
@@ -77,11 +91,14 @@ class TrainingPass {
   tensor::Tensor target_hidden_, target_gradient_;
   tensor::Tensor dx_, dnorm_, dqkv_, dkv_copy_, dattention_, dgate_up_, dactivation_, dlora_;
   TreeKv kv_, kv_gradient_;  // of the layer at hand
+  tensor::Tensor dropped_;
+  std::unique_ptr<const DropoutRows> dropout_;  // of the run at hand
   // The targets of the pass on compacted rows.
   std::vector<PassTarget> targets_;
   std::vector<uint32_t> target_rows_;
   std::vector<tensor::TokenGroup> target_groups_;
-  std::vector<float> coefficients_, log_probs_, target_lse_;
+  std::vector<float> coefficients_, log_probs_, target_lse_, mean_logits_;
+  std::vector<double> mean_head_row_;
   std::vector<tensor::HeadRowResult> row_results_;
 };
 

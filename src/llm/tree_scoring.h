@@ -33,6 +33,7 @@ struct TreeExample {
 struct TreeResult {
   std::span<const float> log_probs;
   std::span<const tensor::HeadRowResult> rows;
+  std::span<const float> mean_logits;  // empty when the pass does not watch them
 };
 
 // What a pass over any batch of these trees must hold at least: the largest tree, and a whole

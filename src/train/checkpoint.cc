@@ -62,7 +62,8 @@ void write_checkpoint(Env& env, const std::string& path, Optimizer& optimizer, s
   writer.finish();
 }
 
-size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer) {
+CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer,
+                                 bool accept_recipe) {
   const std::string text = env.read_file(path, kMaxCheckpointBytes);
   const auto file =
       SafetensorsFile::parse(path, {reinterpret_cast<const std::byte*>(text.data()), text.size()});
@@ -78,11 +79,19 @@ size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer) 
   };
   auto& parameters = optimizer.trainable().parameters;
   std::vector<float> numbers(3 + parameters.size());
-  const std::string numbers_name = std::string(kNumbers) + " " + tensor::kRecipe;
-  if (by_name.count(numbers_name) == 0) {
+  const std::string prefix = std::string(kNumbers) + " ";
+  const auto named = by_name.lower_bound(prefix);
+  if (named == by_name.end() || !named->first.starts_with(prefix)) {
+    throw corrupt_data(path + " has no " + kNumbers + ": it is not a checkpoint of hone");
+  }
+  const std::string& numbers_name = named->first;
+  const std::string recipe = numbers_name.substr(prefix.size());
+  if (recipe != tensor::kRecipe && !accept_recipe) {
     throw Error(ErrorCode::kConflict,
-                path + " was written by another numerics recipe than " + tensor::kRecipe +
-                    ": continue it with the program that wrote it, or start a new run");
+                path + " was written by numerics recipe " + recipe + ", this program computes by " +
+                    tensor::kRecipe +
+                    ": continue it with the program that wrote it, or with --accept-recipe (the "
+                    "run can then be replayed from this checkpoint on only)");
   }
   std::memcpy(numbers.data(), find(numbers_name, numbers.size()), numbers.size() * sizeof(float));
   // Nothing is changed before everything is known to be there.
@@ -97,7 +106,7 @@ size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer) 
                   parameters[i].size * sizeof(float));
     }
   }
-  return static_cast<size_t>(numbers[1]) * kSplit + static_cast<size_t>(numbers[2]);
+  return {static_cast<size_t>(numbers[1]) * kSplit + static_cast<size_t>(numbers[2]), recipe};
 }
 
 }  // namespace hone::train

@@ -11,8 +11,14 @@
 namespace hone::train {
 
 void write_checkpoint(Env& env, const std::string& path, Optimizer& optimizer, size_t step);
+
+struct CheckpointOrigin {
+  size_t step = 0;
+  std::string recipe;
+};
 // Throws corrupt_data when the file does not belong to these parameters, conflict when another
-// recipe wrote it. Returns the step.
-size_t read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer);
+// recipe wrote it and accept_recipe is not set.
+CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer,
+                                 bool accept_recipe = false);
 
 }  // namespace hone::train

@@ -55,6 +55,7 @@ Json SftConfig::to_json() const {
   Json json = TrainConfig::to_json();
   json["completion_only_loss"] = completion_only_loss;
   json["assistant_only_loss"] = assistant_only_loss;
+  json["packing"] = packing;
   return json;
 }
 
@@ -107,10 +108,18 @@ void validate(const TrainConfig& c) {
       "per-device-train-batch-size and --gradient-accumulation-steps",
       static_cast<double>(std::max(c.per_device_train_batch_size, c.gradient_accumulation_steps)),
       "at most 16777216 each");
-  require(c.lora_dropout == 0, "lora-dropout", c.lora_dropout,
-          "0 today: masks that replay to the bit are not built yet");
+  require(c.lora_dropout >= 0 && c.lora_dropout < 1, "lora-dropout", c.lora_dropout, "in [0, 1)");
+  require(c.lora_dropout == 0 || c.lora_r > 0, "lora-dropout", c.lora_dropout,
+          "0 without --lora-r: there is no adapter whose input could be dropped");
   require(c.max_tokens_per_pass > 0, "max-tokens-per-pass", 0, "1 or more");
   require(c.logging_steps > 0, "logging-steps", 0, "1 or more");
+}
+
+void validate(const SftConfig& c) {
+  validate(static_cast<const TrainConfig&>(c));
+  if (c.packing && c.max_length == 0) {
+    throw invalid_input("--packing needs --max-length: it says how long a packed sequence may be");
+  }
 }
 
 void validate(const DpoConfig& c) {

@@ -13,6 +13,7 @@ namespace hone::train {
 
 enum class Scheduler { kLinear, kCosine, kConstant };
 enum class SamplingStrategy { kRandom, kSequential };
+enum class ReportTo { kNone, kTensorboard };
 
 struct TrainConfig {
   double learning_rate = 2e-5;
@@ -44,13 +45,14 @@ struct TrainConfig {
   bool prefix_sharing = true;
   bool recompute = false;
   bool log_gradient_norms = false;
+  ReportTo report_to = ReportTo::kNone;  // beside metrics.jsonl
 
   // Settings that decide bits, for the manifest.
   Json to_json() const;
 };
 
 struct SftConfig : TrainConfig {
-  bool packing = false;              // accepted for TRL's sake: rows never pad here
+  bool packing = false;              // a batch counts packed sequences (train/packing.h)
   bool completion_only_loss = true;  // of prompt-completion rows
   bool assistant_only_loss = false;  // of message rows
   Json to_json() const;
@@ -77,6 +79,7 @@ std::string_view name(SamplingStrategy strategy);
 
 // Throws invalid_input that names the option, its value and what is allowed.
 void validate(const TrainConfig& config);
+void validate(const SftConfig& config);
 void validate(const DpoConfig& config);
 
 // transformers' schedules: multiplier of the learning rate in effect during step (from 1).

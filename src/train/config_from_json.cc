@@ -117,6 +117,7 @@ SftConfig sft_config_from_json(const Json& json) {
   read_common(settings, config);
   settings.read("completion_only_loss", &config.completion_only_loss);
   settings.read("assistant_only_loss", &config.assistant_only_loss);
+  settings.read("packing", &config.packing);
   settings.refuse_unknown();
   validate(config);
   return config;

@@ -25,7 +25,8 @@ struct PairState {
   double reward_chosen = 0, reward_rejected = 0;
   double log_prob_chosen = 0, log_prob_rejected = 0;
   double entropy = 0;
-  size_t tokens = 0, correct = 0;
+  size_t tokens = 0, correct = 0;                 // correct: of the chosen tokens
+  double logits_chosen = 0, logits_rejected = 0;  // sums of the rows' mean logits
 };
 
 std::vector<TreeExample> trees_of(const std::vector<PreferenceTokens>& examples,
@@ -79,7 +80,11 @@ PairState pair_loss(const DpoConfig& config, const PreferenceTokens& example,
   for (size_t i = 0; i < result.rows.size(); ++i) {
     const llm::TreeTarget& target = tree.targets[i];
     state.entropy += static_cast<double>(result.rows[i].entropy);
-    state.correct += result.rows[i].argmax == tree.token(target) ? 1 : 0;
+    if (i < chosen) state.correct += result.rows[i].argmax == tree.token(target) ? 1 : 0;
+    if (!result.mean_logits.empty()) {
+      (i < chosen ? state.logits_chosen : state.logits_rejected) +=
+          static_cast<double>(result.mean_logits[i]);
+    }
     ++state.tokens;
   }
   return state;
@@ -95,7 +100,8 @@ BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
                   const std::vector<const PreferenceTokens*>& pairs, const std::string& prefix) {
   double loss = 0, weight = 0, sft = 0, sft_tokens = 0;
   double chosen = 0, rejected = 0, correct = 0, logp_chosen = 0, logp_rejected = 0, entropy = 0;
-  size_t tokens = 0, right = 0;
+  double logits_chosen = 0, logits_rejected = 0;
+  size_t tokens = 0, right = 0, chosen_tokens = 0, rejected_tokens = 0;
   for (size_t i = 0; i < states.size(); ++i) {
     const PairState& s = states[i];
     const double w = pairs[i]->weight;
@@ -111,6 +117,10 @@ BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
     entropy += s.entropy;
     tokens += s.tokens;
     right += s.correct;
+    logits_chosen += s.logits_chosen;
+    logits_rejected += s.logits_rejected;
+    chosen_tokens += pairs[i]->chosen_tokens();
+    rejected_tokens += pairs[i]->rejected_tokens();
   }
   double sft_weight = 0;
   for (size_t k = 0; k < config.loss_type.size(); ++k) {
@@ -120,15 +130,19 @@ BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
   out.loss = (weight > 0 ? loss / weight : 0) +
              (sft_weight > 0 && sft_tokens > 0 ? sft_weight * sft / sft_tokens : 0);
   const double n = static_cast<double>(std::max<size_t>(states.size(), 1));
-  const double token_count = static_cast<double>(std::max<size_t>(tokens, 1));
+  const auto mean = [](double sum, size_t count) {
+    return sum / static_cast<double>(std::max<size_t>(count, 1));
+  };
   out.metrics[prefix + "rewards/chosen"] = chosen / n;
   out.metrics[prefix + "rewards/rejected"] = rejected / n;
   out.metrics[prefix + "rewards/accuracies"] = correct / n;
   out.metrics[prefix + "rewards/margins"] = (chosen - rejected) / n;
   out.metrics[prefix + "logps/chosen"] = logp_chosen / n;
   out.metrics[prefix + "logps/rejected"] = logp_rejected / n;
-  out.metrics[prefix + "entropy"] = entropy / token_count;
-  out.metrics[prefix + "mean_token_accuracy"] = static_cast<double>(right) / token_count;
+  out.metrics[prefix + "logits/chosen"] = mean(logits_chosen, chosen_tokens);
+  out.metrics[prefix + "logits/rejected"] = mean(logits_rejected, rejected_tokens);
+  out.metrics[prefix + "entropy"] = mean(entropy, tokens);
+  out.metrics[prefix + "mean_token_accuracy"] = mean(static_cast<double>(right), chosen_tokens);
   return out;
 }
 
@@ -146,36 +160,123 @@ std::string pairs_digest(const std::vector<PreferenceTokens>& examples,
   return sha.hex();
 }
 
-// The reference's sums, from the run's cache when it is of the same pairs and the same model.
-std::vector<PairSums> reference_sums(TrainJob& job, const DpoConfig& config,
-                                     const std::vector<PreferenceTokens>& examples,
-                                     const DpoReference& reference, const std::string& cache) {
-  if (config.reference_free || examples.empty()) return std::vector<PairSums>(examples.size());
-  const std::string digest = pairs_digest(examples, reference.digest);
-  if (job.resume && job.env.exists(cache)) {
-    const Result<Json> json = Json::parse(job.env.read_file(cache, kMaxReferenceBytes));
+// Reference sums of training and evaluation pairs, from the run's cache as far as it goes. A pair
+// that `wanted` leaves out keeps 0. The cache is saved now and then and at a stop.
+class ReferencePhase {
+ public:
+  ReferencePhase(TrainJob& job, const DpoConfig& config, const DpoReference& reference)
+      : job_(job), config_(config), reference_(reference) {}
+
+  struct Pairs {
+    const std::vector<PreferenceTokens>* examples = nullptr;
+    std::vector<size_t> wanted;
+    std::string cache;
+    std::vector<PairSums> sums = {};  // a wanted pair each
+  };
+
+  // False: the job was asked to stop.
+  bool run(std::vector<Pairs*> all) {
+    for (Pairs* pairs : all) {
+      load(*pairs);
+      total_ += pairs->wanted.size();
+      done_ += pairs->sums.size();
+    }
+    if (done_ == total_) return true;
+    report();
+    return std::all_of(all.begin(), all.end(), [&](Pairs* pairs) { return compute(*pairs); });
+  }
+
+  static std::vector<PairSums> spread(const Pairs& pairs) {
+    std::vector<PairSums> sums(pairs.examples->size());
+    for (size_t i = 0; i < pairs.sums.size(); ++i) sums[pairs.wanted[i]] = pairs.sums[i];
+    return sums;
+  }
+
+ private:
+  static constexpr size_t kPairsPerLook = 16;   // at whether to stop
+  static constexpr size_t kPairsPerSave = 256;  // a multiple of it
+
+  std::string digest(const Pairs& pairs) const {
+    std::vector<PreferenceTokens> examples;
+    for (size_t i : pairs.wanted) examples.push_back((*pairs.examples)[i]);
+    return pairs_digest(examples, reference_.digest);
+  }
+
+  void report() const {
+    if (job_.reference_progress) job_.reference_progress(done_, total_);
+  }
+
+  void load(Pairs& pairs) const {
+    if (!job_.resume || !job_.env.exists(pairs.cache)) return;
+    const Result<Json> json = Json::parse(job_.env.read_file(pairs.cache, kMaxReferenceBytes));
     const Json* stored = json ? json->find("digest") : nullptr;
-    if (stored != nullptr && stored->is_string() && stored->as_string() == digest) {
-      std::vector<PairSums> sums;
-      for (const Json& pair : json->at("log_probs").as_array()) {
-        sums.push_back({pair.as_array().at(0).as_double(), pair.as_array().at(1).as_double()});
-      }
-      if (sums.size() == examples.size()) return sums;
+    if (stored == nullptr || !stored->is_string() || stored->as_string() != digest(pairs)) return;
+    const Json::Array& rows = json->at("log_probs").as_array();
+    if (rows.size() > pairs.wanted.size()) return;
+    for (const Json& pair : rows) {
+      pairs.sums.push_back({pair.as_array().at(0).as_double(), pair.as_array().at(1).as_double()});
     }
   }
-  const llm::Model& model = reference.model == nullptr ? job.model : *reference.model;
-  std::vector<PairSums> sums =
-      llm::score_pairs(job.compute, model, reference.adapter, examples,
-                       {config.max_tokens_per_pass, config.prefix_sharing});
-  Json json = Json::object();
-  json["digest"] = digest;
-  Json rows = Json::array();
-  for (const PairSums& s : sums) {
-    rows.push_back(Json(Json::Array{Json(s.chosen), Json(s.rejected)}));
+
+  void save(const Pairs& pairs) const {
+    Json json = Json::object();
+    json["digest"] = digest(pairs);
+    Json rows = Json::array();
+    for (const PairSums& s : pairs.sums) {
+      rows.push_back(Json(Json::Array{Json(s.chosen), Json(s.rejected)}));
+    }
+    json["log_probs"] = std::move(rows);
+    write_file_atomically(job_.env, pairs.cache, json.dump() + "\n");
   }
-  json["log_probs"] = std::move(rows);
-  write_file_atomically(job.env, cache, json.dump() + "\n");
-  return sums;
+
+  bool compute(Pairs& pairs) {
+    if (pairs.sums.size() == pairs.wanted.size()) return true;
+    const llm::Model& model = reference_.model == nullptr ? job_.model : *reference_.model;
+    std::vector<TreeExample> trees;
+    for (size_t i : pairs.wanted)
+      trees.push_back((*pairs.examples)[i].tree(config_.prefix_sharing));
+    // Nothing is kept for a backward pass, so the small memory of recompute is enough.
+    llm::TrainingPass pass(job_.compute, model, reference_.adapter,
+                           std::max(config_.max_tokens_per_pass, llm::least_pass_rows(trees)),
+                           llm::PassOptions{true});
+    while (pairs.sums.size() < trees.size()) {
+      const size_t first = pairs.sums.size();
+      const size_t count = std::min(kPairsPerLook, trees.size() - first);
+      llm::score_trees(pass, std::span<const TreeExample>(trees).subspan(first, count),
+                       [&](size_t i, const TreeResult& result) {
+                         pairs.sums.push_back(
+                             llm::pair_sums((*pairs.examples)[pairs.wanted[first + i]], result));
+                         ++done_;
+                         report();
+                       });
+      const bool whole = pairs.sums.size() == trees.size();
+      const bool stop = !whole && job_.stop != nullptr && job_.stop->load();
+      if (whole || stop || pairs.sums.size() % kPairsPerSave == 0) save(pairs);
+      if (stop) return false;
+    }
+    return true;
+  }
+
+  TrainJob& job_;
+  const DpoConfig& config_;
+  const DpoReference& reference_;
+  size_t done_ = 0, total_ = 0;
+};
+
+// The pairs that some step takes, ascending.
+std::vector<size_t> pairs_of_steps(const DpoConfig& config, size_t pairs, size_t total) {
+  std::vector<size_t> taken;
+  if (total >= steps_per_epoch(config, pairs)) {
+    for (size_t i = 0; i < pairs; ++i) taken.push_back(i);
+    return taken;
+  }
+  DataOrder order(config, pairs);
+  for (size_t s = 1; s <= total; ++s) {
+    const auto rows = order.rows_of_step(s);
+    taken.insert(taken.end(), rows.begin(), rows.end());
+  }
+  std::sort(taken.begin(), taken.end());
+  return taken;
 }
 
 }  // namespace
@@ -200,16 +301,24 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
 
   // The directory comes first: a refusal costs nothing yet.
   const data::RunManifest manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
-  RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite);
-  const auto ref = reference_sums(job, config, examples, reference, job.output + "/reference.json");
-  const auto eval_ref =
-      reference_sums(job, config, eval_examples, reference, job.output + "/reference_eval.json");
+  RunDirectory::open(job.env, job.output, manifest, {job.resume, job.overwrite, job.accept_recipe});
+  const size_t total = total_steps(config, all.size());
+  ReferencePhase::Pairs ref_pairs{&examples, {}, job.output + "/reference.json"};
+  ReferencePhase::Pairs eval_pairs{&eval_examples, {}, job.output + "/reference_eval.json"};
+  if (!config.reference_free) {
+    ref_pairs.wanted = pairs_of_steps(config, all.size(), total);
+    for (size_t i = 0; i < eval_examples.size(); ++i) eval_pairs.wanted.push_back(i);
+  }
+  if (!ReferencePhase(job, config, reference).run({&ref_pairs, &eval_pairs})) return {{}, 0, true};
+  const std::vector<PairSums> ref = ReferencePhase::spread(ref_pairs);
+  const std::vector<PairSums> eval_ref = ReferencePhase::spread(eval_pairs);
   job.resume = true;  // from here on the directory is ours
   TrainingRun run(job, config, manifest, max_rows);
 
-  const size_t total = total_steps(config, all.size());
   const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
+  size_t num_tokens = 0;
   const auto evaluate = [&](size_t at) {
+    run.watch_mean_logits(true);
     std::vector<PairState> states(eval_trees.size());
     std::vector<const PreferenceTokens*> pairs;
     for (const PreferenceTokens& example : eval_examples) pairs.push_back(&example);
@@ -221,13 +330,19 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     line["step"] = uint64_t{at};
     line["eval_loss"] = loss.loss;
     for (auto& [key, value] : loss.metrics.as_object()) line[key] = std::move(value);
+    line["eval_num_tokens"] = uint64_t{num_tokens};
     return line;
   };
 
-  size_t num_tokens = 0;
+  std::vector<size_t> sizes;
+  for (const TreeExample& tree : all) sizes.push_back(tree.tree.row_count());
+  size_t eval_rows = 0, work_rows = 0;
+  for (const TreeExample& tree : eval_trees) eval_rows += tree.tree.row_count();
+  const WorkShare work(config, sizes, total, eval_rows);
   DataOrder order(config, all.size());
   const size_t done = run.restore();
   size_t step = done;
+  if (done == 0) run.begin(0, 0);
   for (size_t s = 1; s <= total; ++s) {
     std::vector<TreeExample> batch;
     std::vector<const PreferenceTokens*> pairs;
@@ -236,6 +351,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     for (size_t i : order.rows_of_step(s)) {
       num_tokens +=
           2 * examples[i].prompt.size() + examples[i].chosen.size() + examples[i].rejected.size();
+      work_rows += sizes[i];
       if (s <= done) continue;
       batch.push_back(all[i]);
       pairs.push_back(&examples[i]);
@@ -243,7 +359,9 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
       weight += examples[i].weight;
       sft_tokens += examples[i].weight * static_cast<double>(examples[i].chosen_tokens());
     }
+    if (s == done) run.begin(done, work.done(s, work_rows));
     if (s <= done) continue;
+    run.watch_mean_logits(run.logs(s, total));
     if (weight == 0) weight = 1;  // every pair weighs 0: the gradient is 0 too
     const double sft_scale = uses_sft(config) && sft_tokens > 0 ? weight / sft_tokens : 0;
     std::vector<PairState> states(batch.size());
@@ -251,14 +369,15 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
       states[i] =
           pair_loss(config, *pairs[i], batch[i], batch_ref[i], result, sft_scale, coefficients);
     };
-    const size_t row_count = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchLoss sums = combine(config, states, pairs, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end{s,
                 total,
                 sums.loss,
                 weight,
-                row_count,
+                gradients,
+                work.done(s, work_rows),
                 static_cast<double>(s) / per_epoch,
                 std::move(sums.metrics),
                 {}};

@@ -36,6 +36,7 @@ class Optimizer {
   void widen();
 
   std::vector<OptimizerState>& state() { return state_; }
+  const TrainConfig& config() const { return config_; }
   llm::Trainable& trainable() { return trainable_; }
   const llm::Trainable& trainable() const { return trainable_; }
 

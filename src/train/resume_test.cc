@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "base/fault_env.h"
+#include "tensor/recipe.h"
+#include "train/tensorboard.h"
 #include "train/testing.h"
 
 namespace hone::train {
@@ -47,6 +49,7 @@ class Method {
  public:
   virtual ~Method() = default;
   virtual Outcome run(Env& env, bool resume, size_t stop_after) = 0;
+  bool accept_recipe = false;
 
  protected:
   // Runs `train(job)` so that it is asked to stop after that many steps; 0: never.
@@ -55,6 +58,7 @@ class Method {
     std::atomic<bool> stop{false};
     size_t steps = 0;
     TrainJob job{compute_, env, model, "runs/one", resume, false, {}, {}, &stop};
+    job.accept_recipe = accept_recipe;
     // The stop is looked at before progress is told, so it is set one step early.
     stop = stop_after == 1;
     job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
@@ -87,6 +91,8 @@ class LoraDpo : public Method {
     config.lora_r = 2;
     config.loss_type = {PreferenceLossType::kSigmoid, PreferenceLossType::kSft};
     config.loss_weights = {1, 0.1};
+    config.lora_dropout = 0.1;
+    config.report_to = ReportTo::kTensorboard;
   }
 
   Outcome run(Env& env, bool resume, size_t stop_after) override {
@@ -100,6 +106,8 @@ class LoraDpo : public Method {
   }
 };
 
+constexpr const char* kEvents = "runs/one/events.out.tfevents.hone";
+
 std::string log_of(Env& env, const char* name) {
   return env.read_file(std::string("runs/one/") + name, 1u << 30);
 }
@@ -110,6 +118,15 @@ void expect_same_end(Env& ours, Env& theirs, const Outcome& a, const Outcome& b,
   ASSERT_EQ(a.result.steps, b.result.steps) << what;
   ASSERT_EQ(log_of(ours, "steps.jsonl"), log_of(theirs, "steps.jsonl")) << what;
   ASSERT_EQ(log_of(ours, "metrics.jsonl"), log_of(theirs, "metrics.jsonl")) << what;
+  ASSERT_EQ(ours.exists(kEvents), theirs.exists(kEvents)) << what;
+  if (!ours.exists(kEvents)) return;
+  const std::string events = ours.read_file(kEvents, 1u << 30);
+  ASSERT_EQ(events, theirs.read_file(kEvents, 1u << 30)) << what;
+  std::string wanted = tensorboard_header();
+  for (const Json& line : testing::lines_of(ours, "runs/one/metrics.jsonl")) {
+    wanted += tensorboard_event(line);
+  }
+  ASSERT_EQ(events, wanted) << what;
 }
 
 void expect_stops_change_nothing(Method& method) {
@@ -210,6 +227,55 @@ TEST(Resume, AnotherSettingOrFolderInUseIsRefused) {
   EXPECT_NE(said(false).find("--resume"), std::string::npos);
   method.config.learning_rate = 2e-2;
   EXPECT_NE(said(true).find("settings"), std::string::npos);
+}
+
+void replace_in(Env& env, const std::string& path, const std::string& from, const std::string& to) {
+  std::string text = env.read_file(path, 1u << 30);
+  for (size_t at; (at = text.find(from)) != std::string::npos;) text.replace(at, from.size(), to);
+  write_file_atomically(env, path, text);
+}
+
+// The recipe of manifest and checkpoint as an older program would have named it.
+TEST(Resume, ACheckpointOfAnotherRecipeGoesOnOnlyWhenAccepted) {
+  LoraDpo method;
+  FaultEnv whole_env, env;
+  const Outcome whole = method.run(whole_env, false, 0);
+  method.run(env, false, 3);
+  const std::string now = tensor::kRecipe, before = "older-f32/7";
+  ASSERT_EQ(now.size(), before.size());  // the checkpoint's header keeps its length
+  replace_in(env, "runs/one/checkpoints/step-000003/state.safetensors", now, before);
+  const std::string checkpoint_alone = llm::testing::refusal([&] { method.run(env, true, 0); });
+  EXPECT_NE(checkpoint_alone.find("--accept-recipe"), std::string::npos) << checkpoint_alone;
+  replace_in(env, "runs/one/manifest.json", now, before);
+  const std::string said = llm::testing::refusal([&] { method.run(env, true, 0); });
+  EXPECT_NE(said.find("--accept-recipe"), std::string::npos) << said;
+  EXPECT_NE(said.find(before), std::string::npos) << said;
+  method.accept_recipe = true;
+  const Outcome rest = method.run(env, true, 0);
+  EXPECT_TRUE(rest.values == whole.values);  // the recipe had another name only
+  const data::RunManifest manifest = RunDirectory::read_manifest(env, "runs/one");
+  EXPECT_EQ(manifest.recipe, now);
+  ASSERT_EQ(manifest.earlier_recipes.size(), 1u);
+  EXPECT_EQ(manifest.earlier_recipes[0], (data::RunManifest::EarlierRecipe{before, 3}));
+  // From here on nothing has to be accepted again, and the history stays.
+  method.accept_recipe = false;
+  method.run(env, true, 0);
+  EXPECT_EQ(RunDirectory::read_manifest(env, "runs/one").earlier_recipes.size(), 1u);
+}
+
+// Steps that the older recipe computed behind its last checkpoint are not held against the new one.
+TEST(Resume, LinesOfAnotherRecipeAreNotCompared) {
+  FullSft method;
+  FaultEnv env;
+  method.run(env, false, 3);
+  const std::string now = tensor::kRecipe, before = "older-f32/7";
+  replace_in(env, "runs/one/checkpoints/step-000003/state.safetensors", now, before);
+  replace_in(env, "runs/one/manifest.json", now, before);
+  const std::string steps = log_of(env, "steps.jsonl");
+  write_file_atomically(env, "runs/one/steps.jsonl",
+                        steps + R"({"step":4,"loss":1,"grad_norm":1,"hash":"00"})" + "\n");
+  method.accept_recipe = true;
+  EXPECT_EQ(method.run(env, true, 0).result.steps, 7u);
 }
 
 TEST(Resume, OnlyTheNewestCheckpointsStay) {

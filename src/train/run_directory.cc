@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "tensor/recipe.h"
 #include "train/checkpoint.h"
+#include "train/tensorboard.h"
 
 namespace hone::train {
 
@@ -16,6 +18,7 @@ constexpr const char* kManifest = "manifest.json";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSteps = "steps.jsonl";
 constexpr const char* kSources = "sources.json";
+constexpr const char* kEvents = "events.out.tfevents.hone";  // TensorBoard looks for "tfevents"
 constexpr uint64_t kMaxSourcesBytes = 1 << 20;
 constexpr const char* kState = "state.safetensors";
 
@@ -61,9 +64,15 @@ void create_durably(Env& env, const std::string& path) {
 
 // Another program may go on with a run; another setting, file or recipe may not.
 void check_same(const data::RunManifest& before, const data::RunManifest& now,
-                const std::string& path) {
+                const std::string& path, bool accept_recipe) {
+  if (before.recipe != now.recipe && !accept_recipe) {
+    throw Error(ErrorCode::kConflict,
+                path + " was computed by numerics recipe " + before.recipe +
+                    ", this program computes by " + now.recipe +
+                    ": go on with the program that began it, or with --accept-recipe");
+  }
   const Json old = before.to_json(), fresh = now.to_json();
-  for (const char* key : {"method", "recipe", "seeds", "digests", "settings"}) {
+  for (const char* key : {"method", "seeds", "digests", "settings"}) {
     const Json* a = old.find(key);
     const Json* b = fresh.find(key);
     const std::string then = a == nullptr ? "none" : a->dump_canonical();
@@ -78,8 +87,10 @@ void check_same(const data::RunManifest& before, const data::RunManifest& now,
 }  // namespace
 
 RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManifest& manifest,
-                                bool resume, bool overwrite) {
+                                Opening opening) {
+  const bool resume = opening.resume, overwrite = opening.overwrite;
   RunDirectory run(env, std::move(path));
+  run.accept_recipe_ = opening.accept_recipe;
   const bool there = env.exists(run.file(kManifest));
   if (there && overwrite && !resume) env.remove_all(run.path_);
   if (there && !overwrite && !resume) {
@@ -93,7 +104,7 @@ RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManif
                 run.path_ + " exists and is not empty: name a new folder for the run");
   }
   if (there && resume) {
-    check_same(read_manifest(env, run.path_), manifest, run.path_);
+    check_same(read_manifest(env, run.path_), manifest, run.path_, opening.accept_recipe);
   } else {
     create_durably(env, run.path_ + "/checkpoints");
     data::write_run_manifest(env, run.file(kManifest), manifest);
@@ -144,18 +155,49 @@ std::vector<std::string> RunDirectory::checkpoints() {
   return names;
 }
 
-size_t RunDirectory::restore(Optimizer& optimizer) {
-  size_t step = 0;
+size_t RunDirectory::restore(Optimizer& optimizer, ReportTo report_to) {
+  CheckpointOrigin from{0, tensor::kRecipe};
   const std::vector<std::string> names = checkpoints();
   if (!names.empty()) {
-    step = read_checkpoint(env_, path_ + "/checkpoints/" + names.back() + "/" + kState, optimizer);
+    from = read_checkpoint(env_, path_ + "/checkpoints/" + names.back() + "/" + kState, optimizer,
+                           accept_recipe_);
   }
+  const size_t step = from.step;
+  if (accept_recipe_) accept_recipe_of(step, from.recipe);
   cut_log(kMetrics, step, nullptr);
   cut_log(kSteps, step, &expected_steps_);
+  if (from.recipe != tensor::kRecipe) expected_steps_.clear();  // other bits, as was accepted
+  rebuild_events(report_to);
   metrics_ = env_.append_file(file(kMetrics));
   steps_ = env_.append_file(file(kSteps));
   env_.sync_directory(path_);  // the logs' names must outlive a power cut as their lines do
   return step;
+}
+
+// The manifest's recipe is the one that computes from here on; what was before is remembered.
+void RunDirectory::accept_recipe_of(size_t step, const std::string& recipe) {
+  data::RunManifest manifest = read_manifest(env_, path_);
+  const data::RunManifest before = manifest;
+  if (recipe != tensor::kRecipe && step > 0 &&
+      (manifest.earlier_recipes.empty() || manifest.earlier_recipes.back().last_step != step)) {
+    manifest.earlier_recipes.push_back({recipe, step});
+  }
+  manifest.recipe = tensor::kRecipe;
+  if (!(manifest == before)) data::write_run_manifest(env_, file(kManifest), manifest);
+}
+
+void RunDirectory::rebuild_events(ReportTo report_to) {
+  const bool wanted = report_to == ReportTo::kTensorboard;
+  if (!wanted && !env_.exists(file(kEvents))) return;
+  std::unique_ptr<WritableFile> events = env_.create_file(file(kEvents));
+  events->append(tensorboard_header());
+  if (env_.exists(file(kMetrics))) {
+    for (const std::string& line : lines_of(env_.read_file(file(kMetrics), kMaxLogBytes))) {
+      events->append(tensorboard_event(Json::parse(line).value()));
+    }
+  }
+  events->sync();
+  if (wanted) events_ = std::move(events);
 }
 
 void RunDirectory::cut_log(const char* name, size_t step, std::vector<std::string>* set_aside) {
@@ -215,11 +257,16 @@ void RunDirectory::log_step(const StepRecord& record) {
   steps_->append(line + "\n");
 }
 
-void RunDirectory::log_metrics(const Json& line) { metrics_->append(line.dump() + "\n"); }
+void RunDirectory::log_metrics(const Json& line) {
+  metrics_->append(line.dump() + "\n");
+  if (events_ != nullptr) events_->append(tensorboard_event(line));
+  flush();  // so that who watches the run sees it
+}
 
 void RunDirectory::flush() {
   if (metrics_ != nullptr) metrics_->sync();
   if (steps_ != nullptr) steps_->sync();
+  if (events_ != nullptr) events_->sync();
 }
 
 std::vector<StepRecord> RunDirectory::read_steps(Env& env, const std::string& path) {

@@ -6,6 +6,7 @@
 //   steps.jsonl    one line per optimiser step {"step", "loss", "grad_norm", "hash"}: what hone
 //                  replay compares; hash is over the parameters after the step.
 //   metrics.jsonl  what people plot, every --logging-steps.
+//   events.out.tfevents.hone   with --report-to tensorboard: metrics.jsonl for TensorBoard
 //   sources.json   where model and data lay: names for hone replay, not part of what the run was.
 //
 // When a resumed run writes a step that was written before, the lines of steps.jsonl must be equal:
@@ -36,15 +37,21 @@ struct StepRecord {
 class RunDirectory {
  public:
   // Creates the run. conflict when the directory holds one already and neither flag is set;
-  // --overwrite removes it; --resume needs the same manifest (all that decides bits).
+  // --overwrite removes it; --resume needs the same manifest (all that decides bits); with
+  // accept_recipe the numerics recipe may be another.
+  struct Opening {
+    bool resume = false, overwrite = false, accept_recipe = false;
+  };
   static RunDirectory open(Env& env, std::string path, const data::RunManifest& manifest,
-                           bool resume, bool overwrite);
+                           Opening opening);
 
   const std::string& path() const { return path_; }
 
   // The newest complete checkpoint: restores parameters, optimiser and exponents and returns its
-  // step; 0 when there is none. Log lines behind it are set aside for comparison.
-  size_t restore(Optimizer& optimizer);
+  // step; 0 when there is none. Log lines behind it are set aside for comparison. A checkpoint of
+  // another recipe (accept_recipe) is written into the manifest.
+  // Event files are made anew from what metrics.jsonl keeps; with tensorboard they go on.
+  size_t restore(Optimizer& optimizer, ReportTo report_to = ReportTo::kNone);
   // Writes checkpoints/step-NNNNNN and drops the oldest beyond `total_limit`.
   void save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit);
 
@@ -66,10 +73,13 @@ class RunDirectory {
   // set_aside may be null.
   void cut_log(const char* name, size_t step, std::vector<std::string>* set_aside);
   std::vector<std::string> checkpoints();
+  void accept_recipe_of(size_t step, const std::string& recipe);
+  void rebuild_events(ReportTo report_to);
 
   Env& env_;
   std::string path_;
-  std::unique_ptr<WritableFile> metrics_, steps_;
+  bool accept_recipe_ = false;
+  std::unique_ptr<WritableFile> metrics_, steps_, events_;
   std::vector<std::string> expected_steps_;  // lines behind the checkpoint, oldest last
 };
 

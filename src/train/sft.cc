@@ -1,6 +1,9 @@
 #include "train/sft.h"
 
 #include <algorithm>
+#include <numeric>
+
+#include "train/packing.h"
 
 namespace hone::train {
 
@@ -53,7 +56,7 @@ BatchSums combine(const std::vector<RowSums>& rows, const std::vector<double>& w
 }
 
 Json evaluate(llm::TrainingPass& pass, const std::vector<TreeExample>& trees,
-              const std::vector<double>& weights, size_t step) {
+              const std::vector<double>& weights, size_t step, size_t num_tokens) {
   std::vector<RowSums> rows(trees.size());
   llm::score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
     rows[i] = sums_of(trees[i], result);
@@ -63,6 +66,7 @@ Json evaluate(llm::TrainingPass& pass, const std::vector<TreeExample>& trees,
   line["step"] = uint64_t{step};
   line["eval_loss"] = sums.loss;
   for (auto& [key, value] : sums.metrics.as_object()) line[key] = std::move(value);
+  line["eval_num_tokens"] = uint64_t{num_tokens};
   return line;
 }
 
@@ -78,7 +82,23 @@ std::vector<double> weights_of(const std::vector<SftTokens>& examples) {
   return weights;
 }
 
+size_t rows_of(const std::vector<TreeExample>& trees) {
+  size_t rows = 0;
+  for (const TreeExample& tree : trees) rows += tree.tree.row_count();
+  return rows;
+}
+
 }  // namespace
+
+std::vector<std::vector<size_t>> sft_units(const SftConfig& config,
+                                           const std::vector<SftTokens>& examples) {
+  std::vector<size_t> lengths;
+  for (const SftTokens& example : examples) lengths.push_back(example.tokens.size());
+  if (config.packing) return pack_best_fit_decreasing(lengths, config.max_length);
+  std::vector<std::vector<size_t>> units(examples.size());
+  for (size_t i = 0; i < units.size(); ++i) units[i] = {i};
+  return units;
+}
 
 TrainResult train_sft(TrainJob& job, const SftConfig& config,
                       const std::vector<SftTokens>& examples,
@@ -89,23 +109,34 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
   const std::vector<double> eval_weights = weights_of(eval_examples);
   TrainingRun run(job, config, make_manifest("sft", config, config.to_json(), job.manifest),
                   std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees)));
-  const size_t total = total_steps(config, all.size());
-  const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
+  const std::vector<std::vector<size_t>> units = sft_units(config, examples);
+  std::vector<size_t> sizes;
+  for (const std::vector<size_t>& unit : units) {
+    sizes.push_back(0);
+    for (size_t i : unit) sizes.back() += all[i].tree.row_count();
+  }
+  const size_t total = total_steps(config, units.size());
+  const double per_epoch = static_cast<double>(steps_per_epoch(config, units.size()));
+  const WorkShare work(config, sizes, total, rows_of(eval_trees));
   size_t num_tokens = 0;
-  DataOrder order(config, all.size());
+  DataOrder order(config, units.size());
   const size_t done = run.restore();
   size_t step = done;
+  if (done == 0) run.begin(0, 0);
   for (size_t s = 1; s <= total; ++s) {
     std::vector<TreeExample> batch;
     std::vector<double> weights;
     double normaliser = 0;
-    for (size_t i : order.rows_of_step(s)) {
-      num_tokens += all[i].tree.row_count();
+    for (size_t unit : order.rows_of_step(s)) {
+      num_tokens += sizes[unit];
       if (s <= done) continue;
-      batch.push_back(all[i]);
-      weights.push_back(examples[i].weight);
-      normaliser += examples[i].weight * static_cast<double>(all[i].targets.size());
+      for (size_t i : units[unit]) {
+        batch.push_back(all[i]);
+        weights.push_back(examples[i].weight);
+        normaliser += examples[i].weight * static_cast<double>(all[i].targets.size());
+      }
     }
+    if (s == done) run.begin(done, work.done(s, num_tokens));
     if (s <= done) continue;
     if (normaliser == 0) normaliser = 1;  // every row weighs 0: the gradient is 0 too
     std::vector<RowSums> rows(batch.size());
@@ -113,19 +144,22 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
       rows[i] = sums_of(batch[i], result);
       std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(-weights[i]));
     };
-    const size_t row_count = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchSums sums = combine(rows, weights, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end{s,
                 total,
                 sums.loss,
                 normaliser,
-                row_count,
+                gradients,
+                work.done(s, num_tokens),
                 static_cast<double>(s) / per_epoch,
                 std::move(sums.metrics),
                 {}};
     if (!eval_trees.empty()) {
-      end.evaluate = [&](size_t at) { return evaluate(run.pass(), eval_trees, eval_weights, at); };
+      end.evaluate = [&](size_t at) {
+        return evaluate(run.pass(), eval_trees, eval_weights, at, num_tokens);
+      };
     }
     step = s;
     if (!run.end_step(end)) break;

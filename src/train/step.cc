@@ -18,14 +18,41 @@ void check_finite(std::span<const float> log_probs, size_t step) {
                     "checkpoints up to here are whole (--resume goes on from the last one)");
   }
 }
+
+// How many sums a pass adds: one a value and group of rows, but for the embedding's look-ups, which
+// are added row by row (docs/decisions/0003).
+class SumsOfPass {
+ public:
+  explicit SumsOfPass(llm::Trainable& trainable) {
+    for (const llm::Parameter& p : trainable.parameters) per_group_ += values_of(p);
+    if (const llm::Parameter* embedding = trainable.find(trainable.embedding)) {
+      per_row_ = static_cast<double>(embedding->cols);
+      if (trainable.lm_head != llm::kFrozen) per_group_ -= values_of(*embedding);  // not tied
+    }
+  }
+  double operator()(const llm::TreeRows& rows) const {
+    return per_group_ * static_cast<double>(rows.groups().size()) +
+           per_row_ * static_cast<double>(rows.size());
+  }
+
+ private:
+  static double values_of(const llm::Parameter& p) {
+    return static_cast<double>(p.rows) * static_cast<double>(p.cols);
+  }
+  double per_group_ = 0, per_row_ = 0;
+};
+
 }  // namespace
 
-size_t accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
-                            std::span<const llm::TreeExample> batch, const TreeLoss& loss,
-                            size_t step) {
+Accumulated accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
+                                 std::span<const llm::TreeExample> batch, const TreeLoss& loss,
+                                 size_t step) {
+  llm::LoraDropout dropout{optimizer.config().lora_dropout, optimizer.config().seed, step, 0};
+  const SumsOfPass sums_of_pass(optimizer.trainable());
   for (int attempt = 0; attempt < kMaxRepeats; ++attempt) {
     bool overflow = false;
-    size_t run_rows = 0;
+    Accumulated done;
+    double sums = 0, flushed = 0;
     llm::for_each_pass(batch, pass.max_rows(), [&](const llm::PlannedPass& planned) {
       const auto pass_loss = [&](const llm::PassResult& result, std::span<float> coefficients) {
         check_finite(result.log_probs, step);
@@ -35,11 +62,17 @@ size_t accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
                coefficients.subspan(begin, planned.target_begin[t + 1] - begin));
         }
       };
-      run_rows += planned.rows.size();
-      overflow = pass.run(planned.rows, planned.targets, pass_loss, optimizer.trainable()).overflow;
+      done.rows += planned.rows.size();
+      dropout.first_tree = planned.first;
+      const tensor::FixedStatistics statistics =
+          pass.run(planned.rows, planned.targets, pass_loss, optimizer.trainable(), &dropout);
+      sums += sums_of_pass(planned.rows);
+      flushed += static_cast<double>(statistics.flushed_to_zero);
+      overflow = statistics.overflow;
       return !overflow;
     });
-    if (!overflow) return run_rows;
+    done.flushed_to_zero = sums > 0 ? flushed / sums : 0;
+    if (!overflow) return done;
     optimizer.widen();
   }
   throw Error(

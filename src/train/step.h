@@ -14,11 +14,18 @@ namespace hone::train {
 using TreeLoss =
     std::function<void(size_t index, const llm::TreeResult& result, std::span<float> coefficients)>;
 
+struct Accumulated {
+  size_t rows = 0;  // that were run
+  // Of the sums that were added (one a trained value and group of rows): the share that was not 0
+  // and became 0 in fixed point (decisions 1.5).
+  double flushed_to_zero = 0;
+};
+
 // Adds the batch's gradients to the trainable parameters; repeats with wider numbers when a sum
-// overflowed (decisions 1.5). Returns the rows that were run. Throws internal that names the step
-// when a log-probability is not a number: no width would help.
-size_t accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
-                            std::span<const llm::TreeExample> batch, const TreeLoss& loss,
-                            size_t step);
+// overflowed (decisions 1.5). Throws internal that names the step when a log-probability is not a
+// number: no width would help. With the config's lora_dropout the pass drops.
+Accumulated accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
+                                 std::span<const llm::TreeExample> batch, const TreeLoss& loss,
+                                 size_t step);
 
 }  // namespace hone::train

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "llm/mean_logits.h"
 #include "tensor/recipe.h"
 
 namespace hone::train {
@@ -45,7 +46,39 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
   return trained * per_value +
-         llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows, {config.recompute});
+         llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows,
+                                          {config.recompute, config.lora_dropout > 0});
+}
+
+WorkShare::WorkShare(const TrainConfig& config, std::span<const size_t> sizes, size_t total_steps,
+                     size_t eval_tokens)
+    : total_steps_(total_steps),
+      eval_steps_(config.eval_steps),
+      eval_tokens_(eval_tokens),
+      per_token_(config.lora_r == 0 ? 3 : 2) {
+  uint64_t of_epoch = 0, tokens = 0;
+  for (size_t size : sizes) of_epoch += size;
+  const size_t per_epoch = steps_per_epoch(config, sizes.size());
+  const size_t epochs = total_steps / per_epoch;
+  tokens = epochs * of_epoch;
+  DataOrder order(config, sizes.size());
+  for (size_t s = epochs * per_epoch + 1; s <= total_steps; ++s) {
+    for (size_t row : order.rows_of_step(s)) tokens += sizes[row];
+  }
+  whole_ = std::max(1.0, per_token_ * static_cast<double>(tokens) +
+                             evaluations(total_steps) * static_cast<double>(eval_tokens));
+}
+
+double WorkShare::evaluations(size_t step) const {
+  const size_t regular = eval_steps_ == 0 ? 0 : step / eval_steps_;
+  const bool at_the_end = step == total_steps_ && (eval_steps_ == 0 || step % eval_steps_ != 0);
+  return static_cast<double>(regular + (at_the_end ? 1 : 0));
+}
+
+double WorkShare::done(size_t step, uint64_t tokens) const {
+  return std::min(1.0, (per_token_ * static_cast<double>(tokens) +
+                        evaluations(step) * static_cast<double>(eval_tokens_)) /
+                           whole_);
 }
 
 TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
@@ -58,9 +91,23 @@ TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
       optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config)),
       pass_(std::make_unique<llm::TrainingPass>(
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
-          std::max(config.max_tokens_per_pass, max_rows), llm::PassOptions{config.recompute})),
-      directory_(RunDirectory::open(job.env, job.output, manifest, job.resume, job.overwrite)) {
+          std::max(config.max_tokens_per_pass, max_rows),
+          llm::PassOptions{config.recompute, config.lora_dropout > 0})),
+      directory_(RunDirectory::open(job.env, job.output, manifest,
+                                    {job.resume, job.overwrite, job.accept_recipe})) {
   directory_.write_sources(job.sources);
+}
+
+void TrainingRun::watch_mean_logits(bool wanted) {
+  if (!wanted) {
+    pass_->watch_mean_logits({});
+    return;
+  }
+  const bool trained = config_.lora_r == 0;
+  if (trained || mean_head_row_.empty()) {
+    mean_head_row_ = llm::mean_head_row(job_.compute, job_.model.head());
+  }
+  pass_->watch_mean_logits(mean_head_row_);
 }
 
 bool TrainingRun::end_step(const StepEnd& end) {
@@ -77,12 +124,13 @@ bool TrainingRun::end_step(const StepEnd& end) {
   const Optimizer::Applied applied = optimizer_->apply(end.normaliser, rate, end.step);
   directory_.log_step(
       {end.step, end.loss, applied.grad_norm, parameter_hash(job_.compute, trainable_)});
-  if (end.step % config_.logging_steps == 0 || last) {
+  if (logs(end.step, end.total_steps)) {
     Json line = Json::object();
     line["step"] = uint64_t{end.step};
     line["epoch"] = end.epoch;
     line["loss"] = end.loss;
     line["grad_norm"] = applied.grad_norm;
+    line["grad_flushed_to_zero"] = end.gradients.flushed_to_zero;
     line["learning_rate"] = rate;
     for (const auto& [key, value] : end.metrics.as_object()) line[key] = value;
     for (const auto& [name, norm] : applied.by_name) line["grad_norm/" + name] = norm;
@@ -94,7 +142,9 @@ bool TrainingRun::end_step(const StepEnd& end) {
   if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
     directory_.save_checkpoint(*optimizer_, end.step, config_.save_total_limit);
   }
-  if (job_.progress) job_.progress({end.step, end.total_steps, end.loss, end.rows});
+  if (job_.progress) {
+    job_.progress({end.step, end.total_steps, end.loss, end.gradients.rows, end.share_done});
+  }
   return !stop;
 }
 

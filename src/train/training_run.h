@@ -7,7 +7,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/env.h"
 #include "data/run_manifest.h"
@@ -23,7 +25,8 @@ namespace hone::train {
 struct StepReport {
   size_t step = 0, total_steps = 0;
   double loss = 0;
-  size_t rows = 0;  // tokens that were run in this step
+  size_t rows = 0;        // tokens that were run in this step
+  double share_done = 0;  // of the work of all steps: rows are not equally long
 };
 
 // What a method is given. References must outlive the training.
@@ -38,6 +41,11 @@ struct TrainJob {
   std::function<void(const StepReport&)> progress;
   const std::atomic<bool>* stop = nullptr;          // true: finish the step, save, return
   std::map<std::string, std::string> sources = {};  // RunDirectory::write_sources
+  bool accept_recipe = false;                       // resume from another recipe's checkpoint
+  // Called while reference log-probabilities are computed, before the first step.
+  std::function<void(size_t done, size_t total)> reference_progress = {};
+  // Called once, when the steps begin: behind the `done` steps of a checkpoint.
+  std::function<void(size_t done, double share_done)> begin = {};
 };
 
 struct TrainResult {
@@ -46,11 +54,30 @@ struct TrainResult {
   bool stopped = false;                     // before the last step, on request
 };
 
+// How much of a run's work is done after each step, in tokens of a forward pass: what a bar's time
+// left is reckoned from, since rows are not equally long.
+class WorkShare {
+ public:
+  // sizes: tokens of each row that DataOrder deals out; eval_tokens: of one evaluation.
+  WorkShare(const TrainConfig& config, std::span<const size_t> sizes, size_t total_steps,
+            size_t eval_tokens);
+  // 0 to 1; tokens: of all steps up to this one.
+  double done(size_t step, uint64_t tokens) const;
+
+ private:
+  double evaluations(size_t step) const;
+
+  size_t total_steps_, eval_steps_, eval_tokens_;
+  double per_token_;  // forward and backward
+  double whole_ = 1;
+};
+
 struct StepEnd {
   size_t step = 0, total_steps = 0;
   double loss = 0;
   double normaliser = 1;  // the gradient is the sum divided by this
-  size_t rows = 0;
+  Accumulated gradients;
+  double share_done = 0;  // of the work of all steps, this one included
   double epoch = 0;
   Json metrics = Json::object();              // added to the step's line
   std::function<Json(size_t step)> evaluate;  // a line of eval_ metrics, or null
@@ -67,7 +94,19 @@ class TrainingRun {
   llm::TrainingPass& pass() { return *pass_; }
 
   // The last step that is done: 0, or the checkpoint's.
-  size_t restore() { return directory_.restore(*optimizer_); }
+  size_t restore() { return directory_.restore(*optimizer_, config_.report_to); }
+  // Tells the job that steps begin.
+  void begin(size_t done, double share_done) {
+    if (job_.begin) job_.begin(done, share_done);
+  }
+
+  // True when the step's line will be in metrics.jsonl.
+  bool logs(size_t step, size_t total) const {
+    return step % config_.logging_steps == 0 || step == total;
+  }
+  // Whether the pass's results carry mean logits; computes the head's mean row when it is not the
+  // one of the last call.
+  void watch_mean_logits(bool wanted);
 
   // After the gradients of a step are there: update, steps.jsonl, metrics.jsonl, evaluation and
   // checkpoint when due. Returns false when the run must stop.
@@ -81,6 +120,7 @@ class TrainingRun {
   llm::Trainable trainable_;
   std::unique_ptr<Optimizer> optimizer_;
   std::unique_ptr<llm::TrainingPass> pass_;
+  std::vector<double> mean_head_row_;
   RunDirectory directory_;
 };
 

@@ -1,0 +1,31 @@
+#include "cli/training_progress.h"
+
+#include <cstdio>
+
+namespace hone::cli {
+
+void TrainingProgress::attach(train::TrainJob& job) {
+  job.reference_progress = [this](size_t done, size_t total) {
+    if (!reference_) {
+      reference_.emplace("reference", "pairs", total, quiet_);
+      reference_->start_at(done, static_cast<double>(done) / static_cast<double>(total));
+    }
+    reference_->update(done, "then " + std::to_string(steps_) + " steps");
+    if (done == total) reference_->finish("then " + std::to_string(steps_) + " steps");
+  };
+  job.begin = [this](size_t done, double share) {
+    training_.emplace(label_, "steps", steps_, quiet_);
+    training_->start_at(done, share);
+  };
+  job.progress = [this](const train::StepReport& report) {
+    char note[48];
+    std::snprintf(note, sizeof note, "loss %.4f", report.loss);
+    if (training_) training_->update(report.step, note, report.share_done);
+  };
+}
+
+void TrainingProgress::finish() {
+  if (training_) training_->finish();
+}
+
+}  // namespace hone::cli
