@@ -13,9 +13,10 @@
 // mixture in place of a tuned stake): a test supermartingale, so P(wealth ever >= 1 / alpha) <=
 // alpha however often one looks. wealth() is an e-value; 1 / max wealth is a p-value for all times.
 //
-// Values: 8 bytes a stake; a step is 16 multiplications. Not thread-safe; copies are independent.
+// A step is 16 logarithms. Not thread-safe; copies are independent.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace hone::quality {
@@ -55,7 +56,7 @@ class Sprt {
 class BettingTest {
  public:
   static constexpr size_t kStakes = 16;
-  explicit BettingTest(double floor);  // in (0, 1]
+  explicit BettingTest(double floor);  // in (0, 1)
   void add(double value);              // in [0, 1]
 
   double floor() const { return floor_; }

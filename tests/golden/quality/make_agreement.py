@@ -19,6 +19,7 @@ from irrCAC.raw import CAC
 from ppi_py import ppi_mean_ci, ppi_mean_pointestimate
 from ppi_py.ppi import _calc_lam_glm
 from sklearn.metrics import accuracy_score, cohen_kappa_score, precision_recall_fscore_support
+from statsmodels.api import GLM, add_constant, families
 from statsmodels.stats.inter_rater import fleiss_kappa
 from statsmodels.stats.multitest import multipletests
 
@@ -116,3 +117,14 @@ precision, recall, f1, _ = precision_recall_fscore_support(truth, said, average=
                                                            zero_division=0)
 print("classification", numbers(accuracy_score(truth, said), precision, recall, f1,
                                 cohen_kappa_score(truth, said)))
+
+for n, slope in [(80, 0.6), (200, 0.0)]:
+    left, right = rng.integers(20, 400, n), rng.integers(20, 400, n)
+    gap = (left - right) / np.sqrt(np.mean((left - right) ** 2.0))
+    side = rng.random(n) < 1 / (1 + np.exp(-0.2 - slope * gap))
+    verdict = np.where(rng.random(n) < 0.2, 0.5, side)
+    print("length", numbers(*left))
+    print("length", numbers(*right))
+    print("verdict", numbers(*verdict))
+    fit = GLM(verdict, add_constant(gap), family=families.Binomial()).fit(cov_type="HC0", tol=1e-14)
+    print("slope", numbers(*fit.params, *fit.bse, fit.pvalues[1]))
