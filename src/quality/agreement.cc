@@ -18,6 +18,7 @@ namespace {
 
 constexpr size_t kMostReportedClasses = 1000;
 constexpr uint32_t kNoTask = 0xffffffffu;
+constexpr double kMostWork = 1e13;              // multiplications
 constexpr size_t kMostStoredValues = 40000000;  // rounds x columns
 
 constexpr std::array<std::string_view, 6> kMetricNames = {"percent", "cohen", "fleiss",
@@ -227,7 +228,7 @@ PairAgreement pair_agreement(const LabelTable& table, const PairCount& pair, uin
   const uint64_t seed = rng_stream("agreement-pair", options.seed, index);
   if (options.metric == AgreementMetric::kCohen) {
     const size_t units = cells.size();
-    const CohenPairs cohen(std::move(cells), {0, units}, table.class_count(), weights, false);
+    const CohenPairs cohen(std::move(cells), {0, units}, table.class_count(), weights);
     CohenPairs::Scratch scratch;
     const std::vector<uint32_t> once(units, 1);
     cohen.evaluate(once, scratch, values);
@@ -333,12 +334,17 @@ Agreement agreement(const LabelTable& table, const AgreementOptions& options, Th
   AgreementValues values;
   Rounds rounds(options.rounds, 1 + 2 * rounds_for_classes);
   if (options.metric == AgreementMetric::kCohen) {
-    const CohenPairs cohen = cohen_pairs(table, weights, with_classes);
+    const CohenCrowd cohen(table, weights, with_classes);
+    if (cohen.work() * static_cast<double>(options.rounds) > kMostWork) {
+      throw Error(ErrorCode::kTooLarge,
+                  "agreement: an interval of cohen over so many labels and classes would take "
+                  "hours. Use fewer --rounds, or alpha.");
+    }
     std::vector<uint32_t> identity(table.task_count());
     std::iota(identity.begin(), identity.end(), 0u);
-    CohenPairs::Scratch scratch;
+    CohenCrowd::Scratch scratch;
     cohen.evaluate(std::vector<uint32_t>(table.task_count(), 1), scratch, values);
-    resample<CohenPairs::Scratch>(
+    resample<CohenCrowd::Scratch>(
         options.rounds, options.seed, identity, table.task_count(), pool, rounds,
         rounds_for_classes,
         [&](const auto& counter, auto& own, auto& out) { cohen.evaluate(counter, own, out); });
@@ -413,7 +419,7 @@ Estimate cohen_kappa(std::span<const uint32_t> first, std::span<const uint32_t> 
     }
     cells.push_back({0, first[i], second[i]});
   }
-  const CohenPairs cohen(std::move(cells), {0, first.size()}, classes, std::move(matrix), false);
+  const CohenPairs cohen(std::move(cells), {0, first.size()}, classes, std::move(matrix));
   const std::vector<uint32_t> once(1, 1);
   CohenPairs::Scratch scratch;
   AgreementValues values;

@@ -3,8 +3,8 @@
 // each pair of workers and for each class against the rest.
 //
 //   percent  share of agreeing pairs of labels, mean over tasks with two labels or more
-//   cohen    Cohen (1960), weighted: Cohen (1968); more than two workers: the pairs' observed and
-//            expected agreement are pooled, weighted by common tasks (De Vries et al. 2008)
+//   cohen    Cohen (1960), weighted: Cohen (1968); more than two workers: Conger (1980), chance from
+//            each worker's own class shares, every two labels of a task count alike
 //   fleiss   Fleiss (1971); unequal numbers of labels: mean agreement over tasks, pooled class shares
 //   alpha    Krippendorff (Content Analysis, 2004, ch. 11); the one to use when labels are missing
 //   ac1 ac2  Gwet (2008, 2014), class shares are means over tasks; ac2 takes the weights. For
@@ -55,8 +55,7 @@ std::optional<MeasurementLevel> measurement_level(std::string_view name);
 std::optional<AgreementWeights> agreement_weights(std::string_view name);
 std::string_view agreement_metric_name(AgreementMetric metric);
 
-inline constexpr size_t kMostWeightedClasses = 2048;     // a weight matrix is classes x classes
-inline constexpr uint64_t kMostPairedLabels = 20000000;  // cohen: pairs of labels on one task
+inline constexpr size_t kMostWeightedClasses = 2048;  // a weight matrix is classes x classes
 
 struct AgreementOptions {
   AgreementMetric metric = AgreementMetric::kAlpha;

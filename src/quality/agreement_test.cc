@@ -50,7 +50,7 @@ TEST(Agreement, EveryMetricLevelAndWeightAgreesWithItsWitness) {
         << row[1] << " " << row[2] << " " << row[3] << " " << row[4];
     ++compared;
   }
-  EXPECT_EQ(compared, 47u);
+  EXPECT_EQ(compared, 56u);
 }
 
 TEST(Agreement, EachPairsKappaAgreesWithScikitLearn) {
@@ -92,7 +92,7 @@ TEST(Agreement, AClassAgainstTheRestIsTheMetricOfTheMergedTable) {
 }
 
 // The formulas of the header, label by label, without patterns.
-TEST(Agreement, SpecificAgreementPercentAndPooledKappaAreWhatTheHeaderSays) {
+TEST(Agreement, SpecificAgreementPercentAndCongersKappaAreWhatTheHeaderSays) {
   const auto tables = test_data::witness_tables();
   const LabelTable& table = tables.at("five");
   std::vector<double> same(table.class_count()), all(table.class_count());
@@ -120,20 +120,55 @@ TEST(Agreement, SpecificAgreementPercentAndPooledKappaAreWhatTheHeaderSays) {
   for (const ClassAgreement& line : result.classes) {
     EXPECT_NEAR(line.specific.value, same[line.label_class] / all[line.label_class], 1e-13);
   }
-  auto options = asked(AgreementMetric::kCohen);
-  options.pairs = 100;
-  options.min_pair_tasks = 1;
-  const Agreement cohen = agreement(table, options);
-  double numerator = 0.0, denominator = 0.0;
-  for (const PairAgreement& pair : cohen.pairs) {
-    // percent = po and kappa = (po - pe) / (1 - pe), so 1 - pe = (1 - po) / (1 - kappa).
-    const double n = static_cast<double>(pair.common_tasks);
-    ASSERT_LT(pair.metric.value, 1.0);
-    const double rest = (1.0 - pair.percent) / (1.0 - pair.metric.value);
-    numerator += n * (rest - (1.0 - pair.percent));
-    denominator += n * rest;
+  // Conger: chance from each worker's shares over tasks that have two labels or more.
+  std::vector<std::vector<double>> shares(table.worker_count(),
+                                          std::vector<double>(table.class_count()));
+  for (size_t worker = 0; worker < table.worker_count(); ++worker) {
+    double n = 0.0;
+    for (const uint32_t index : table.labels_of_worker(worker)) {
+      const Label& label = table.labels()[index];
+      if (table.labels_of_task(label.task).size() < 2) continue;
+      shares[worker][label.value] += 1.0;
+      n += 1.0;
+    }
+    for (double& share : shares[worker]) share /= n;
   }
-  EXPECT_NEAR(cohen.overall.value, numerator / denominator, 1e-12);
+  double seen = 0.0, chance = 0.0, pairs = 0.0;
+  for (const Label& a : table.labels()) {
+    for (const Label& b : table.labels_of_task(a.task)) {
+      if (a.worker == b.worker) continue;
+      pairs += 1.0;
+      seen += a.value == b.value;
+      for (size_t k = 0; k < table.class_count(); ++k) {
+        chance += shares[a.worker][k] * shares[b.worker][k];
+      }
+    }
+  }
+  const Agreement cohen = agreement(table, asked(AgreementMetric::kCohen));
+  EXPECT_NEAR(cohen.overall.value, (seen - chance) / (pairs - chance), 1e-12);
+  EXPECT_NEAR(cohen.observed, seen / pairs, 1e-13);
+  EXPECT_NEAR(cohen.expected, chance / pairs, 1e-13);
+}
+
+// In a crowd two workers meet on a task or two: chance agreement must not be guessed from those.
+TEST(Agreement, ASparseCrowdsKappaIsNearAlphaAndInsideItsInterval) {
+  LabelTableBuilder builder;
+  for (uint64_t task = 0; task < 600; ++task) {
+    Rng rng(8, rng_stream("sparse-crowd", task));
+    const auto truth = rng.below(3);
+    for (int label = 0; label < 4; ++label) {
+      const std::string worker = std::to_string(rng.below(80));
+      builder.add(std::to_string(task), worker,
+                  std::to_string(rng.uniform() < 0.6 ? truth : rng.below(3)));
+    }
+  }
+  const LabelTable table = std::move(builder).build(OnConflict::kFirst);
+  AgreementOptions options = asked(AgreementMetric::kCohen);
+  options.rounds = 400;
+  const Estimate kappa = agreement(table, options).overall;
+  EXPECT_NEAR(kappa.value, alpha(table), 0.02);
+  EXPECT_LT(kappa.interval.low, kappa.value - 0.5 * kappa.standard_error);
+  EXPECT_GT(kappa.interval.high, kappa.value + 0.5 * kappa.standard_error);
 }
 
 TEST(Agreement, IntervalsHaveTheSameBitsForAnyThreadsAndAnyOrderOfRows) {
@@ -243,7 +278,7 @@ TEST(Agreement, RefusesNonsenseInOneSentence) {
 // Tasks from a known model: two classes alike often, each label right with probability a. Then the
 // population's alpha for n labels a task is (2a - 1)^2, whatever n.
 TEST(Agreement, AlphasIntervalCoversThePlantedValueAtItsRate) {
-  const bool all = std::getenv("HONE_LONG_TESTS") != nullptr;
+  const bool all = std::getenv("HONE_TEST_LONG") != nullptr;
   const int simulations = all ? 1000 : 200;
   int covered = 0;
   for (int s = 0; s < simulations; ++s) {

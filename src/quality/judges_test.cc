@@ -21,7 +21,7 @@ namespace {
 
 using test_data::Row;
 
-bool long_tests() { return std::getenv("HONE_LONG_TESTS") != nullptr; }
+bool long_tests() { return std::getenv("HONE_TEST_LONG") != nullptr; }
 
 TEST(Classification, AgreesWithScikitLearn) {
   std::vector<uint32_t> truth, said;

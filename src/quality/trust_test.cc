@@ -21,7 +21,7 @@
 namespace hone::quality {
 namespace {
 
-bool long_tests() { return std::getenv("HONE_LONG_TESTS") != nullptr; }
+bool long_tests() { return std::getenv("HONE_TEST_LONG") != nullptr; }
 
 // The largest count that a rate of at most `rate` exceeds in fewer than one of 10,000 runs, roughly.
 double most_hits(double rate, double n) { return rate * n + 3.8 * std::sqrt(n * rate) + 1.0; }

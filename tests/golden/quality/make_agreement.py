@@ -72,6 +72,11 @@ for name, table in TABLES.items():
             continue
         gwet = CAC(frame.copy(), weights=weights, digits=15).gwet()["est"]["coefficient_value"]
         print("value", name, "ac1" if weights == "identity" else "ac2", level, ours, numbers(gwet))
+    for weights in ["identity", "linear", "quadratic"]:  # Conger's kappa; complete tables only
+        if not np.isnan(table).any():
+            print("value", name, "cohen nominal", "none" if weights == "identity" else weights,
+                  numbers(CAC(frame.copy(), weights=weights, digits=15).conger()
+                          ["est"]["coefficient_value"]))
     counts = np.array([[(row == k).sum() for k in classes] for row in table])
     if (counts.sum(1) == counts.sum(1)[0]).all():
         print("value", name, "fleiss", "nominal", "by-level", numbers(fleiss_kappa(counts)))
