@@ -2,4 +2,4 @@
 # The optimised program: build/release/hone.
 . "$(dirname "$0")/common.sh"
 scripts/install_packages.sh build
-configure_and_build release
+configure_and_build release hone

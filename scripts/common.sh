@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Sourced by the other scripts: one shell, one place, words on stderr.
 set -eu
 cd "$(dirname "$0")/.."

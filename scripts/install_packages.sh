@@ -25,6 +25,7 @@ LIST
 clang-14 second compiler, and the headers clang-tidy needs
 clang-format-14 checks the layout of the code
 clang-tidy-14 finds likely mistakes
+shellcheck finds them in the scripts
 LIST
       ;;
     fuzz) cat <<'LIST'

@@ -32,7 +32,7 @@ golden=tests/replay/tensor_hash.golden
 
 failed=
 compare() {  # qemu's CPU, target, threads
-  lines=$(LD_LIBRARY_PATH= qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$1" \
+  lines=$(LD_LIBRARY_PATH='' qemu-aarch64 -L /usr/aarch64-linux-gnu -cpu "$1" \
     -E LD_LIBRARY_PATH="$(pwd)/$root/usr/lib/aarch64-linux-gnu" \
     "$program" --target "$2" --threads "$3" </dev/null) || lines="ended with $?"
   if [ "$lines" = "$(cat "$golden")" ]; then

@@ -20,10 +20,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// What the reader of the message can do.
+const char* next_step(const std::error_code& reason) {
+  if (reason == std::errc::no_such_file_or_directory) return "; check its name and folder";
+  if (reason == std::errc::permission_denied || reason == std::errc::read_only_file_system) {
+    return "; choose another place, or change who may use it";
+  }
+  if (reason == std::errc::no_space_on_device || reason == std::errc::file_too_large ||
+      reason == std::error_code(EDQUOT, std::generic_category())) {
+    return "; make room there and run it again (what was written before is whole)";
+  }
+  return "";
+}
+
 Error failed(const std::string& what, const std::string& path, const std::error_code& reason) {
   bool absent = reason == std::errc::no_such_file_or_directory;
   return Error(absent ? ErrorCode::kNotFound : ErrorCode::kUnavailable,
-               "cannot " + what + " " + path + ": " + reason.message());
+               "cannot " + what + " " + path + ": " + reason.message() + next_step(reason));
 }
 Error failed(const std::string& what, const std::string& path, int number) {
   return failed(what, path, std::error_code(number, std::generic_category()));
@@ -149,6 +162,10 @@ class PosixEnv : public Env {
   bool is_directory(const std::string& path) override {
     std::error_code reason;
     return fs::is_directory(path, reason);
+  }
+  bool is_file(const std::string& path) override {
+    std::error_code reason;
+    return fs::is_regular_file(path, reason);
   }
   uint64_t file_size(const std::string& path) override {
     std::error_code reason;

@@ -31,6 +31,7 @@ class Env {
   virtual std::string read_file(const std::string& path, uint64_t max_bytes) = 0;
   virtual bool exists(const std::string& path) = 0;
   virtual bool is_directory(const std::string& path) = 0;
+  virtual bool is_file(const std::string& path) = 0;  // not a folder, a device or a pipe
   virtual uint64_t file_size(const std::string& path) = 0;
   virtual std::vector<std::string> list_directory(const std::string& path) = 0;  // names, sorted
   virtual void create_directories(const std::string& path) = 0;

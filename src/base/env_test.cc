@@ -48,6 +48,8 @@ TEST_F(RealEnv, ReadsBackWhatWasWrittenAndAppended) {
   EXPECT_EQ(env_.file_size(path), 200008u);
   env_.truncate(path, 3);
   EXPECT_EQ(env_.read_file(path, 3), "one");
+  EXPECT_TRUE(env_.is_file(path));
+  EXPECT_FALSE(env_.is_file(folder_) || env_.is_file("/dev/null") || env_.is_file(path + "2"));
   EXPECT_EQ(code_of([&] { env_.read_file(path, 2); }), ErrorCode::kTooLarge);
 }
 

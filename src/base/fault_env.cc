@@ -197,6 +197,12 @@ bool FaultEnv::is_directory(const std::string& path) {
   return node != nullptr && node->is_folder;
 }
 
+bool FaultEnv::is_file(const std::string& path) {
+  const std::lock_guard lock(disk_->mutex);
+  const NodePtr node = disk_->find(path);
+  return node != nullptr && !node->is_folder;
+}
+
 uint64_t FaultEnv::file_size(const std::string& path) {
   const std::lock_guard lock(disk_->mutex);
   disk_->begin("read the size of", path);

@@ -35,6 +35,7 @@ class FaultEnv : public Env {
   std::string read_file(const std::string& path, uint64_t max_bytes) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
+  bool is_file(const std::string& path) override;
   uint64_t file_size(const std::string& path) override;
   std::vector<std::string> list_directory(const std::string& path) override;
   void create_directories(const std::string& path) override;
@@ -48,8 +49,8 @@ class FaultEnv : public Env {
 
   void crash();
   void fail_at(uint64_t operation);  // 1 = the next one; 0 = none fails
-  // Operations so far: every call that reads or writes the disk, of the Env or of a file; exists()
-  // and is_directory() cannot fail and are not counted. Loop fail_at() over 1..operations().
+  // Operations so far: every call that reads or writes the disk, of the Env or of a file; exists(),
+  // is_directory() and is_file() cannot fail and are not counted. Loop fail_at() over 1..operations().
   uint64_t operations() const;
   void full_after(uint64_t bytes);
   void set_now_ms(int64_t now_ms);

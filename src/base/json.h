@@ -95,7 +95,7 @@ class Json {
   // Two spaces of indentation a level.
   std::string dump_pretty() const;
   // RFC 8785: members sorted by UTF-16 code units, numbers as ECMAScript prints them. Throws
-  // internal for an integer beyond 2^53, which other readers would round: write it as a string.
+  // internal for an integer beyond 2^53 that a double would change: write it as a string.
   std::string dump_canonical() const;
 
  private:

@@ -64,10 +64,12 @@ const std::string* find_repeated_key(const Json::Object& object) {
 // Called by the parser; returns false (with any error code) to stop it.
 class Builder {
  public:
+  // NOLINTBEGIN(readability-identifier-naming): the parser asks for these names
   static constexpr size_t max_object_size = static_cast<size_t>(-1);
   static constexpr size_t max_array_size = static_cast<size_t>(-1);
   static constexpr size_t max_key_size = static_cast<size_t>(-1);
   static constexpr size_t max_string_size = static_cast<size_t>(-1);
+  // NOLINTEND(readability-identifier-naming)
 
   Json take() { return std::move(root_); }
   const std::string& reason() const { return reason_; }

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <bit>
-#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -184,21 +183,23 @@ TEST(Json, CanonicalFormWritesNumbersThatEveryReaderReadsAlike) {
   EXPECT_EQ(Json(int64_t{1} << 53).dump_canonical(), "9007199254740992");
   EXPECT_THROW(Json((int64_t{1} << 53) + 1).dump_canonical(), Error);
   EXPECT_THROW(Json(-(int64_t{1} << 53) - 1).dump_canonical(), Error);
+  // What a double prints is read back as an integer: it must stay writable, and no other number.
+  for (const double value : {1e19, 0x1p63, -0x1p62, 0x1p53 + 2, 1e17, 1.8446744073709e19}) {
+    const std::string written = Json(value).dump_canonical();
+    EXPECT_EQ(Json::parse(written)->dump_canonical(), written);
+  }
+  EXPECT_THROW(Json(uint64_t{1} << 63).dump_canonical(), Error);  // a double prints ...6000
 }
 
-TEST(Json, ReadsAVocabularyOfMegabytesInWellUnderASecond) {
+// With work that grows by the square of the members this would not end today.
+TEST(Json, ReadsAVocabularyOfMegabytes) {
   std::string text = "{";
   for (int i = 0; i < 400000; ++i) {
     text += (i ? ",\"token" : "\"token") + std::to_string(i) + "\": " + std::to_string(i);
   }
   text += "}";
-  auto start = std::chrono::steady_clock::now();
   Json vocabulary = Json::parse(text).value();
-  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   EXPECT_EQ(vocabulary.size(), 400000u);
-  EXPECT_LT(seconds.count(),
-            10.0);  // wide: sanitisers and busy machines; quadratic work takes minutes
-  RecordProperty("ms", static_cast<int>(seconds.count() * 1000));
 }
 
 }  // namespace

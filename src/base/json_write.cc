@@ -77,9 +77,14 @@ class Writer {
       bool zero = form_ == Form::kCanonical && value == 0;  // RFC 8785 writes -0 as 0
       out_ += number_to_string(zero ? Value{0} : value);
     } else {
+      // Beyond 2^53 some are what a double prints (1e19 is written with all its digits): those are
+      // the same number to every reader.
+      const auto survives = [&] {
+        return ecmascript_number(static_cast<double>(value)) == std::to_string(value);
+      };
       constexpr Value kExact = Value{1} << 53;
       bool exact = value <= kExact && (std::is_unsigned_v<Value> || value >= Value{0} - kExact);
-      if (form_ == Form::kCanonical && !exact) {
+      if (form_ == Form::kCanonical && !exact && !survives()) {
         throw Error(ErrorCode::kInternal, "canonical JSON cannot hold the integer " +
                                               std::to_string(value) +
                                               " (over 2^53): write it as a string");

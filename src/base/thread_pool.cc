@@ -17,9 +17,12 @@
 
 #include "base/check.h"
 #include "base/cpu_limits.h"
+#include "base/error.h"
 
 namespace hone {
 namespace {
+
+constexpr size_t kMostThreads = 4096;
 
 using Clock = std::chrono::steady_clock;
 constexpr auto kSpin = std::chrono::microseconds(50);
@@ -356,7 +359,10 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(size_t threads) {
   if (threads == 0) threads = usable_cores();
-  HONE_CHECK(threads < State::kInside);
+  if (threads > kMostThreads) {
+    throw invalid_input(std::to_string(threads) + " threads are more than the bound of " +
+                        std::to_string(kMostThreads) + "; 0 takes every core there is");
+  }
   state_ = std::make_unique<State>(threads);
   for (size_t i = 1; i < threads; ++i) {
     state_->workers.emplace_back([state = state_.get(), i] { state->worker(i); });

@@ -23,6 +23,7 @@ namespace hone {
 class ThreadPool {
  public:
   // 0 = as many as the process may use (affinity mask and cgroup quota).
+  // 0: one for every core that the process may use. Throws invalid_input above 4096.
   explicit ThreadPool(size_t threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/cpu_limits.h"
+#include "base/error.h"
 
 namespace hone {
 namespace {
@@ -145,6 +146,11 @@ TEST(ThreadPool, LeavesTheCallersAffinityAsItWas) {
     EXPECT_EQ(usable_cores(), before);
   }
   EXPECT_EQ(ThreadPool().size(), before);
+}
+
+TEST(ThreadPool, RefusesMoreThreadsThanAnyMachineHas) {
+  EXPECT_THROW(ThreadPool(1'000'000), Error);
+  EXPECT_THROW(ThreadPool(SIZE_MAX), Error);
 }
 
 TEST(ThreadPoolDeathTest, ARunInsideARunIsABug) {

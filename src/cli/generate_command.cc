@@ -11,6 +11,8 @@ namespace hone::cli {
 
 namespace {
 
+constexpr size_t kMostAnswers = 10000;
+
 Json sample_row(const llm::GeneratedSample& sample) {
   Json row = Json::object();
   row["index"] = sample.index;
@@ -58,6 +60,10 @@ int run_generate(const Arguments& arguments) {
   }
   options.require("model", model.model);
   options.require("prompts", prompts);
+  if (n == 0 || n > kMostAnswers) {
+    throw invalid_input("--n " + std::to_string(n) + " answers to a prompt: choose 1 to " +
+                        std::to_string(kMostAnswers));
+  }
   if (!output.empty()) data::refuse_existing(real_env(), output, overwrite);
   const std::vector<Json> rows = read_json_lines(prompts);
 

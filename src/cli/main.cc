@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -84,11 +86,19 @@ int run(const Arguments& words) {
                             " (hone --help lists them)");
 }
 
+// What was printed has arrived, or the command has failed: a full disk behind a ">" is no success.
+int delivered(int code) {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  throw hone::Error(hone::ErrorCode::kUnavailable,
+                    std::string("cannot write to the standard output: ") + std::strerror(errno) +
+                        "; make room where it goes and run it again");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    return run({argv + 1, argv + argc});
+    return delivered(run({argv + 1, argv + argc}));
   } catch (const hone::Error& error) {
     std::fprintf(stderr, "hone: %s\n", error.message().c_str());
     return exit_code(error);

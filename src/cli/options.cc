@@ -7,13 +7,16 @@
 #include <cmath>
 #include <limits>
 
-#include "base/check.h"
+#include "base/env.h"
 #include "base/error.h"
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace hone::cli {
 
 namespace {
+
+constexpr uint64_t kMaxConfigBytes = 1 << 20;
 
 template <typename T>
 T parse_integer(const std::string& name, const std::string& value) {
@@ -66,6 +69,21 @@ size_t edit_distance(std::string_view a, std::string_view b) {
     }
   }
   return row[b.size()];
+}
+
+// What a key of the configuration says, lists joined by commas; nothing for null.
+std::optional<std::string> values_of(const std::string& path, const std::string& key,
+                                     const YAML::Node& node) {
+  if (node.IsNull()) return std::nullopt;
+  if (node.IsScalar()) return node.Scalar();
+  bool plain = node.IsSequence();
+  std::vector<std::string> parts;
+  for (const auto& element : node) {
+    plain = plain && element.IsScalar();
+    parts.push_back(plain ? element.Scalar() : "");
+  }
+  if (!plain) throw invalid_input(path + ": " + key + " must be a single value or a list of such");
+  return join(parts);
 }
 
 std::string wrapped(const std::string& text, size_t indent, size_t width) {
@@ -121,7 +139,7 @@ void Options::text(std::string name, std::string* value, std::string metavar, st
 void Options::flag(std::string name, bool* value, std::string help) {
   Option& option = add(name, "", std::move(help), "");
   option.is_flag = true;
-  option.set = [value, name](const std::string& given) {
+  option.set = [value, name = std::move(name)](const std::string& given) {
     if (given != "true" && given != "false") {
       throw invalid_input("--" + name + " is true or false, not \"" + given + "\"");
     }
@@ -130,18 +148,24 @@ void Options::flag(std::string name, bool* value, std::string help) {
 }
 
 void Options::count(std::string name, size_t* value, std::string help) {
-  add(name, "N", std::move(help), std::to_string(*value)).set =
-      [value, name](const std::string& given) { *value = parse_integer<size_t>(name, given); };
+  Option& option = add(name, "N", std::move(help), std::to_string(*value));
+  option.set = [value, name = std::move(name)](const std::string& given) {
+    *value = parse_integer<size_t>(name, given);
+  };
 }
 
 void Options::number64(std::string name, uint64_t* value, std::string help) {
-  add(name, "N", std::move(help), std::to_string(*value)).set =
-      [value, name](const std::string& given) { *value = parse_integer<uint64_t>(name, given); };
+  Option& option = add(name, "N", std::move(help), std::to_string(*value));
+  option.set = [value, name = std::move(name)](const std::string& given) {
+    *value = parse_integer<uint64_t>(name, given);
+  };
 }
 
 void Options::real(std::string name, double* value, std::string help) {
-  add(name, "X", std::move(help), number_to_string(*value)).set =
-      [value, name](const std::string& given) { *value = parse_real(name, given); };
+  Option& option = add(name, "X", std::move(help), number_to_string(*value));
+  option.set = [value, name = std::move(name)](const std::string& given) {
+    *value = parse_real(name, given);
+  };
 }
 
 void Options::list(std::string name, std::vector<std::string>* value, std::string metavar,
@@ -151,7 +175,8 @@ void Options::list(std::string name, std::vector<std::string>* value, std::strin
 }
 
 void Options::reals(std::string name, std::vector<double>* value, std::string help) {
-  add(name, "X,..", std::move(help), "").set = [value, name](const std::string& given) {
+  Option& option = add(name, "X,..", std::move(help), "");
+  option.set = [value, name = std::move(name)](const std::string& given) {
     value->clear();
     for (const std::string& part : split(given)) value->push_back(parse_real(name, part));
   };
@@ -159,15 +184,15 @@ void Options::reals(std::string name, std::vector<double>* value, std::string he
 
 void Options::choice(std::string name, std::string* value, std::vector<std::string> allowed,
                      std::string help) {
-  std::string metavar = "{" + join(allowed) + "}";
-  add(name, std::move(metavar), std::move(help), *value).set =
-      [value, name, allowed = std::move(allowed)](const std::string& given) {
-        if (std::find(allowed.begin(), allowed.end(), given) == allowed.end()) {
-          throw invalid_input("--" + name + " \"" + given + "\" is not known: choose one of " +
-                              join(allowed));
-        }
-        *value = given;
-      };
+  Option& option = add(name, "{" + join(allowed) + "}", std::move(help), *value);
+  option.set = [value, name = std::move(name),
+                allowed = std::move(allowed)](const std::string& given) {
+    if (std::find(allowed.begin(), allowed.end(), given) == allowed.end()) {
+      throw invalid_input("--" + name + " \"" + given + "\" is not known: choose one of " +
+                          join(allowed));
+    }
+    *value = given;
+  };
 }
 
 void Options::section(std::string title) {
@@ -193,35 +218,43 @@ Options::Option& Options::find(const std::string& name, const char* where) {
                       command_ + " --help lists them)");
 }
 
-void Options::read_yaml(const std::string& path) {
-  YAML::Node root;
+void Options::read_config(const std::string& text, const std::string& path) {
+  if (const auto bad = find_invalid_utf8(text)) {
+    throw invalid_input(path + ": byte " + std::to_string(*bad) +
+                        " is not UTF-8: save the file as UTF-8 text");
+  }
   try {
-    root = YAML::LoadFile(path);
-  } catch (const YAML::BadFile&) {
-    throw not_found("--config " + path + ": the file cannot be read: check its name");
-  } catch (const YAML::Exception& e) {
-    throw invalid_input(path + ":" + std::to_string(e.mark.line + 1) + ": not YAML: " + e.msg);
-  }
-  if (!root.IsMap()) {
-    throw invalid_input(path + ": a map of options is expected, such as \"learning_rate: 1e-5\"");
-  }
-  for (const auto& entry : root) {
-    const std::string key = entry.first.as<std::string>();
-    std::string name = key;
-    std::replace(name.begin(), name.end(), '_', '-');
-    Option& option = find(name, (path + ": ").c_str());
-    if (option.given) continue;  // the command line wins
-    if (entry.second.IsSequence()) {
-      std::vector<std::string> parts;
-      for (const auto& element : entry.second) parts.push_back(element.as<std::string>());
-      option.set(join(parts));
-    } else if (entry.second.IsScalar()) {
-      option.set(entry.second.Scalar());
-    } else if (!entry.second.IsNull()) {
-      throw invalid_input(path + ": " + key + " must be a single value or a list");
+    const YAML::Node root = YAML::Load(text);
+    if (!root.IsMap()) {
+      throw invalid_input(path + ": a map of options is expected, such as \"learning_rate: 1e-5\"");
     }
-    option.given = true;
+    for (const auto& entry : root) {
+      if (!entry.first.IsScalar()) {
+        throw invalid_input(path + ": a name of an option is expected before each colon");
+      }
+      set_from_config(entry.first.Scalar(), values_of(path, entry.first.Scalar(), entry.second),
+                      path);
+    }
+  } catch (const YAML::Exception& e) {
+    const std::string line = e.mark.is_null() ? "" : ":" + std::to_string(e.mark.line + 1);
+    throw invalid_input(path + line + ": not YAML: " + e.msg);
   }
+}
+
+void Options::set_from_config(const std::string& key, const std::optional<std::string>& value,
+                              const std::string& path) {
+  std::string name = key;
+  std::replace(name.begin(), name.end(), '_', '-');
+  Option& option = find(name, (path + ": ").c_str());
+  if (option.given) return;  // the command line wins
+  if (value) {
+    try {
+      option.set(*value);
+    } catch (const Error& error) {
+      throw invalid_input(path + ": " + error.message());
+    }
+  }
+  option.given = true;
 }
 
 std::vector<std::string> Options::parse(const std::vector<std::string>& arguments) {
@@ -260,7 +293,12 @@ std::vector<std::string> Options::parse(const std::vector<std::string>& argument
     }
     option.given = true;
   }
-  if (!config_.empty()) read_yaml(config_);
+  if (!config_.empty()) {
+    if (!real_env().exists(config_)) {
+      throw not_found("--config " + config_ + ": the file cannot be read: check its name");
+    }
+    read_config(real_env().read_file(config_, kMaxConfigBytes), config_);
+  }
   return words;
 }
 

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ class Options {
   // wants_help() is true afterwards when --help was among them; nothing else was checked then.
   std::vector<std::string> parse(const std::vector<std::string>& arguments);
   bool wants_help() const { return wants_help_; }
+  // The text of a --config file: a map from option names to values or lists. What parse() was given
+  // already stays. `path` stands in messages.
+  void read_config(const std::string& text, const std::string& path);
   bool was_given(std::string_view name) const;
   std::string help() const;
 
@@ -53,7 +57,8 @@ class Options {
   };
   Option& add(std::string name, std::string metavar, std::string help, std::string default_text);
   Option& find(const std::string& name, const char* where);
-  void read_yaml(const std::string& path);
+  void set_from_config(const std::string& key, const std::optional<std::string>& value,
+                       const std::string& path);
 
   std::string command_, summary_, usage_;
   std::vector<Option> options_;

@@ -84,8 +84,9 @@ int run_tokenize(const Arguments& arguments) {
   const llm::Tokenizer& tokenizer = codec->tokenizer();
   const llm::EncodeOptions encode{!no_special, !no_special};
   if (!chat.empty()) {
-    const Json document = Json::parse(real_env().read_file(chat, kMaxTemplateBytes)).value();
-    const llm::ChatTokens tokens = codec->encode_chat(messages_of(document), true);
+    const Result<Json> document = Json::parse(real_env().read_file(chat, kMaxTemplateBytes));
+    if (!document) throw invalid_input(chat + ": " + document.error().message());
+    const llm::ChatTokens tokens = codec->encode_chat(messages_of(*document), true);
     Json row = token_row(tokenizer, 0, tokens.ids);
     row["text"] = tokens.text;
     std::printf("%s\n", row.dump().c_str());

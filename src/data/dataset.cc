@@ -19,6 +19,7 @@ Dataset load_dataset(Env& env, const std::string& path, const ReadOptions& optio
   if (env.is_directory(path)) {
     throw invalid_input(path + " is a folder; name a .jsonl or .csv file in it");
   }
+  if (!env.exists(path)) throw not_found(path + ": there is no such file; check its name");
   Dataset dataset;
   dataset.path = path;
   const std::string bytes = env.read_file(path, env.file_size(path));

@@ -6,6 +6,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "base/fault_env.h"
 #include "data/csv_splitter.h"
 #include "data/data_check.h"
 #include "data/dataset.h"
@@ -293,6 +294,41 @@ TEST_F(InFolder, AnExistingOutputIsRefusedAndStaysWholeUntilTheNewOneIsDone) {
   writer.write(Json("new"));
   writer.finish();
   EXPECT_EQ(content("o.jsonl"), "\"new\"\n");
+}
+
+TEST(Output, OnAFullDiskTheOldResultStaysAndNoPartIsLeft) {
+  for (uint64_t room : {0, 1, 5}) {
+    FaultEnv env;
+    write_file_atomically(env, "o.jsonl", "old\n");
+    env.full_after(room);
+    try {
+      JsonlWriter writer(env, "o.jsonl", true);
+      writer.write(Json("new line"));
+      writer.finish();
+      FAIL() << "a full disk took everything";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+    }
+    EXPECT_EQ(env.list_directory("."), std::vector<std::string>{"o.jsonl"});
+    EXPECT_EQ(env.read_file("o.jsonl", 99), "old\n");
+  }
+}
+
+TEST_F(InFolder, OutputThatIsNoFileOrHasNoFolderIsRefusedBeforeTheWork) {
+  const auto said = [](const std::string& path) {
+    try {
+      refuse_existing(real_env(), path, true);
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string("taken");
+  };
+  EXPECT_EQ(said(path("new.jsonl")), "taken");
+  EXPECT_EQ(said(write("old.jsonl", "old")), "taken");
+  EXPECT_EQ(said("in_this_folder.jsonl"), "taken");
+  EXPECT_TRUE(says(said(path("no/folder.jsonl")), "make it first"));
+  EXPECT_TRUE(says(said(path("")), "is a folder"));
+  EXPECT_TRUE(says(said("/dev/null"), "is a device"));
 }
 
 RunManifest example_manifest() {

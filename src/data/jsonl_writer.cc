@@ -21,7 +21,17 @@ std::string part_of(const std::string& path) { return path + ".part"; }
 }  // namespace
 
 void refuse_existing(Env& env, const std::string& path, bool overwrite) {
-  if (overwrite || !env.exists(path)) return;
+  if (env.is_directory(path)) throw invalid_input(path + " is a folder; name a file");
+  if (!env.exists(path)) {
+    if (env.is_directory(folder_of(path))) return;
+    throw not_found(path + ": there is no folder " + folder_of(path) + "; make it first");
+  }
+  if (!env.is_file(path)) {
+    throw invalid_input(path +
+                        " is a device or a pipe; name a file, or leave --output away to write to "
+                        "the standard output");
+  }
+  if (overwrite) return;
   throw Error(ErrorCode::kConflict,
               path + " exists; pass --overwrite to replace it, or choose another name");
 }
@@ -29,7 +39,6 @@ void refuse_existing(Env& env, const std::string& path, bool overwrite) {
 JsonlWriter::JsonlWriter(Env& env, std::string path, bool overwrite)
     : env_(env), path_(std::move(path)) {
   refuse_existing(env_, path_, overwrite);
-  if (env_.is_directory(path_)) throw invalid_input(path_ + " is a folder; name a file");
   file_ = env_.create_file(part_of(path_));
 }
 

@@ -21,7 +21,9 @@ class WritableFile;
 
 namespace hone::data {
 
-// Throws conflict, naming --overwrite, when path exists and overwrite is false.
+// Before the work starts: throws conflict, naming --overwrite, when path exists and overwrite is
+// false; invalid_input when path is a folder, a device or a pipe (a finished result takes its name
+// by rename and would replace it); not_found when its folder does not exist.
 void refuse_existing(Env& env, const std::string& path, bool overwrite);
 
 class JsonlWriter {

@@ -90,8 +90,9 @@ struct FieldReader::State {
         views(specs.size()),
         splitter(options.max_line_bytes, [this](CsvRecord& record) { take_record(record); }) {
     for (const auto& [field, column] : options.columns) {
-      const auto spec = std::find_if(specs.begin(), specs.end(),
-                                     [&](const FieldSpec& s) { return s.names[0] == field; });
+      const auto spec =
+          std::find_if(specs.begin(), specs.end(),
+                       [&wanted = field](const FieldSpec& s) { return s.names[0] == wanted; });
       if (spec == specs.end()) {
         std::vector<std::string> known;
         for (const FieldSpec& s : specs) known.push_back(s.names[0]);

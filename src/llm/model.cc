@@ -36,7 +36,7 @@ size_t Model::parameter_count() const { return llm::parameter_count(config); }
 
 namespace {
 
-void check_rows_finite(Compute& compute, const StoredTensor& t) {
+void check_rows_finite(Compute& compute, const StoredTensor& t, const std::string& where) {
   constexpr size_t kRowsPerTask = 64;
   compute.pool().run((t.rows + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task, size_t) {
     std::vector<float> row(t.cols);
@@ -45,19 +45,19 @@ void check_rows_finite(Compute& compute, const StoredTensor& t) {
       read_row(t, r, row.data());
       float sum = 0;  // 0 * NaN and 0 * infinity are NaN
       for (float value : row) sum += value * 0.0f;
-      if (sum != 0.0f) check_finite(t);  // finds the place and throws
+      if (sum != 0.0f) check_finite(t, where);  // finds the place and throws
     }
   });
 }
 
 PanelMatrix load_matrix(Compute& compute, const ModelFile& file, const std::string& name) {
   const StoredTensor& t = file.at(name);
-  check_rows_finite(compute, t);
+  check_rows_finite(compute, t, file.path());
   return PanelMatrix::pack(compute, t.type, t.rows, t.cols, t.bytes.data(), t.row_order);
 }
 
 std::vector<float> load_vector(const ModelFile& file, const std::string& name) {
-  check_finite(file.at(name));
+  check_finite(file.at(name), file.path());
   return read_vector(file.at(name));
 }
 

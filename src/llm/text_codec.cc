@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 
 #include "base/env.h"
 #include "base/error.h"
@@ -31,6 +32,15 @@ std::string token_text(const Tokenizer& tokenizer, std::optional<int32_t> id) {
   return id ? std::string(tokenizer.bytes(*id)) : std::string();
 }
 
+// What read() throws, with the file that it is about.
+Tokenizer tokenizer_of(const std::string& path, const std::function<TokenizerData()>& read) {
+  try {
+    return Tokenizer(read());
+  } catch (const Error& error) {
+    throw Error(error.code(), path + ": " + error.message());
+  }
+}
+
 std::optional<ChatTemplate> parse_template(const std::string& path, std::string source,
                                            const Tokenizer& tokenizer) {
   ChatTemplateOptions options{token_text(tokenizer, tokenizer.bos()),
@@ -56,40 +66,6 @@ std::vector<std::string> strings(const GgufFile& file, std::string_view key) {
     for (std::string_view text : value->as_strings()) out.emplace_back(text);
   }
   return out;
-}
-
-std::optional<TextCodec> from_gguf(const std::string& path) {
-  const std::unique_ptr<GgufFile> file = GgufFile::open(path);
-  const GgufValue* model = file->find("tokenizer.ggml.model");
-  if (model == nullptr || file->find("tokenizer.ggml.tokens") == nullptr) return std::nullopt;
-  GgufTokenizerFields fields;
-  fields.model = std::string(model->as_string());
-  if (const GgufValue* pre = file->find("tokenizer.ggml.pre")) {
-    fields.pre = std::string(pre->as_string());
-  }
-  fields.tokens = strings(*file, "tokenizer.ggml.tokens");
-  fields.merges = strings(*file, "tokenizer.ggml.merges");
-  if (const GgufValue* types = file->find("tokenizer.ggml.token_type")) {
-    for (int64_t type : types->as_ints()) fields.token_types.push_back(static_cast<int32_t>(type));
-  }
-  if (const GgufValue* scores = file->find("tokenizer.ggml.scores")) {
-    fields.scores = scores->as_floats();
-  }
-  fields.bos = optional_int(*file, "tokenizer.ggml.bos_token_id");
-  fields.eos = optional_int(*file, "tokenizer.ggml.eos_token_id");
-  fields.eot = optional_int(*file, "tokenizer.ggml.eot_token_id");
-  fields.eom = optional_int(*file, "tokenizer.ggml.eom_token_id");
-  fields.unk = optional_int(*file, "tokenizer.ggml.unknown_token_id");
-  fields.pad = optional_int(*file, "tokenizer.ggml.padding_token_id");
-  fields.add_bos = optional_bool(*file, "tokenizer.ggml.add_bos_token");
-  fields.add_eos = optional_bool(*file, "tokenizer.ggml.add_eos_token");
-  fields.add_space_prefix = optional_bool(*file, "tokenizer.ggml.add_space_prefix");
-  Tokenizer tokenizer(tokenizer_from_gguf(fields));
-  std::optional<ChatTemplate> chat_template;
-  if (const GgufValue* source = file->find("tokenizer.chat_template")) {
-    chat_template = parse_template(path, std::string(source->as_string()), tokenizer);
-  }
-  return TextCodec(std::move(tokenizer), std::move(chat_template));
 }
 
 std::optional<Json> optional_json(const std::string& path) {
@@ -121,8 +97,9 @@ std::optional<TextCodec> from_directory(const std::string& path) {
   const std::optional<Json> config = optional_json(path + "/tokenizer_config.json");
   const std::optional<Json> generation = optional_json(path + "/generation_config.json");
   const Json* config_or_null = config ? &*config : nullptr;
-  Tokenizer tokenizer(
-      tokenizer_from_json(*json, config_or_null, generation ? &*generation : nullptr));
+  Tokenizer tokenizer = tokenizer_of(path, [&] {
+    return tokenizer_from_json(*json, config_or_null, generation ? &*generation : nullptr);
+  });
   std::optional<ChatTemplate> chat_template;
   if (std::optional<std::string> source = template_source(path, config_or_null)) {
     chat_template = parse_template(path, std::move(*source), tokenizer);
@@ -183,8 +160,42 @@ std::vector<int32_t> TextCodec::encode_chat_continuation(const Json& messages,
   return tokenizer_.encode(trust_spans(chat, offset), kTemplateWritesItsOwn).ids;
 }
 
+std::optional<TextCodec> text_codec_from_gguf(const GgufFile& file) {
+  const GgufValue* model = file.find("tokenizer.ggml.model");
+  if (model == nullptr || file.find("tokenizer.ggml.tokens") == nullptr) return std::nullopt;
+  GgufTokenizerFields fields;
+  fields.model = std::string(model->as_string());
+  if (const GgufValue* pre = file.find("tokenizer.ggml.pre")) {
+    fields.pre = std::string(pre->as_string());
+  }
+  fields.tokens = strings(file, "tokenizer.ggml.tokens");
+  fields.merges = strings(file, "tokenizer.ggml.merges");
+  if (const GgufValue* types = file.find("tokenizer.ggml.token_type")) {
+    for (int64_t type : types->as_ints()) fields.token_types.push_back(static_cast<int32_t>(type));
+  }
+  if (const GgufValue* scores = file.find("tokenizer.ggml.scores")) {
+    fields.scores = scores->as_floats();
+  }
+  fields.bos = optional_int(file, "tokenizer.ggml.bos_token_id");
+  fields.eos = optional_int(file, "tokenizer.ggml.eos_token_id");
+  fields.eot = optional_int(file, "tokenizer.ggml.eot_token_id");
+  fields.eom = optional_int(file, "tokenizer.ggml.eom_token_id");
+  fields.unk = optional_int(file, "tokenizer.ggml.unknown_token_id");
+  fields.pad = optional_int(file, "tokenizer.ggml.padding_token_id");
+  fields.add_bos = optional_bool(file, "tokenizer.ggml.add_bos_token");
+  fields.add_eos = optional_bool(file, "tokenizer.ggml.add_eos_token");
+  fields.add_space_prefix = optional_bool(file, "tokenizer.ggml.add_space_prefix");
+  Tokenizer tokenizer = tokenizer_of(file.name(), [&] { return tokenizer_from_gguf(fields); });
+  std::optional<ChatTemplate> chat_template;
+  if (const GgufValue* source = file.find("tokenizer.chat_template")) {
+    chat_template = parse_template(file.name(), std::string(source->as_string()), tokenizer);
+  }
+  return TextCodec(std::move(tokenizer), std::move(chat_template));
+}
+
 std::optional<TextCodec> load_text_codec(const std::string& path) {
-  return std::filesystem::is_directory(path) ? from_directory(path) : from_gguf(path);
+  return std::filesystem::is_directory(path) ? from_directory(path)
+                                             : text_codec_from_gguf(*GgufFile::open(path));
 }
 
 }  // namespace hone::llm

@@ -16,6 +16,8 @@
 
 namespace hone::llm {
 
+class GgufFile;
+
 struct ChatTokens {
   std::string text;  // as the template rendered it
   std::vector<int32_t> ids;
@@ -52,5 +54,7 @@ class TextCodec {
 // The tokenizer and template of a .gguf file or a Hugging Face directory; nothing when it has no
 // tokenizer. A GGUF that holds only a vocabulary is enough.
 std::optional<TextCodec> load_text_codec(const std::string& path);
+// The same of a GGUF that is open.
+std::optional<TextCodec> text_codec_from_gguf(const GgufFile& file);
 
 }  // namespace hone::llm

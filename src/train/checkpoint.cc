@@ -1,10 +1,12 @@
 #include "train/checkpoint.h"
 
+#include <cmath>
 #include <cstring>
 #include <map>
 
 #include "base/error.h"
 #include "llm/formats/safetensors.h"
+#include "tensor/fixed_point.h"
 #include "tensor/recipe.h"
 
 namespace hone::train {
@@ -20,15 +22,16 @@ using tensor::DataType;
 constexpr const char* kNumbers = "hone.numbers";
 constexpr float kVersion = 1;
 constexpr uint64_t kMaxCheckpointBytes = uint64_t{1} << 42;
-constexpr size_t kSplit = 1 << 20;  // a step beyond 2^24 keeps its bits in two parts
+constexpr int kSplit = 1 << 20;  // a step beyond 2^24 keeps its bits in two parts
+constexpr int kMostMillions = 1 << 20;
 
 std::span<const std::byte> bytes_of(const float* values, size_t n) {
   return {reinterpret_cast<const std::byte*>(values), n * sizeof(float)};
 }
 
 std::vector<float> numbers_of(const Optimizer& optimizer, size_t step) {
-  std::vector<float> numbers = {kVersion, static_cast<float>(step / kSplit),
-                                static_cast<float>(step % kSplit)};
+  std::vector<float> numbers = {kVersion, static_cast<float>(step / size_t{kSplit}),
+                                static_cast<float>(step % size_t{kSplit})};
   for (const llm::Parameter& p : optimizer.trainable().parameters) {
     numbers.push_back(static_cast<float>(p.exponent));
   }
@@ -94,9 +97,22 @@ CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& o
                     "run can then be replayed from this checkpoint on only)");
   }
   std::memcpy(numbers.data(), find(numbers_name, numbers.size()), numbers.size() * sizeof(float));
+  const auto whole = [&](float number, int least, int most) {
+    if (!(number >= static_cast<float>(least) && number <= static_cast<float>(most)) ||
+        number != std::trunc(number)) {
+      throw corrupt_data(path +
+                         " is damaged: its step or exponents are no numbers that belong there; "
+                         "remove its folder, and --resume goes on from the checkpoint before");
+    }
+    return static_cast<int>(number);
+  };
+  const size_t step = static_cast<size_t>(whole(numbers[1], 0, kMostMillions)) * size_t{kSplit} +
+                      static_cast<size_t>(whole(numbers[2], 0, kSplit - 1));
   // Nothing is changed before everything is known to be there.
   for (const llm::Parameter& p : parameters) {
     for (const char* kind : kKinds) find(p.name + kind, p.size);
+    whole(numbers[3 + static_cast<size_t>(&p - parameters.data())], tensor::kFixedMinExponent,
+          tensor::kFixedMaxExponent);
   }
   for (size_t i = 0; i < parameters.size(); ++i) {
     parameters[i].exponent = static_cast<int>(numbers[3 + i]);
@@ -106,7 +122,7 @@ CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& o
                   parameters[i].size * sizeof(float));
     }
   }
-  return {static_cast<size_t>(numbers[1]) * kSplit + static_cast<size_t>(numbers[2]), recipe};
+  return {step, recipe};
 }
 
 }  // namespace hone::train

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "base/fault_env.h"
@@ -194,6 +195,41 @@ TEST(Resume, ALoraDpoSurvivesAPowerCutAtEveryOperation) {
   expect_crashes_change_nothing(method);
 }
 
+// There is room for ever more bytes. What was saved before the disk was full is whole, and once
+// there is room again the run goes on to the same bits.
+void expect_a_full_disk_loses_nothing(Method& method) {
+  FaultEnv whole_env;
+  const Outcome whole = method.run(whole_env, false, 0);
+  size_t with_checkpoint = 0;
+  bool full = true;
+  for (uint64_t room = 0; full; room += room / 3 + 100) {
+    FaultEnv env;
+    env.full_after(room);
+    full = false;
+    try {
+      method.run(env, false, 0);
+    } catch (const Error& error) {
+      ASSERT_EQ(error.code(), ErrorCode::kUnavailable) << error.message();
+      full = true;
+    }
+    if (env.exists("runs/one/checkpoints/step-000002")) ++with_checkpoint;
+    env.full_after(UINT64_MAX);
+    const Outcome rest = method.run(env, true, 0);
+    expect_same_end(whole_env, env, whole, rest, "room for " + std::to_string(room) + " bytes");
+  }
+  EXPECT_GT(with_checkpoint, 2u);  // some of them were full late
+}
+
+TEST(Resume, AFullSftOnAFullDiskLosesNothing) {
+  FullSft method;
+  expect_a_full_disk_loses_nothing(method);
+}
+
+TEST(Resume, ALoraDpoOnAFullDiskLosesNothing) {
+  LoraDpo method;
+  expect_a_full_disk_loses_nothing(method);
+}
+
 TEST(Resume, ACheckpointThatWasReachedIsNeverLost) {
   FullSft method;
   FaultEnv env;
@@ -299,6 +335,38 @@ TEST(Resume, ACheckpointOfOtherParametersIsRefusedAndChangesNothing) {
   file->close();
   const std::string said = llm::testing::refusal([&] { method.run(env, true, 0); });
   EXPECT_NE(said.find(path), std::string::npos) << said;
+}
+
+TEST(Resume, ACheckpointWhoseNumbersAreNonsenseIsRefused) {
+  FullSft method;
+  FaultEnv env;
+  method.run(env, false, 3);
+  const std::string path = "runs/one/checkpoints/step-000003/state.safetensors";
+  const std::string bytes = env.read_file(path, 1u << 30);
+  uint64_t header = 0;
+  std::memcpy(&header, bytes.data(), sizeof header);
+  const float nonsense[] = {std::numeric_limits<float>::quiet_NaN(), -1, 0.5f, 1e30f};
+  for (size_t number : {1, 2, 3}) {  // the step's two parts, the first exponent
+    for (float value : nonsense) {
+      if (number == 3 && value == -1) continue;  // an exponent may be negative
+      std::string damaged = bytes;
+      std::memcpy(damaged.data() + 8 + header + number * sizeof value, &value, sizeof value);
+      write_file_atomically(env, path, damaged);
+      const std::string said = llm::testing::refusal([&] { method.run(env, true, 0); });
+      EXPECT_NE(said.find("is damaged"), std::string::npos)
+          << number << " " << value << ": " << said;
+    }
+  }
+}
+
+TEST(Resume, ARunIsNeverNamedAsAFile) {
+  FullSft method;
+  FaultEnv env;
+  env.create_directories("runs");
+  write_file_atomically(env, "runs/one", "mine");
+  const std::string said = llm::testing::refusal([&] { method.run(env, false, 0); });
+  EXPECT_NE(said.find("is a file"), std::string::npos) << said;
+  EXPECT_EQ(env.read_file("runs/one", 99), "mine");
 }
 
 TEST(Training, PassSizeAndAccumulationChangeNoBit) {

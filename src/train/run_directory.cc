@@ -92,6 +92,9 @@ RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManif
   RunDirectory run(env, std::move(path));
   run.accept_recipe_ = opening.accept_recipe;
   const bool there = env.exists(run.file(kManifest));
+  if (env.is_file(run.path_)) {
+    throw invalid_input(run.path_ + " is a file: name a folder for the run");
+  }
   if (there && overwrite && !resume) env.remove_all(run.path_);
   if (there && !overwrite && !resume) {
     throw Error(ErrorCode::kConflict, run.path_ +

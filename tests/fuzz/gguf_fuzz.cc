@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::span<const std::byte> bytes(reinterpret_cast<const std::byte*>(data), size);
   try {
     const auto file = hone::llm::ModelFile::from_gguf(hone::llm::GgufFile::parse("fuzz", bytes));
-    for (const auto& tensor : file->tensors()) hone::llm::check_finite(tensor);
+    for (const auto& tensor : file->tensors()) hone::llm::check_finite(tensor, "fuzz");
   } catch (const hone::Error&) {
     // Refused in words: what a reader should do with such bytes.
   }

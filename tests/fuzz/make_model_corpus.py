@@ -1,4 +1,5 @@
-"""Writes the seeds of the gguf, safetensors, config_json and adapter fuzz targets (no packages)."""
+"""Writes the seeds of the gguf, tokenizer_gguf, safetensors, config_json, adapter and run fuzz
+targets (no packages)."""
 import json
 import pathlib
 import struct
@@ -12,7 +13,7 @@ def put(name, file, data):
 
 
 def text(s):
-    return struct.pack("<Q", len(s)) + s.encode()
+    return struct.pack("<Q", len(s.encode())) + s.encode()
 
 
 def safetensors(tensors):
@@ -51,6 +52,42 @@ def gguf():
     return head + bytes(-len(head) % 32) + data
 
 
+def strings(values):
+    return struct.pack("<IIQ", 9, 8, len(values)) + b"".join(text(v) for v in values)
+
+
+def vocabulary(model, tokens, types, more):
+    """A GGUF file without tensors: what a tokenizer is read from."""
+    prefix = "tokenizer.ggml."
+    meta = [text("general.architecture") + struct.pack("<I", 8) + text("llama"),
+            text(prefix + "model") + struct.pack("<I", 8) + text(model),
+            text(prefix + "tokens") + strings(tokens),
+            text(prefix + "token_type") + struct.pack("<IIQ", 9, 5, len(types)) + struct.pack(f"<{len(types)}i", *types)]
+    meta += [text(key) + value for key, value in more.items()]
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, len(meta)) + b"".join(meta)
+
+
+def u32(value):
+    return struct.pack("<II", 4, value)
+
+
+def word(value):
+    return struct.pack("<I", 8) + text(value)
+
+
+TEMPLATE = "{% for m in messages %}<s>{{ m.role }} {{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<s>{% endif %}"
+BYTE_LEVEL = ["<s>", "<|end|>", "a", "b", "\u0120", "ab", "\u0120a", "1", "2", "\u010a", "\u00c3", "\u00a9", "l", "'", "<", "ll"]
+for pre in ["smollm", "gpt-2", "llama-bpe", "qwen2"]:
+    put("tokenizer_gguf", pre, vocabulary("gpt2", BYTE_LEVEL, [3, 3] + [1] * 13 + [4], {
+        "tokenizer.ggml.pre": word(pre), "tokenizer.ggml.merges": strings(["a b", "\u0120 a", "l l"]),
+        "tokenizer.ggml.bos_token_id": u32(0), "tokenizer.ggml.eos_token_id": u32(1),
+        "tokenizer.ggml.add_bos_token": struct.pack("<I?", 7, True), "tokenizer.chat_template": word(TEMPLATE)}))
+PIECES = ["<unk>", "<s>", "</s>", "<0x0A>", "<0xC3>", "<0xA9>", "\u2581", "a", "b", "ab", "\u2581ab", "1", "<|end|>"]
+put("tokenizer_gguf", "llama", vocabulary("llama", PIECES, [2, 3, 3, 6, 6, 6, 1, 1, 1, 1, 1, 1, 3], {
+    "tokenizer.ggml.scores": struct.pack("<IIQ", 9, 6, 13) + struct.pack("<13f", *[-float(i) for i in range(13)]),
+    "tokenizer.ggml.unknown_token_id": u32(0), "tokenizer.ggml.eot_token_id": u32(12),
+    "tokenizer.chat_template": word(TEMPLATE)}))
+
 CONFIG = {"model_type": "llama", "vocab_size": 8, "hidden_size": 4, "max_position_embeddings": 16,
           "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 6,
           "num_hidden_layers": 1, "hidden_act": "silu", "tie_word_embeddings": True}
@@ -67,3 +104,26 @@ module = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
 adapter = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "none", "rank_pattern": {"q_proj": 1}}
 put("adapter", "q", json.dumps(adapter).encode() + b"\0" +
     safetensors({module + "A.weight": [1, 4], module + "B.weight": [4, 1]}))
+
+module = "model.layers.0.self_attn.q_proj.lora_"
+kinds = [".value", ".exp_avg", ".exp_avg_sq"]
+state = {"hone.numbers exact-f32/1": [5]} | {module + "A.weight" + k: [64] for k in kinds}
+state |= {module + "B.weight" + k: [16] for k in kinds}
+checkpoint = bytearray(safetensors(state))
+struct.pack_into("<5f", checkpoint, 8 + struct.unpack_from("<Q", checkpoint)[0], 1, 0, 2, 30, 30)
+SETTINGS = {"adam_beta1": 0.9, "adam_beta2": 0.999, "adam_epsilon": 1e-8, "assistant_only_loss": False,
+            "completion_only_loss": True, "gradient_accumulation_steps": 1, "learning_rate": 2e-5,
+            "lora_alpha": 0, "lora_dropout": 0, "lora_r": 1, "lora_target_modules": ["q_proj"],
+            "lr_scheduler_type": "linear", "max_grad_norm": 1, "max_length": 1024, "max_prompt_length": 0,
+            "max_steps": 4, "num_train_epochs": 3, "packing": False, "per_device_train_batch_size": 8, "prefix_sharing": True,
+            "train_sampling_strategy": "random", "warmup_ratio": 0, "warmup_steps": 0, "weight_decay": 0}
+PAIRS = {"beta": 0.1, "loss_type": ["sigmoid", "sft"], "loss_weights": [1, 0.5], "label_smoothing": 0,
+         "reference_free": False}
+STEPS = "".join(json.dumps({"step": n, "loss": 1.5, "grad_norm": 2.5, "hash": "1313d259f91615aa"}) + "\n"
+                for n in (1, 2, 3))
+dpo = {k: v for k, v in SETTINGS.items() if k != "packing" and not k.endswith("_only_loss")} | PAIRS
+for method, settings in {"sft": SETTINGS, "dpo": dpo}.items():
+    manifest = {"digests": {"data": "a69d", "model": "1a25"}, "method": method,
+                "program": {"commit": "0123456789ab", "version": "0.1.0"}, "recipe": "exact-f32/1",
+                "schema": "hone.run/1", "seeds": {"seed": "42"}, "settings": settings}
+    put("run", method, json.dumps(manifest).encode() + b"\n====\n" + STEPS.encode() + b"\n====\n" + checkpoint)

@@ -1,6 +1,7 @@
 #!/bin/sh
 # hygiene.sh FOLDER: what no reviewer should have to look for. Prints each finding; exits 1 when
 # there is one. Patterns have a bracket in them so that this file does not find itself.
+# shellcheck disable=SC2013,SC2086  # lists of files: no name of ours has a space
 set -u
 cd "$1" || exit 2
 status=0
@@ -10,7 +11,6 @@ folders=
 for folder in src tests bench cmake docs examples scripts .ci; do
   [ -d "$folder" ] && folders="$folders $folder"
 done
-# shellcheck disable=SC2086  # one word a folder
 all_files=$(find $folders Makefile CMakeLists.txt README.md -type f ! -path '*/__pycache__/*' 2>/dev/null | sort)
 sources=$(printf '%s\n' "$all_files" | grep -E '\.(cc|h)$')
 code=$(printf '%s\n' "$all_files" | grep -E '\.(cc|h|cmake|sh|py|yaml|json)$|CMakeLists\.txt$|Makefile$' | grep -v '/golden/.*\.json$')

@@ -207,7 +207,7 @@ class GgufParser {
   };
 
   [[noreturn]] void corrupt(const std::string& what) const {
-    throw corrupt_data(file_.name_ + ": " + what);
+    throw corrupt_data(file_.name_ + ": " + what + ". Download or convert the file again.");
   }
   [[noreturn]] void unsupported(const std::string& what) const {
     throw invalid_input(file_.name_ + ": " + what);
@@ -217,7 +217,7 @@ class GgufParser {
     if (size > bytes_.size() - at_) {
       corrupt("truncated GGUF: " + std::string(what) + " at byte " + std::to_string(at_) +
               " needs " + std::to_string(size) + " bytes, " + std::to_string(bytes_.size() - at_) +
-              " are left. Download or convert the file again.");
+              " are left");
     }
     const auto out = bytes_.subspan(at_, size);
     at_ += size;
@@ -395,7 +395,7 @@ class GgufParser {
       if (place.offset > room || place.size > room - place.offset) {
         corrupt("truncated GGUF: " + who + " lies outside the file (offset " +
                 std::to_string(place.offset) + ", " + std::to_string(place.size) + " bytes, " +
-                std::to_string(room) + " bytes of data). Download or convert the file again.");
+                std::to_string(room) + " bytes of data)");
       }
       if (place.offset < end) {
         corrupt(who + " overlaps tensor " + quote(file_.tensors_[last].name));

@@ -157,7 +157,15 @@ class ModelFileOpener {
     }
     std::set<std::string> names;
     const Json json = read_json(index, kMostIndexBytes);
-    for (const auto& [tensor, shard] : json.at("weight_map").as_object()) {
+    const Json* map = json.find("weight_map");
+    if (map == nullptr || !map->is_object()) {
+      throw invalid_input(index + ": \"weight_map\" must be an object; get the file again");
+    }
+    for (const auto& [tensor, shard] : map->as_object()) {
+      if (!shard.is_string()) {
+        throw invalid_input(index + ": the shard of " + quote(tensor) +
+                            " is no file name; get the file again");
+      }
       names.insert(shard.as_string());
     }
     if (names.size() > kMostShards) {
@@ -244,7 +252,7 @@ class ModelFileOpener {
     auto* tensor = const_cast<StoredTensor*>(file_->find(shape.name));
     if (tensor == nullptr) {
       throw invalid_input(file_->path_ + ": tensor " + quote(shape.name) +
-                          " is missing; the file is incomplete");
+                          " is missing; the file is incomplete, get it again");
     }
     if (tensor->rows != shape.rows || tensor->cols != shape.cols) {
       throw invalid_input(file_->path_ + ": tensor " + quote(shape.name) + " has the shape " +
@@ -307,7 +315,7 @@ std::vector<float> read_vector(const StoredTensor& tensor) {
   return out;
 }
 
-void check_finite(const StoredTensor& tensor) {
+void check_finite(const StoredTensor& tensor, const std::string& where) {
   const size_t rows = tensor.is_vector() ? 1 : tensor.rows;
   const size_t cols = tensor.is_vector() ? tensor.rows : tensor.cols;
   std::vector<float> row(cols);
@@ -315,7 +323,7 @@ void check_finite(const StoredTensor& tensor) {
     read_row(tensor, r, row.data());
     for (size_t c = 0; c < cols; ++c) {
       if (std::isfinite(row[c])) continue;
-      throw corrupt_data("tensor " + quote(tensor.name) + ": row " + std::to_string(r) +
+      throw corrupt_data(where + ": tensor " + quote(tensor.name) + ": row " + std::to_string(r) +
                          ", column " + std::to_string(c) +
                          (std::isnan(row[c]) ? " is NaN" : " is infinite") +
                          "; the model is damaged, get it again");

@@ -44,8 +44,9 @@ struct StoredTensor {
 void read_row(const StoredTensor& tensor, size_t n, float* out);
 std::vector<float> read_vector(const StoredTensor& tensor);
 
-// Throws corrupt_data with tensor, row and column of the first NaN or infinity.
-void check_finite(const StoredTensor& tensor);
+// Throws corrupt_data with tensor, row and column of the first NaN or infinity; `where` (the file)
+// stands in front.
+void check_finite(const StoredTensor& tensor, const std::string& where);
 
 // What a model says about ending and framing a conversation.
 struct ModelExtras {

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/fault_env.h"
 #include "base/json.h"
 #include "llm/formats/adapter.h"
 #include "llm/formats/config_json.h"
@@ -255,10 +256,60 @@ TEST_F(ModelFiles, NaNInWeightsIsFoundWithItsPlace) {
   write_all(model + "/model.safetensors", bytes);
   const auto file = ModelFile::open(model);
   const std::string message = refusal([&] {
-    for (const StoredTensor& tensor : file->tensors()) check_finite(tensor);
+    for (const StoredTensor& tensor : file->tensors()) check_finite(tensor, file->path());
   });
+  EXPECT_SAYS(message, file->path() + ": tensor ");
   EXPECT_SAYS(message, "is NaN");
   EXPECT_SAYS(message, "column");
+}
+
+// Every writer of a model, on a disk with room for ever more bytes.
+TEST_F(ModelFiles, OnAFullDiskNoHalfFileHasAName) {
+  const auto file = ModelFile::open(kGolden + "llama_tied");
+  const Adapter adapter = read_adapter(kGolden + "adapter_dpo_start", file->config());
+  const auto gguf = [&](Env& env) {
+    write_gguf(env, "out/model", file->config(), tensor::DataType::kQ8_0, rows_of(*file), {});
+  };
+  const auto directory = [&](Env& env) {
+    write_huggingface_directory(env, "out", file->config(), tensor::DataType::kBF16, rows_of(*file),
+                                {2}, {{"tokenizer.json", "{}"}});
+  };
+  const auto peft = [&](Env& env) { write_adapter(env, "out", adapter); };
+  for (const std::function<void(Env&)>& write :
+       {std::function<void(Env&)>(gguf), std::function<void(Env&)>(directory),
+        std::function<void(Env&)>(peft)}) {
+    FaultEnv whole;
+    whole.create_directories("out");
+    write(whole);
+    size_t refused = 0;
+    for (uint64_t room = 0;; room += room / 2 + 50) {
+      FaultEnv env;
+      env.create_directories("out");
+      env.full_after(room);
+      const bool full = refusal([&] { write(env); }) != "accepted";
+      for (const std::string& name : env.list_directory("out")) {
+        ASSERT_EQ(env.read_file("out/" + name, 1u << 30), whole.read_file("out/" + name, 1u << 30))
+            << name << " with room for " << room;
+      }
+      if (!full) break;
+      ++refused;
+    }
+    EXPECT_GT(refused, 8u);
+  }
+}
+
+TEST_F(ModelFiles, AnIndexOfShardsThatIsNoneIsRefusedByTheNameOfTheFile) {
+  const std::string model = copy_model("llama_tied");
+  std::filesystem::remove(model + "/model.safetensors");
+  const auto said = [&](const std::string& index) {
+    write_all(model + "/model.safetensors.index.json", index);
+    return refusal([&] { ModelFile::open(model); });
+  };
+  EXPECT_SAYS(said("{}"), "index.json: \"weight_map\" must be an object");
+  EXPECT_SAYS(said(R"({"weight_map": [1]})"), "index.json: \"weight_map\" must be an object");
+  EXPECT_SAYS(said(R"({"weight_map": {"a": 1}})"), "index.json: the shard of \"a\"");
+  EXPECT_SAYS(said(R"({"weight_map": {"a": "../b"}})"), "is no file name");
+  EXPECT_SAYS(said(R"({"weight_map": {"a": "b"}})"), "no such file");
 }
 
 TEST_F(ModelFiles, AnAdapterComesBackAsItWasWrittenAndAnotherModelsIsRefused) {
@@ -326,7 +377,7 @@ TEST_F(ModelFiles, TheDemoModelOpens) {
   EXPECT_EQ(file->config().layers.size(), 30u);
   EXPECT_EQ(file->config().rope_theta, 100000.0);
   EXPECT_TRUE(file->extras().chat_template.has_value());
-  for (const StoredTensor& tensor : file->tensors()) check_finite(tensor);
+  for (const StoredTensor& tensor : file->tensors()) check_finite(tensor, file->path());
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ class Reader {
   };
 
   [[noreturn]] void corrupt(const std::string& what) const {
-    throw corrupt_data(name_ + ": " + what);
+    throw corrupt_data(name_ + ": " + what + ". Download or write the file again.");
   }
 
   Json read_header() {
@@ -54,8 +54,7 @@ class Reader {
     std::memcpy(&length, bytes_.data(), 8);
     if (length > bytes_.size() - 8) {
       corrupt("truncated safetensors or another format: the header claims " +
-              std::to_string(length) + " bytes, the file has " + std::to_string(bytes_.size()) +
-              ". Download it again.");
+              std::to_string(length) + " bytes, the file has " + std::to_string(bytes_.size()));
     }
     if (length > kMostHeader) corrupt("the header has more than 100 MB");
     data_ = bytes_.subspan(8 + length);
@@ -106,7 +105,7 @@ class Reader {
     if (placed.begin > placed.end || placed.end > data_.size()) {
       corrupt("truncated safetensors: " + who + " lies outside the file (data_offsets " +
               std::to_string(placed.begin) + " to " + std::to_string(placed.end) + ", " +
-              std::to_string(data_.size()) + " bytes of data). Download it again.");
+              std::to_string(data_.size()) + " bytes of data)");
     }
     const uint64_t needed = tensor::storage_bytes(*known, elements);
     if (placed.end - placed.begin != needed) {
