@@ -7,9 +7,11 @@
 // affinity mask each is pinned to a core (the caller too, from its first run() until the pool ends;
 // threads that it starts meanwhile inherit its core: start them before, or from another thread);
 // otherwise they are left unpinned. A worker that gets no core is not waited for: the others take its
-// share. Waiting spins for a few tens of microseconds, then parks; after a wait so long that somebody
-// else must be on our cores (over 150 us) spinning is left out for a while (kernels.md section 4: a
-// busy neighbour costs its share and little more).
+// share. Waiting spins for a few tens of microseconds, then parks. A busy neighbour costs its share
+// and little more (kernels.md section 4): a thread that the system stopped in the middle of a task
+// gives its core away between tasks from then on, the caller changes cores with a worker that has
+// one to itself, and unpinned threads leave out spinning for a while after a wait so long that
+// somebody else must be on our cores.
 //
 // Thread rule: run() may be called from one thread at a time; body must not call run().
 // An exception in body is rethrown by run() after all threads have stopped (one of them, if many).
