@@ -141,14 +141,16 @@ class CoreWatch {
   }
 
   void begin(Clock::time_point now) { last_ = now; }
-  // After a task.
+  // After a task: one much longer than those before it, in which the system took the core away?
   void task_ended() {
     const Clock::time_point now = Clock::now();
-    if (now - last_ > kLongTask) {
+    const Clock::duration length = now - last_;
+    if (length > kLongTask + 2 * usual_) {
       const long stopped = times_stopped();
       if (stopped != stopped_) set_shared(true, now);
       stopped_ = stopped;
     }
+    usual_ = std::max(std::min(length, usual_ + kLongTask), usual_ - usual_ / 8);
     last_ = now;
   }
   bool turn_is_over() const { return shared() && last_ - turn_began_ > kTurn; }
@@ -161,11 +163,13 @@ class CoreWatch {
     calm_turns_ = after - before < kNobodyWaited ? calm_turns_ + 1 : 0;
     if (calm_turns_ >= kCalmTurns) set_shared(false, after);
     turn_began_ = after;
+    stopped_ = times_stopped();
   }
 
  private:
   std::atomic<bool> shared_{false};
   Clock::time_point last_, turn_began_;
+  Clock::duration usual_{0};  // the longest of the last tasks, or about
   long stopped_ = 0;
   int calm_turns_ = 0;
 };
@@ -269,8 +273,9 @@ struct ThreadPool::State {
       uint64_t now = gate.load();
       if ((now & kOpen) != 0 && now / kNextJob != seen) {
         if (!gate.compare_exchange_weak(now, now + 1)) continue;
-        seen = now / kNextJob;
         work(thread);
+        // Back to the same job after giving way, if something is left of it then.
+        seen = now / kNextJob - (watches[thread].turn_is_over() ? 1 : 0);
         uint64_t before = gate.fetch_sub(1);
         if ((before & (kCallerSleeps | kInside)) == (kCallerSleeps | 1)) caller_bell.ring();
       } else {
