@@ -18,7 +18,8 @@ int run_compare(const Arguments& arguments);
 int run_data(const Arguments& arguments);  // data check
 int run_eval(const Arguments& arguments);  // eval preferences
 int run_generate(const Arguments& arguments);
-int run_model(const Arguments& arguments);  // model info | export | quantize | merge
+int run_model(const Arguments& arguments);    // model info | export | quantize | merge
+int run_quality(const Arguments& arguments);  // quality aggregate | agreement | rank | simulate
 int run_quickstart(const Arguments& arguments);
 int run_replay(const Arguments& arguments);
 int run_runs(const Arguments& arguments);  // runs list | show | diff

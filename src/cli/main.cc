@@ -28,6 +28,7 @@ constexpr Command kCommands[] = {
     {"train", "train sft | dpo", hone::cli::run_train},
     {"eval", "eval preferences: does the model prefer what people preferred", hone::cli::run_eval},
     {"compare", "two reports on the same items: better, worse, or too few", hone::cli::run_compare},
+    {"quality", "judge the labels: aggregate, agreement, rank, simulate", hone::cli::run_quality},
     {"chat", "a conversation in the terminal, with one model or two", hone::cli::run_chat},
     {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
     {"score", "the log-probability of every token of every row", hone::cli::run_score},
