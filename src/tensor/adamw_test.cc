@@ -19,7 +19,7 @@ std::vector<int64_t> integers(size_t n, uint64_t seed) {
 
 TEST(Adamw, EqualsReferenceToTheBitForAnySizeAndThreads) {
   for_each_instruction_set([] {
-    for (const size_t threads : {1, 3}) {
+    for (const size_t threads : {1, 2, 3}) {
       Compute compute(threads);
       for (const size_t n : {1, 7, 4096, 140001}) {
         std::vector<int64_t> grad = integers(n, 1);

@@ -25,8 +25,8 @@
 //
 // Requires: every float of a block that a row can see is finite or the row's own fault; positions
 // that are masked or not yet written must hold finite numbers too (their weight 0 is multiplied
-// with them), so an owner zeroes a block before its first use. head_dim is a multiple of 8, at most
-// 256; rows of q, k and v may have any stride.
+// with them), so an owner zeroes a block before its first use. head_dim is at most 256; rows of q,
+// k and v may have any stride.
 //
 // Thread rule: blocks are read only, except by store_kv, whose runs must not share a written block
 // position.
@@ -62,6 +62,8 @@ size_t kv_block_floats(size_t head_dim);
 // runs' rows fall into must be writable memory of the caller's.
 void store_kv(Compute& compute, const AttentionShape& shape, View<const float> k,
               View<const float> v, std::span<const AttentionRun> runs);
+void store_kv_reference(const AttentionShape& shape, View<const float> k, View<const float> v,
+                        std::span<const AttentionRun> runs);
 
 // q and out: [rows, head_count * head_dim]; lse: [rows, head_count] or empty. out may be q.
 void attention(Compute& compute, const AttentionShape& shape, View<const float> q,

@@ -38,5 +38,8 @@ void attention_backward_reference(const AttentionShape& shape, View<const float>
 // The inverse of store_kv: rows dk and dv of the runs from their gradient blocks.
 void load_kv_grad(Compute& compute, const AttentionShape& shape, std::span<const AttentionRun> runs,
                   std::span<float* const* const> grad_blocks, View<float> dk, View<float> dv);
+void load_kv_grad_reference(const AttentionShape& shape, std::span<const AttentionRun> runs,
+                            std::span<float* const* const> grad_blocks, View<float> dk,
+                            View<float> dv);
 
 }  // namespace hone::tensor

@@ -39,7 +39,7 @@ inline VisibleRange visible_blocks(const AttentionShape& shape, size_t kv_begin,
 }
 
 inline void check_attention_shape(const AttentionShape& shape) {
-  HONE_CHECK(shape.head_dim % 8 == 0 && shape.head_dim != 0 && shape.head_dim <= kMaxHeadDim);
+  HONE_CHECK(shape.head_dim != 0 && shape.head_dim <= kMaxHeadDim);
   HONE_CHECK(shape.kv_head_count != 0 && shape.head_count % shape.kv_head_count == 0);
 }
 

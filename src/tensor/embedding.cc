@@ -1,6 +1,7 @@
 #include "tensor/embedding.h"
 
 #include <atomic>
+#include <cmath>
 
 #include "tensor/fixed_point.h"
 #include "tensor/row_tasks.h"
@@ -46,7 +47,22 @@ FixedStatistics embedding_backward(Compute& compute, View<const float> dx, const
 
 FixedStatistics embedding_backward_reference(View<const float> dx, const int32_t* tokens,
                                              FixedGradient grad) {
-  return add_columns(dx, tokens, grad, 0, dx.cols);
+  FixedStatistics statistics;
+  for (size_t r = 0; r < dx.rows; ++r) {
+    const auto n = static_cast<size_t>(tokens[r]);
+    for (size_t k = 0; k < dx.cols; ++k) {
+      const float value = dx.row(r)[k];
+      const double scaled = std::ldexp(static_cast<double>(value), grad.exponent);
+      if (!(std::fabs(scaled) < kFixedLimit)) {
+        statistics.overflow = true;
+        continue;
+      }
+      const double nearest = std::nearbyint(scaled);  // ties to even
+      if (nearest == 0.0 && value != 0.0f) ++statistics.flushed_to_zero;
+      grad.values[(n / 16 * dx.cols + k) * 16 + n % 16] += static_cast<int64_t>(nearest);
+    }
+  }
+  return statistics;
 }
 
 }  // namespace hone::tensor

@@ -34,6 +34,38 @@ TEST(EmbeddingBackward, AddsRoundedRowsAtTheirTokensForAnyThreads) {
   EXPECT_EQ(expected[(0 * kCols + 5) * 16 + 8], sum);
 }
 
+TEST(EmbeddingBackward, EqualsThePlainReferenceForOddSizesAndThreads) {
+  struct Case {
+    size_t rows, cols, vocabulary;
+  };
+  for (const Case& c : {Case{1, 1, 1}, {7, 33, 17}, {31, 64, 5}, {32, 65, 100}, {90, 130, 49}}) {
+    for (const int exponent : {9, 30, 49, 50}) {
+      const std::vector<float> dx = test_numbers(c.rows * c.cols, c.rows);
+      std::vector<int32_t> tokens;
+      for (size_t r = 0; r < c.rows; ++r) {
+        tokens.push_back(static_cast<int32_t>(r * r * 7 % c.vocabulary));
+      }
+      const View<const float> in(dx.data(), c.rows, c.cols);
+      std::vector<int64_t> expected((c.vocabulary + 15) / 16 * 16 * c.cols, 11);
+      const FixedStatistics want =
+          embedding_backward_reference(in, tokens.data(), {expected.data(), exponent});
+      for (const size_t threads : {1, 2, 3}) {
+        Compute compute(threads);
+        std::vector<int64_t> got(expected.size(), 11);
+        const FixedStatistics s =
+            embedding_backward(compute, in, tokens.data(), {got.data(), exponent});
+        EXPECT_EQ(got, expected) << c.rows << " " << exponent;
+        EXPECT_EQ(s.overflow, want.overflow);
+        EXPECT_EQ(s.flushed_to_zero, want.flushed_to_zero);
+      }
+    }
+  }
+  const float large = 4.0f;
+  const int32_t token = 0;
+  std::vector<int64_t> grad(16);
+  EXPECT_TRUE(embedding_backward_reference({&large, 1, 1}, &token, {grad.data(), 49}).overflow);
+}
+
 TEST(FixedPoint, OverflowIsReportedAndLeavesTheSumAlone) {
   int64_t value = 3;
   uint64_t flushed = 0;

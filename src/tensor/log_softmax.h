@@ -56,6 +56,7 @@ void head_log_probs_reference(View<const float> hidden, const PanelMatrix& weigh
 
 // The same results from stored logits [M, V].
 void log_softmax_rows(Compute& compute, View<const float> logits, HeadRowResult* rows);
+void log_softmax_rows_reference(View<const float> logits, HeadRowResult* rows);
 
 // dhidden is written. dw (null: not wanted) has the panel layout of weights and is added to.
 // lse: one per row, from head_log_probs of the same hidden and weights.
@@ -63,5 +64,9 @@ FixedStatistics head_backward(Compute& compute, View<const float> hidden,
                               const PanelMatrix& weights, std::span<const HeadTarget> targets,
                               const float* lse, View<float> dhidden, const FixedGradient* dw,
                               std::span<const TokenGroup> groups);
+FixedStatistics head_backward_reference(View<const float> hidden, const PanelMatrix& weights,
+                                        std::span<const HeadTarget> targets, const float* lse,
+                                        View<float> dhidden, const FixedGradient* dw,
+                                        std::span<const TokenGroup> groups);
 
 }  // namespace hone::tensor

@@ -111,6 +111,10 @@ TileSum tile_sum_reference(const float* logits, size_t n, size_t begin) {
   return out;
 }
 
+void tile_gradient_reference(float* logits, size_t n, float lse, float coefficient_sum) {
+  for (size_t i = 0; i < n; ++i) logits[i] = -coefficient_sum * exp_f32(logits[i] - lse);
+}
+
 void join_tile(TileSum& into, const TileSum& next) {
   const float e = exp_f32(-std::fabs(into.max - next.max));
   if (into.max >= next.max) {

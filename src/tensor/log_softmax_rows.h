@@ -18,6 +18,7 @@ TileSum tile_sum(const float* logits, size_t n, size_t begin);
 TileSum tile_sum_reference(const float* logits, size_t n, size_t begin);
 // logits[i] = -coefficient_sum * exp(logits[i] - lse)
 void tile_gradient(float* logits, size_t n, float lse, float coefficient_sum);
+void tile_gradient_reference(float* logits, size_t n, float lse, float coefficient_sum);
 
 void join_tile(TileSum& into, const TileSum& next);
 HeadRowResult finish_tiles(const TileSum& sum);

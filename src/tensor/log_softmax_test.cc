@@ -1,5 +1,6 @@
 #include "tensor/log_softmax.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "gtest/gtest.h"
@@ -10,22 +11,29 @@
 namespace hone::tensor {
 namespace {
 
-constexpr size_t kHidden = 40, kVocabulary = 2100;
+struct HeadCase {
+  size_t vocabulary, hidden, most_rows;
+};
+// Vocabularies that fill no panel or no tile, hidden sizes that fill no block of 256.
+constexpr HeadCase kHeadCases[] = {{2100, 40, 530}, {1024, 16, 40},  {1025, 33, 150}, {1, 7, 40},
+                                   {15, 1, 7},      {3000, 300, 37}, {100003, 5, 3}};
 
-PanelMatrix random_head() {
-  PanelMatrix head = PanelMatrix::zeros(kVocabulary, kHidden);
-  const std::vector<float> values = test_numbers(kVocabulary * kHidden, 1);
-  for (size_t n = 0; n < kVocabulary; ++n) head.write_row(n, values.data() + n * kHidden);
+PanelMatrix random_head(const HeadCase& c) {
+  PanelMatrix head = PanelMatrix::zeros(c.vocabulary, c.hidden);
+  const std::vector<float> values = test_numbers(c.vocabulary * c.hidden, 1);
+  for (size_t n = 0; n < c.vocabulary; ++n) head.write_row(n, values.data() + n * c.hidden);
   return head;
 }
 
-std::vector<HeadTarget> some_targets(size_t rows) {
+// No target, one or several a row, the same token twice, the last token, rows out of order.
+std::vector<HeadTarget> some_targets(const HeadCase& c, size_t rows) {
+  const auto last = static_cast<int32_t>(c.vocabulary - 1);
   std::vector<HeadTarget> targets;
   for (uint32_t r = 0; r < rows; ++r) {
     if (r % 5 == 4) continue;
-    targets.push_back({r, static_cast<int32_t>(r * 131 % kVocabulary), 0.25f});
-    if (r % 3 == 0) targets.push_back({r, 2099, -0.5f});
-    if (r % 7 == 0) targets.push_back({r, 2099, 0.125f});
+    targets.push_back({r, static_cast<int32_t>(r * 131 % c.vocabulary), 0.25f});
+    if (r % 3 == 0) targets.push_back({r, last, -0.5f});
+    if (r % 7 == 0) targets.push_back({r, last, 0.125f});
   }
   std::swap(targets.front(), targets.back());
   return targets;
@@ -45,32 +53,59 @@ TEST(LogSoftmax, TileSumsHaveTheBitsOfTheReference) {
   });
 }
 
+TEST(LogSoftmax, TileGradientHasTheBitsOfTheReference) {
+  for_each_instruction_set([] {
+    for (const size_t n : {1, 3, 16, 17, 31, 1000, 1024}) {
+      std::vector<float> a = test_numbers(n, n), b;
+      for (float& v : a) v *= 30.0f;
+      b = a;
+      tile_gradient(a.data(), n, 3.7f, 0.37f);
+      tile_gradient_reference(b.data(), n, 3.7f, 0.37f);
+      EXPECT_EQ(count_different(a, b), 0u) << n;
+    }
+  });
+}
+
+void expect_equal_rows(const std::vector<HeadRowResult>& got,
+                       const std::vector<HeadRowResult>& expected) {
+  for (size_t r = 0; r < expected.size(); ++r) {
+    EXPECT_EQ(got[r].lse, expected[r].lse) << r;
+    EXPECT_EQ(got[r].argmax, expected[r].argmax) << r;
+    EXPECT_EQ(got[r].max_logit, expected[r].max_logit) << r;
+    EXPECT_EQ(got[r].entropy, expected[r].entropy) << r;
+  }
+}
+
 TEST(LogSoftmax, FusedHeadEqualsReferenceAndStoredLogitsToTheBit) {
-  const PanelMatrix head = random_head();
-  for (const size_t rows : {1, 7, 40, 530}) {
-    const std::vector<float> hidden = test_numbers(rows * kHidden, 2);
-    const View<const float> in(hidden.data(), rows, kHidden);
-    const std::vector<HeadTarget> targets = some_targets(rows);
-    std::vector<float> expected(targets.size());
-    std::vector<HeadRowResult> expected_rows(rows);
-    head_log_probs_reference(in, head, targets, expected.data(), expected_rows.data());
-    for (const size_t threads : {1, 3}) {
-      Compute compute(threads);
-      std::vector<float> got(targets.size());
-      std::vector<HeadRowResult> got_rows(rows), stored_rows(rows);
-      head_log_probs(compute, in, head, targets, got.data(), got_rows.data());
-      EXPECT_EQ(count_different(got, expected), 0u);
-      Tensor logits(rows, kVocabulary);
+  for (const HeadCase& c : kHeadCases) {
+    const PanelMatrix head = random_head(c);
+    for (const size_t rows : {1, 7, 40, 530}) {
+      if (rows > c.most_rows) continue;
+      SCOPED_TRACE(testing::Message() << c.vocabulary << " x " << c.hidden << ", rows " << rows);
+      const std::vector<float> hidden = test_numbers(rows * c.hidden, 2);
+      const View<const float> in(hidden.data(), rows, c.hidden);
+      const std::vector<HeadTarget> targets = some_targets(c, rows);
+      std::vector<float> expected(targets.size());
+      std::vector<HeadRowResult> expected_rows(rows), stored_reference(rows);
+      head_log_probs_reference(in, head, targets, expected.data(), expected_rows.data());
+      Tensor logits(rows, c.vocabulary);
       const MatmulPart part{in, &head, logits.view()};
-      matmul(compute, {&part, 1});
-      log_softmax_rows(compute, logits.view(), stored_rows.data());
-      for (size_t r = 0; r < rows; ++r) {
-        EXPECT_EQ(got_rows[r].lse, expected_rows[r].lse);
-        EXPECT_EQ(got_rows[r].argmax, expected_rows[r].argmax);
-        EXPECT_EQ(got_rows[r].entropy, expected_rows[r].entropy);
-        EXPECT_EQ(stored_rows[r].lse, expected_rows[r].lse);
-        EXPECT_EQ(stored_rows[r].argmax, expected_rows[r].argmax);
-      }
+      matmul_reference({&part, 1});
+      log_softmax_rows_reference(logits.view(), stored_reference.data());
+      expect_equal_rows(stored_reference, expected_rows);
+      for_each_instruction_set([&] {
+        for (const size_t threads : {1, 2, 3}) {
+          Compute compute(threads);
+          std::vector<float> got(targets.size());
+          std::vector<HeadRowResult> got_rows(rows), stored_rows(rows);
+          head_log_probs(compute, in, head, targets, got.data(), got_rows.data());
+          EXPECT_EQ(count_different(got, expected), 0u);
+          expect_equal_rows(got_rows, expected_rows);
+          matmul(compute, {&part, 1});
+          log_softmax_rows(compute, logits.view(), stored_rows.data());
+          expect_equal_rows(stored_rows, expected_rows);
+        }
+      });
     }
   }
 }
@@ -91,46 +126,86 @@ TEST(LogSoftmax, AgreesWithDoublePrecision) {
   EXPECT_NEAR(static_cast<double>(row.entropy), weighted, 1e-5);
 }
 
-TEST(LogSoftmax, BackwardIsTheGradientOfMatmulForAnyThreads) {
-  const PanelMatrix head = random_head();
-  for (const size_t rows : {3, 150}) {
-    const std::vector<float> hidden = test_numbers(rows * kHidden, 2);
-    const View<const float> in(hidden.data(), rows, kHidden);
-    const std::vector<HeadTarget> targets = some_targets(rows);
-    std::vector<float> log_probs(targets.size());
-    std::vector<HeadRowResult> results(rows);
-    head_log_probs_reference(in, head, targets, log_probs.data(), results.data());
-    std::vector<float> lse;
-    for (const HeadRowResult& r : results) lse.push_back(r.lse);
+TEST(LogSoftmax, BackwardEqualsReferenceToTheBit) {
+  for (const HeadCase& c : kHeadCases) {
+    const PanelMatrix head = random_head(c);
+    for (const size_t rows : {1, 3, 37, 150, 300}) {
+      if (rows > c.most_rows) continue;
+      SCOPED_TRACE(testing::Message() << c.vocabulary << " x " << c.hidden << ", rows " << rows);
+      const std::vector<float> hidden = test_numbers(rows * c.hidden, 2);
+      const View<const float> in(hidden.data(), rows, c.hidden);
+      const std::vector<HeadTarget> targets = some_targets(c, rows);
+      std::vector<float> log_probs(targets.size());
+      std::vector<HeadRowResult> results(rows);
+      head_log_probs_reference(in, head, targets, log_probs.data(), results.data());
+      std::vector<float> lse;
+      for (const HeadRowResult& r : results) lse.push_back(r.lse);
+      const std::vector<TokenGroup> groups = {{0, rows / 2},
+                                              {rows / 2, std::min(rows, rows / 2 + 140)}};
+      std::vector<int64_t> expected_dw((c.vocabulary + 15) / 16 * 16 * c.hidden, 3);
+      Tensor expected(rows, c.hidden);
+      const FixedGradient expected_grad{expected_dw.data(), 33};
+      const FixedStatistics want = head_backward_reference(in, head, targets, lse.data(),
+                                                           expected.view(), &expected_grad, groups);
+      EXPECT_FALSE(want.overflow);
+      for_each_instruction_set([&] {
+        for (const size_t threads : {1, 2, 3}) {
+          Compute compute(threads);
+          std::vector<float> dhidden(rows * c.hidden), alone(dhidden);
+          std::vector<int64_t> dw(expected_dw.size(), 3);
+          const FixedGradient grad{dw.data(), 33};
+          const FixedStatistics got =
+              head_backward(compute, in, head, targets, lse.data(),
+                            {dhidden.data(), rows, c.hidden}, &grad, groups);
+          EXPECT_EQ(count_different(dhidden.data(), expected.data(), dhidden.size()), 0u);
+          EXPECT_EQ(dw, expected_dw);
+          EXPECT_FALSE(got.overflow);
+          EXPECT_EQ(got.flushed_to_zero, want.flushed_to_zero);
+          head_backward(compute, in, head, targets, lse.data(), {alone.data(), rows, c.hidden},
+                        nullptr, groups);
+          EXPECT_EQ(count_different(alone, dhidden), 0u);
+        }
+      });
+    }
+  }
+}
 
-    Tensor dlogits(rows, kVocabulary);
-    const MatmulPart part{in, &head, dlogits.view()};
-    matmul_reference({&part, 1});
-    std::vector<float> coefficients(rows);
-    for (const HeadTarget& t : targets) coefficients[t.row] += t.coefficient;
-    for (size_t r = 0; r < rows; ++r) {
-      tile_gradient(dlogits.view().row(r), kVocabulary, lse[r], coefficients[r]);
-    }
+TEST(LogSoftmax, BackwardAgreesWithFiniteDifferences) {
+  const HeadCase c{37, 9, 3};
+  const PanelMatrix head = random_head(c);
+  const std::vector<float> hidden = test_numbers(3 * c.hidden, 2);
+  const std::vector<HeadTarget> targets = {{0, 36, 0.5f}, {0, 2, -1.25f}, {2, 7, 2.0f}};
+  const auto loss = [&](const std::vector<double>& x) {
+    std::vector<float> row(c.hidden);
+    double total = 0.0;
     for (const HeadTarget& t : targets) {
-      dlogits.view().row(t.row)[static_cast<size_t>(t.token)] += t.coefficient;
+      double sum = 0.0, wanted = 0.0;
+      for (size_t n = 0; n < c.vocabulary; ++n) {
+        head.read_row(n, row.data());
+        double logit = 0.0;
+        for (size_t k = 0; k < c.hidden; ++k) {
+          logit += static_cast<double>(row[k]) * x[t.row * c.hidden + k];
+        }
+        sum += std::exp(logit);
+        if (n == static_cast<size_t>(t.token)) wanted = logit;
+      }
+      total += static_cast<double>(t.coefficient) * (wanted - std::log(sum));
     }
-    const std::vector<TokenGroup> groups = {{0, rows / 2}, {rows / 2, rows}};
-    std::vector<int64_t> expected_dw(head.f32_size());
-    Tensor expected(rows, kHidden);
-    const MatmulInputTerm term{dlogits.view(), &head};
-    matmul_backward_input_reference({&term, 1}, expected.view(), false);
-    matmul_backward_weight_reference(dlogits.view(), in, groups, {expected_dw.data(), 40});
-    for (const size_t threads : {1, 3}) {
-      Compute compute(threads);
-      std::vector<float> dhidden(rows * kHidden);
-      std::vector<int64_t> dw(head.f32_size());
-      const FixedGradient grad{dw.data(), 40};
-      const FixedStatistics s = head_backward(compute, in, head, targets, lse.data(),
-                                              {dhidden.data(), rows, kHidden}, &grad, groups);
-      EXPECT_FALSE(s.overflow);
-      EXPECT_EQ(count_different(dhidden.data(), expected.data(), dhidden.size()), 0u);
-      EXPECT_EQ(dw, expected_dw);
-    }
+    return total;
+  };
+  Compute compute(2);
+  std::vector<float> log_probs(targets.size());
+  std::vector<HeadRowResult> results(3);
+  const View<const float> in(hidden.data(), 3, c.hidden);
+  head_log_probs(compute, in, head, targets, log_probs.data(), results.data());
+  const float lse[] = {results[0].lse, results[1].lse, results[2].lse};
+  Tensor got(3, c.hidden);
+  head_backward(compute, in, head, targets, lse, got.view(), nullptr, {});
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    std::vector<double> up(hidden.begin(), hidden.end()), down(up);
+    up[i] += 1e-6;
+    down[i] -= 1e-6;
+    EXPECT_NEAR(static_cast<double>(got.data()[i]), (loss(up) - loss(down)) / 2e-6, 2e-6);
   }
 }
 

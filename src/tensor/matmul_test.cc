@@ -238,7 +238,7 @@ TEST(matmul_backward_input, equals_the_reference_to_the_bit_for_every_type_and_t
         Tensor expected(m, s.k);
         matmul_backward_input_reference({&term, 1}, expected.view(), false);
         for_each_target([&] {
-          for (size_t threads : {1, 3}) {
+          for (size_t threads : {1, 2, 3}) {
             Compute compute(threads);
             Tensor got(m, s.k);
             matmul_backward_input(compute, {&term, 1}, got.view(), false);
@@ -282,7 +282,7 @@ TEST(matmul_backward_weight, equals_the_reference_for_odd_sizes_and_short_groups
           dy.view(), x.view(), groups, {expected.data(), exponent});
       EXPECT_FALSE(reference.overflow);
       for_each_target([&] {
-        for (size_t threads : {1, 2}) {
+        for (size_t threads : {1, 2, 3}) {
           Compute compute(threads);
           std::vector<int64_t> got(padded(s.n, s.k), 5);
           const FixedStatistics statistics =

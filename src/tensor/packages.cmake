@@ -4,5 +4,7 @@ target_link_libraries(hone_tensor PRIVATE ${HWY_LIBRARY})
 target_compile_definitions(hone_tensor PRIVATE
   "HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4|HWY_AVX3_DL)")
 
-add_executable(matmul_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/matmul_bench.cc)
-target_link_libraries(matmul_bench PRIVATE hone_tensor ${HWY_LIBRARY})
+foreach(bench matmul_bench attention_bench)
+  add_executable(${bench} EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/${bench}.cc)
+  target_link_libraries(${bench} PRIVATE hone_tensor ${HWY_LIBRARY})
+endforeach()

@@ -69,5 +69,6 @@ FixedStatistics rms_norm_heads_backward_weight_reference(View<const float> x, si
 
 // x += y, one rounding each.
 void add_rows(Compute& compute, View<float> x, View<const float> y);
+void add_rows_reference(View<float> x, View<const float> y);
 
 }  // namespace hone::tensor

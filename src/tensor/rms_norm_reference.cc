@@ -85,4 +85,10 @@ FixedStatistics rms_norm_backward_weight_reference(View<const float> x, const fl
   return rms_norm_heads_backward_weight_reference(x, 1, x.cols, inverse_rms, dy, groups, grad);
 }
 
+void add_rows_reference(View<float> x, View<const float> y) {
+  for (size_t r = 0; r < x.rows; ++r) {
+    for (size_t c = 0; c < x.cols; ++c) x.row(r)[c] += y.row(r)[c];
+  }
+}
+
 }  // namespace hone::tensor

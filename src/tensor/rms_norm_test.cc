@@ -99,14 +99,20 @@ TEST(RmsNorm, GradientAgreesWithFiniteDifferences) {
 }
 
 TEST(RmsNorm, AddsTheResidualRowByRow) {
-  Compute compute(2);
-  for (const size_t rows : {1, 50}) {
-    std::vector<float> x = test_numbers(rows * 37, 1), expected = x;
-    const std::vector<float> y = test_numbers(rows * 37, 2);
-    for (size_t i = 0; i < x.size(); ++i) expected[i] += y[i];
-    add_rows(compute, {x.data(), rows, 37}, {y.data(), rows, 37});
-    EXPECT_EQ(count_different(x, expected), 0u);
-  }
+  for_each_instruction_set([] {
+    for (const size_t threads : {1, 2, 3}) {
+      Compute compute(threads);
+      for (const size_t rows : {1, 50}) {
+        for (const size_t cols : {1, 16, 37}) {
+          std::vector<float> x = test_numbers(rows * cols, 1), expected = x;
+          const std::vector<float> y = test_numbers(rows * cols, 2);
+          add_rows(compute, {x.data(), rows, cols}, {y.data(), rows, cols});
+          add_rows_reference({expected.data(), rows, cols}, {y.data(), rows, cols});
+          EXPECT_EQ(count_different(x, expected), 0u);
+        }
+      }
+    }
+  });
 }
 
 }  // namespace

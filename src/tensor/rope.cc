@@ -13,9 +13,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace hone::tensor::HWY_NAMESPACE {
 
+// direction 1 turns forward, -1 back: the sine changes its sign, which rounds nothing.
 void RotateRow(float* row, size_t heads, size_t head_dim, const float* cosines, const float* sines,
-               size_t half) {
+               size_t half, float direction) {
   const Floats d;
+  const auto sign = hn::Set(d, direction);
   for (size_t h = 0; h < heads; ++h) {
     float* first = row + h * head_dim;
     float* second = first + half;
@@ -23,26 +25,9 @@ void RotateRow(float* row, size_t heads, size_t head_dim, const float* cosines, 
       const auto x0 = LoadCount(d, first + i, count);
       const auto x1 = LoadCount(d, second + i, count);
       const auto c = LoadCount(d, cosines + i, count);
-      const auto s = LoadCount(d, sines + i, count);
+      const auto s = hn::Mul(LoadCount(d, sines + i, count), sign);
       StoreCount(hn::MulSub(x0, c, hn::Mul(x1, s)), d, first + i, count);
       StoreCount(hn::MulAdd(x1, c, hn::Mul(x0, s)), d, second + i, count);
-    });
-  }
-}
-
-void RotateRowBack(float* row, size_t heads, size_t head_dim, const float* cosines,
-                   const float* sines, size_t half) {
-  const Floats d;
-  for (size_t h = 0; h < heads; ++h) {
-    float* first = row + h * head_dim;
-    float* second = first + half;
-    ForVectors(d, half, [&](size_t i, size_t count) HWY_ATTR {
-      const auto x0 = LoadCount(d, first + i, count);
-      const auto x1 = LoadCount(d, second + i, count);
-      const auto c = LoadCount(d, cosines + i, count);
-      const auto s = LoadCount(d, sines + i, count);
-      StoreCount(hn::MulAdd(x0, c, hn::Mul(x1, s)), d, first + i, count);
-      StoreCount(hn::MulSub(x1, c, hn::Mul(x0, s)), d, second + i, count);
     });
   }
 }
@@ -54,19 +39,18 @@ HWY_AFTER_NAMESPACE();
 namespace hone::tensor {
 
 HWY_EXPORT(RotateRow);
-HWY_EXPORT(RotateRowBack);
 
 namespace {
 
-template <typename Rotate>
 void rotate_rows(Compute& compute, View<float> rows, size_t heads, size_t head_dim,
-                 const int32_t* positions, const RopeTable& table, Rotate rotate) {
+                 const int32_t* positions, const RopeTable& table, float direction) {
   HONE_CHECK(rows.cols == heads * head_dim && table.rope_dim() <= head_dim);
+  const auto rotate_row = &HWY_DYNAMIC_DISPATCH(RotateRow);
   for_row_pieces(compute, rows.rows, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {
       const auto position = static_cast<size_t>(positions[r]);
-      rotate(rows.row(r), heads, head_dim, table.cosines(position), table.sines(position),
-             table.rope_dim() / 2);
+      rotate_row(rows.row(r), heads, head_dim, table.cosines(position), table.sines(position),
+                 table.rope_dim() / 2, direction);
     }
   });
 }
@@ -75,13 +59,12 @@ void rotate_rows(Compute& compute, View<float> rows, size_t heads, size_t head_d
 
 void rope(Compute& compute, View<float> rows, size_t heads, size_t head_dim,
           const int32_t* positions, const RopeTable& table) {
-  rotate_rows(compute, rows, heads, head_dim, positions, table, &HWY_DYNAMIC_DISPATCH(RotateRow));
+  rotate_rows(compute, rows, heads, head_dim, positions, table, 1.0f);
 }
 
 void rope_backward(Compute& compute, View<float> rows, size_t heads, size_t head_dim,
                    const int32_t* positions, const RopeTable& table) {
-  rotate_rows(compute, rows, heads, head_dim, positions, table,
-              &HWY_DYNAMIC_DISPATCH(RotateRowBack));
+  rotate_rows(compute, rows, heads, head_dim, positions, table, -1.0f);
 }
 
 }  // namespace hone::tensor

@@ -11,9 +11,9 @@ namespace {
 
 TEST(Rope, EqualsReferenceToTheBitAndTurnsBack) {
   for_each_instruction_set([] {
-    for (const size_t threads : {1, 3}) {
+    for (const size_t threads : {1, 2, 3}) {
       Compute compute(threads);
-      for (const size_t head_dim : {8, 64, 80, 128}) {
+      for (const size_t head_dim : {2, 8, 20, 64, 80, 100, 128}) {
         for (const size_t rows : {1, 45}) {
           RopeTable table(head_dim, 10000.0, {}, {}, 4096);
           table.reserve(700);

@@ -1,39 +1,33 @@
-// Prints one 64-bit FNV-1a hash per operation on fixed pseudo-random data. The lines must be the
-// same on every instruction set, number of threads and machine: that is Hone's replay promise for
-// tensors (docs/numerics.md).
+// Prints one 64-bit FNV-1a hash per operation of the tensor room on fixed pseudo-random data, and a
+// total. The lines must be the same on every instruction set, number of threads and machine: that
+// is Hone's replay promise for tensors (docs/numerics.md). Sizes are small and odd, so that an
+// emulated machine is done in seconds.
 //
 //   tensor_hash [--target AVX2] [--threads N]
 
 #include <hwy/targets.h>
 
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <span>
-#include <string>
-#include <vector>
 
-#include "base/error.h"
 #include "base/rng.h"
-#include "tensor/matmul.h"
+#include "hashes.h"
 #include "tensor/quantize.h"
 
-using namespace hone;
-using namespace hone::tensor;
+namespace hone::tensor {
 
-namespace {
-
-uint64_t fnv1a(const void* data, size_t bytes) {
+void Hashes::add(const std::string& operation, const void* data, size_t bytes) {
   uint64_t hash = 0xcbf29ce484222325u;
-  for (size_t i = 0; i < bytes; ++i) {
-    hash = (hash ^ static_cast<const uint8_t*>(data)[i]) * 0x100000001b3u;
+  const auto step = [](uint64_t at, uint8_t byte) { return (at ^ byte) * 0x100000001b3u; };
+  for (size_t i = 0; i < bytes; ++i) hash = step(hash, static_cast<const uint8_t*>(data)[i]);
+  for (int shift = 0; shift < 64; shift += 8) {
+    total_ = step(total_, static_cast<uint8_t>(hash >> shift));
   }
-  return hash;
+  std::printf("%-28s %016llx\n", operation.c_str(), static_cast<unsigned long long>(hash));
 }
 
-void print_hash(const std::string& operation, const void* data, size_t bytes) {
-  std::printf("%-28s %016llx\n", operation.c_str(),
-              static_cast<unsigned long long>(fnv1a(data, bytes)));
+void Hashes::print_total() const {
+  std::printf("%-28s %016llx\n", "total", static_cast<unsigned long long>(total_));
 }
 
 Tensor random_tensor(size_t rows, size_t cols, std::string_view name) {
@@ -45,45 +39,31 @@ Tensor random_tensor(size_t rows, size_t cols, std::string_view name) {
   return tensor;
 }
 
-PanelMatrix random_weights(Compute& compute, DataType type, size_t n, size_t k) {
-  const Tensor values = random_tensor(n, k, "weights");
+std::vector<std::byte> random_stored(DataType type, size_t n, size_t k) {
   const size_t row_bytes = storage_bytes(type, k);
   std::vector<std::byte> stored(n * row_bytes);
-  for (size_t i = 0; i < n; ++i) {
-    quantize_row(type, values.view().row(i), k, stored.data() + i * row_bytes);
-  }
-  return PanelMatrix::pack(compute, type, n, k, stored.data());
-}
-
-void hash_matmul(Compute& compute) {
-  constexpr size_t kN = 130, kK = 576;
-  for (DataType type : {DataType::kF32, DataType::kF16, DataType::kBF16, DataType::kQ8_0,
-                        DataType::kQ4_0, DataType::kQ4_1}) {
-    const std::string name(info(type).name);
-    const PanelMatrix w = random_weights(compute, type, kN, kK);
-    for (size_t m : {1, 7, 33}) {
-      const Tensor x = random_tensor(m, kK, "x");
-      Tensor y(m, kN);
-      const MatmulPart part{x.view(), &w, y.view()};
-      matmul(compute, {&part, 1});
-      print_hash("matmul " + name + " M=" + std::to_string(m), y.data(), y.size() * sizeof(float));
+  if (can_quantize(type)) {
+    const Tensor values = random_tensor(n, k, "weights");
+    for (size_t i = 0; i < n; ++i) {
+      quantize_row(type, values.view().row(i), k, stored.data() + i * row_bytes);
     }
-    const Tensor dy = random_tensor(33, kN, "dy");
-    Tensor dx(33, kK);
-    const MatmulInputTerm term{dy.view(), &w, 0.75f};
-    matmul_backward_input(compute, {&term, 1}, dx.view(), false);
-    print_hash("backward_input " + name, dx.data(), dx.size() * sizeof(float));
+    return stored;
   }
+  Rng rng(2, rng_stream(info(type).name, n, k));
+  for (std::byte& byte : stored) byte = static_cast<std::byte>(rng.below(256));
+  const size_t block = info(type).block_bytes;
+  const bool two_scales =
+      type == DataType::kQ5_1 || type == DataType::kQ4_K || type == DataType::kQ5_K;
+  for (size_t at = type == DataType::kQ6_K ? block - 2 : 0; at < stored.size(); at += block) {
+    for (size_t i = 0; i < (two_scales ? 2u : 1u); ++i) {
+      const uint16_t scale = f32_to_f16(static_cast<float>(rng.uniform() * 0.1 - 0.05));
+      std::memcpy(stored.data() + at + 2 * i, &scale, 2);
+    }
+  }
+  return stored;
 }
 
-void hash_weight_gradient(Compute& compute) {
-  constexpr size_t kN = 100, kK = 255;
-  const Tensor dy = random_tensor(300, kN, "dy"), x = random_tensor(300, kK, "x");
-  const TokenGroup groups[] = {{0, 17}, {17, 273}, {273, 300}};
-  std::vector<int64_t> gradient((kN + 15) / 16 * 16 * kK);
-  matmul_backward_weight(compute, dy.view(), x.view(), groups, {gradient.data(), 40});
-  print_hash("backward_weight", gradient.data(), gradient.size() * sizeof(int64_t));
-}
+namespace {
 
 int run(std::span<char* const> args) {
   size_t threads = 2;
@@ -111,16 +91,21 @@ int run(std::span<char* const> args) {
     }
   }
   Compute compute(threads);
-  hash_matmul(compute);
-  hash_weight_gradient(compute);
+  Hashes hashes;
+  hash_products(compute, hashes);
+  hash_attention(compute, hashes);
+  hash_rows(compute, hashes);
+  hash_numbers(hashes);
+  hashes.print_total();
   return 0;
 }
 
 }  // namespace
+}  // namespace hone::tensor
 
 int main(int argc, char** argv) {
   try {
-    return run({argv, static_cast<size_t>(argc)});
+    return hone::tensor::run({argv, static_cast<size_t>(argc)});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
