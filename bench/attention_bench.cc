@@ -10,47 +10,11 @@
 
 #include "tensor/attention.h"
 #include "tensor/attention_backward.h"
+#include "tensor/ceiling.h"
 #include "tensor/rms_norm.h"
-#include "tensor/simd_targets.h"
 #include "tensor/swiglu.h"
 
-#undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "attention_bench.cc"
-#include "hwy/foreach_target.h"
-#include "hwy/highway.h"
-
-HWY_BEFORE_NAMESPACE();
-namespace hone::tensor::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-
-// Returns the operations done (2 a multiply-add).
-double MultiplyAdds(size_t rounds, float* out) {
-  const hn::CappedTag<float, 16> d;
-  const auto x = hn::Set(d, 0.999f);
-  auto a = hn::Zero(d), b = a, c = a, e = a, f = a, g = a, h = a, i = a, j = a, k = a;
-  for (size_t r = 0; r < rounds; ++r) {
-    a = hn::MulAdd(a, x, x);
-    b = hn::MulAdd(b, x, x);
-    c = hn::MulAdd(c, x, x);
-    e = hn::MulAdd(e, x, x);
-    f = hn::MulAdd(f, x, x);
-    g = hn::MulAdd(g, x, x);
-    h = hn::MulAdd(h, x, x);
-    i = hn::MulAdd(i, x, x);
-    j = hn::MulAdd(j, x, x);
-    k = hn::MulAdd(k, x, x);
-  }
-  a = hn::Add(hn::Add(hn::Add(a, b), hn::Add(c, e)), hn::Add(hn::Add(f, g), hn::Add(h, i)));
-  hn::StoreU(hn::Add(a, hn::Add(j, k)), d, out);
-  return 20.0 * static_cast<double>(rounds * hn::Lanes(d));
-}
-
-}  // namespace hone::tensor::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
 namespace hone::tensor {
-HWY_EXPORT(MultiplyAdds);
 
 namespace {
 
@@ -82,16 +46,9 @@ void fill(Tensor& t) {
 
 int run(size_t threads) {
   Compute compute(threads);
-  const double peak_ms = median_ms(9, [&] {
-    compute.pool().run(compute.threads(), [&](size_t, size_t) {
-      alignas(64) float out[16];
-      HWY_DYNAMIC_DISPATCH(MultiplyAdds)(2000000, out);
-    });
-  });
-  alignas(64) float out16[16];
-  const double operations = HWY_DYNAMIC_DISPATCH(MultiplyAdds)(1, out16) * 2000000.0;
-  std::printf("threads %zu, multiply-add peak %.0f GFLOP/s\n", compute.threads(),
-              operations * static_cast<double>(compute.threads()) / peak_ms * 1e-6);
+  const double peak = measure_fma_peak(compute);
+  std::printf("threads %zu, %s, multiply-add peak %.0f GFLOP/s\n", compute.threads(),
+              instruction_set(), peak * 1e-9);
 
   const size_t block = kv_block_floats(64) * 3, blocks = kLength / kKvBlock + 1;
   Tensor kv(kLayers * blocks, block), grads(blocks, block);
@@ -113,8 +70,9 @@ int run(size_t threads) {
       attention(compute, kShape, q.view(), {&one, 1}, out.view(), lse.view());
     }
   });
-  std::printf("prefill 512, 30 layers: %.1f ms, %.0f useful GFLOP/s\n", prefill,
-              flops / prefill * 1e-6);
+  const auto share = [&](double useful, double ms) { return 100.0 * useful / (ms * 1e-3) / peak; };
+  std::printf("prefill 512, 30 layers: %.1f ms, %.0f useful GFLOP/s, %.0f %% of the peak\n",
+              prefill, flops / prefill * 1e-6, share(flops, prefill));
 
   const double backward = median_ms(3, [&] {
     for (size_t l = 0; l < kLayers; ++l) {
@@ -124,8 +82,8 @@ int run(size_t threads) {
                          {&list, 1}, dq.view());
     }
   });
-  std::printf("backward 512, 30 layers: %.1f ms, %.0f useful GFLOP/s\n", backward,
-              2.5 * flops / backward * 1e-6);
+  std::printf("backward 512, 30 layers: %.1f ms, %.0f useful GFLOP/s, %.0f %% of the peak\n",
+              backward, 2.5 * flops / backward * 1e-6, share(2.5 * flops, backward));
 
   Tensor flush(64, 1 << 20);
   for (const size_t position : {63, 512}) {
@@ -177,4 +135,3 @@ int run(size_t threads) {
 int main(int argc, char** argv) {
   return hone::tensor::run(argc > 1 ? static_cast<size_t>(std::atoi(argv[1])) : 0);
 }
-#endif  // HWY_ONCE
