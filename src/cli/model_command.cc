@@ -12,6 +12,7 @@
 #include "llm/formats/adapter.h"
 #include "llm/formats/model_writer.h"
 #include "llm/kv_cache.h"
+#include "llm/tokenizer/tokenizer_gguf_writer.h"
 #include "llm/tokenizer/tokenizer_json_writer.h"
 #include "tensor/quantize.h"
 
@@ -299,6 +300,26 @@ std::vector<llm::NamedFile> tokenizer_files_of_gguf(const std::string& path,
           {"tokenizer_config.json", std::move(written.tokenizer_config_json)}};
 }
 
+// The tokenizer.* entries of a GGUF file. A folder's tokenizer that GGUF cannot say is left out and
+// why_not tells why: the weights are worth having without it.
+std::vector<llm::GgufEntry> gguf_tokenizer_entries(const std::string& path,
+                                                   const llm::ModelFile& file,
+                                                   std::string* why_not) {
+  if (file.gguf() != nullptr) return llm::tokenizer_entries(*file.gguf());
+  try {
+    const std::optional<llm::TextCodec> codec = llm::load_text_codec(path);
+    if (!codec) {
+      *why_not = "there is no tokenizer.json in " + path;
+      return {};
+    }
+    return llm::tokenizer_entries(
+        llm::gguf_tokenizer(codec->tokenizer().data(), file.config().vocab_size), file.extras());
+  } catch (const Error& error) {
+    *why_not = error.message();
+    return {};
+  }
+}
+
 // Refuses what is there; with --overwrite, a folder is replaced only when it is a model's.
 void make_way(const OutputFlags& flags) {
   Env& env = real_env();
@@ -345,10 +366,10 @@ int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm:
   const DataType type = wanted_type(flags, file);
   make_way(flags);
   const bool gguf = is_gguf_name(flags.output);
+  std::string why_not = "as the model that it came from";
   if (gguf) {
-    std::vector<llm::GgufEntry> tokenizer;
-    if (file.gguf() != nullptr) tokenizer = llm::tokenizer_entries(*file.gguf());
-    llm::write_gguf(real_env(), flags.output, file.config(), type, rows, tokenizer);
+    llm::write_gguf(real_env(), flags.output, file.config(), type, rows,
+                    gguf_tokenizer_entries(flags.model, file, &why_not));
   } else {
     write_directory(flags, file, type, rows);
   }
@@ -366,11 +387,7 @@ int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm:
                 std::string(tensor::info(type).name).c_str(), digest.c_str());
   }
   if (!has_tokenizer && !flags.quiet) {
-    std::fprintf(stderr, "note: %s has no tokenizer%s\n", flags.output.c_str(),
-                 gguf && file.gguf() == nullptr
-                     ? ": a folder's tokenizer cannot be written into a GGUF file yet; keep using "
-                       "the folder for text"
-                     : ", as the model that it came from");
+    std::fprintf(stderr, "note: %s has no tokenizer: %s\n", flags.output.c_str(), why_not.c_str());
   }
   return 0;
 }

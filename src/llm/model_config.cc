@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "tensor/attention.h"
 #include "tensor/math.h"
 
 namespace hone::llm {
@@ -14,7 +15,7 @@ constexpr double kPi = 3.14159265358979323846;
 // Far above every model there is, low enough that no product of three overflows 64 bits.
 constexpr size_t kMostLayers = 4096;
 constexpr size_t kMostHeads = 4096;
-constexpr size_t kMostHeadDim = 4096;
+constexpr size_t kMostHeadDim = tensor::kMaxHeadDim;
 constexpr size_t kMostHidden = 1u << 18;
 constexpr size_t kMostIntermediate = 1u << 22;
 constexpr size_t kMostVocab = 1u << 24;

@@ -183,4 +183,41 @@ std::vector<GgufEntry> tokenizer_entries(const GgufFile& file) {
   return out;
 }
 
+std::vector<GgufEntry> tokenizer_entries(const GgufTokenizerFields& fields,
+                                         const ModelExtras& extras) {
+  std::vector<GgufEntry> out;
+  const auto key = [](const char* name) { return std::string("tokenizer.ggml.") + name; };
+  out.push_back(gguf_string(key("model"), fields.model));
+  if (fields.pre) out.push_back(gguf_string(key("pre"), *fields.pre));
+  out.push_back(gguf_strings(key("tokens"), fields.tokens));
+  if (!fields.scores.empty()) out.push_back(gguf_f32s(key("scores"), fields.scores));
+  out.push_back(gguf_i32s(key("token_type"), fields.token_types));
+  if (!fields.merges.empty()) out.push_back(gguf_strings(key("merges"), fields.merges));
+  const std::pair<const char*, std::optional<int64_t>> ids[] = {
+      {"bos_token_id", fields.bos},     {"eos_token_id", fields.eos},
+      {"eot_token_id", fields.eot},     {"eom_token_id", fields.eom},
+      {"unknown_token_id", fields.unk}, {"padding_token_id", fields.pad}};
+  for (const auto& [name, id] : ids) {
+    if (id) out.push_back(gguf_u32(key(name), static_cast<uint32_t>(*id)));
+  }
+  const std::pair<const char*, std::optional<bool>> flags[] = {
+      {"add_bos_token", fields.add_bos},
+      {"add_eos_token", fields.add_eos},
+      {"add_space_prefix", fields.add_space_prefix}};
+  for (const auto& [name, flag] : flags) {
+    if (flag) out.push_back(gguf_bool(key(name), *flag));
+  }
+  if (extras.chat_template) {
+    out.push_back(gguf_string("tokenizer.chat_template", *extras.chat_template));
+  }
+  std::vector<std::string> names;
+  for (const auto& [name, text] : extras.named_chat_templates) {
+    if (name == "default") continue;
+    names.push_back(name);
+    out.push_back(gguf_string("tokenizer.chat_template." + name, text));
+  }
+  if (!names.empty()) out.push_back(gguf_strings("tokenizer.chat_templates", names));
+  return out;
+}
+
 }  // namespace hone::llm

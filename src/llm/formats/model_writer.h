@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "llm/formats/gguf.h"
 #include "llm/formats/model_file.h"
+#include "llm/tokenizer/tokenizer_gguf.h"
 
 namespace hone::llm {
 
@@ -35,9 +36,14 @@ void write_huggingface_directory(Env& env, const std::string& directory, const M
 
 // type: F32, F16, BF16, Q8_0, Q4_0, Q4_1 for matrices whose rows divide into blocks (else F16);
 // the embedding and head are kept at Q8_0 when type has 4 bits; vectors are F32. `tokenizer` holds
-// the tokenizer.* entries (tokenizer_entries copies them from another GGUF).
+// the tokenizer.* entries.
 void write_gguf(Env& env, const std::string& path, const ModelConfig& config, tensor::DataType type,
                 const RowReader& rows, const std::vector<GgufEntry>& tokenizer);
+// Copied from another GGUF.
 std::vector<GgufEntry> tokenizer_entries(const GgufFile& file);
+// Of a tokenizer that came from elsewhere (tokenizer/tokenizer_gguf_writer.h), with the
+// chat templates of `extras`.
+std::vector<GgufEntry> tokenizer_entries(const GgufTokenizerFields& fields,
+                                         const ModelExtras& extras);
 
 }  // namespace hone::llm

@@ -52,6 +52,12 @@ std::optional<PreTokenizer> find_pre_tokenizer(std::string_view name) {
   return std::nullopt;
 }
 
+std::vector<std::string_view> pre_tokenizer_names() {
+  std::vector<std::string_view> out;
+  for (const Names& entry : names()) out.push_back(entry.name);
+  return out;
+}
+
 std::string known_pre_tokenizers() {
   std::string text;
   for (const Names& entry : names()) {

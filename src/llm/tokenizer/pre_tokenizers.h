@@ -22,6 +22,9 @@ struct PreTokenizer {
 // Nothing when the name is not known.
 std::optional<PreTokenizer> find_pre_tokenizer(std::string_view name);
 
+// The canonical names.
+std::vector<std::string_view> pre_tokenizer_names();
+
 // "smollm (starcoder, ...), gpt-2 (...), ..." for messages.
 std::string known_pre_tokenizers();
 
