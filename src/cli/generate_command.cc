@@ -94,14 +94,14 @@ int run_generate(const Arguments& arguments) {
   };
   if (output.empty()) {
     std::vector<std::string> lines(rows.size() * n);
-    generator.run(std::move(requests), [&](llm::GeneratedSample sample) {
+    generator.run(std::move(requests), [&](const llm::GeneratedSample& sample) {
       count(sample);
       lines[sample.index * n + sample.sample] = sample_row(sample).dump();
     });
     for (const std::string& line : lines) std::printf("%s\n", line.c_str());
   } else {
     data::JsonlWriter writer(real_env(), output, overwrite);
-    generator.run(std::move(requests), [&](llm::GeneratedSample sample) {
+    generator.run(std::move(requests), [&](const llm::GeneratedSample& sample) {
       count(sample);
       writer.write(sample.index * n + sample.sample, sample_row(sample));
     });

@@ -184,7 +184,7 @@ std::vector<std::string> answers(tensor::Compute& compute, const LoadedModel& lo
   }
   std::vector<std::string> texts(rows.size());
   generator.run(std::move(requests),
-                [&](llm::GeneratedSample sample) { texts[sample.index] = sample.text; });
+                [&](const llm::GeneratedSample& sample) { texts[sample.index] = sample.text; });
   return texts;
 }
 

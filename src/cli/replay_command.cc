@@ -1,9 +1,9 @@
 // hone replay RUN: computes steps of a run again and compares them to the bit.
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
 
 #include "base/env.h"
@@ -143,7 +143,9 @@ struct Difference {
   std::string what, then, now;
 };
 
-bool same_bits(double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; }
+bool same_bits(double a, double b) {
+  return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
+}
 
 std::optional<Difference> first_difference(const std::vector<train::StepRecord>& then,
                                            const std::vector<train::StepRecord>& now) {
