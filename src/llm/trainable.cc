@@ -20,9 +20,6 @@ LayerParameters frozen_layer() {
 }
 
 int32_t add(Trainable& trainable, Parameter parameter) {
-  parameter.gradient = tensor::Buffer(parameter.size * sizeof(int64_t));
-  // Written once before it is read: a page that is read first costs every core an interrupt later.
-  if (parameter.size > 0) std::memset(parameter.gradient.data(), 0, parameter.gradient.bytes());
   trainable.parameters.push_back(std::move(parameter));
   return static_cast<int32_t>(trainable.parameters.size() - 1);
 }
@@ -50,18 +47,27 @@ int32_t add_vector(Trainable& trainable, std::string name, std::vector<float>& v
   return add(trainable, std::move(p));
 }
 
+// Memory for the gradients of all parameters, each from a cache line on.
+void give_memory(Trainable& trainable) {
+  const auto padded = [](size_t values) { return (values + 7) / 8 * 8; };
+  size_t values = 0;
+  for (const Parameter& p : trainable.parameters) values += padded(p.size);
+  trainable.memory = tensor::Buffer(values * sizeof(int64_t));
+  // Written once before it is read: a page that is read first costs every core an interrupt later.
+  trainable.clear_gradients();
+  int64_t* next = trainable.memory.as<int64_t>();
+  for (Parameter& p : trainable.parameters) {
+    p.gradient = next;
+    next += padded(p.size);
+  }
+}
+
 std::string layer_prefix(size_t index) { return "model.layers." + std::to_string(index) + "."; }
 
 }  // namespace
 
 void Trainable::clear_gradients() {
-  for (Parameter& p : parameters) std::memset(p.gradient.data(), 0, p.gradient.bytes());
-}
-
-size_t Trainable::gradient_bytes() const {
-  size_t bytes = 0;
-  for (const Parameter& p : parameters) bytes += p.gradient.bytes();
-  return bytes;
+  if (memory.bytes() > 0) std::memset(memory.data(), 0, memory.bytes());
 }
 
 Trainable full_parameters(Model& model) {
@@ -90,6 +96,7 @@ Trainable full_parameters(Model& model) {
   if (!model.config.tie_word_embeddings) {
     t.lm_head = add_panels(t, "lm_head.weight", model.lm_head);
   }
+  give_memory(t);
   return t;
 }
 
@@ -107,6 +114,7 @@ Trainable lora_parameters(const Model& model, LoraAdapter& adapter) {
     }
     t.layers.push_back(p);
   }
+  give_memory(t);
   return t;
 }
 

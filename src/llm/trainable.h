@@ -25,11 +25,11 @@ struct Parameter {
   size_t cols = 0;  // a plain vector of `rows` values (cols = 1) otherwise
   bool panels = false;
   float factor = 1.0f;
-  tensor::Buffer gradient;  // int64, parallel to values
+  int64_t* gradient = nullptr;  // parallel to values, in Trainable::memory
   int exponent = 0;
 
-  int64_t* fixed() const { return gradient.as<int64_t>(); }
-  tensor::FixedGradient target() const { return {fixed(), exponent}; }
+  int64_t* fixed() const { return gradient; }
+  tensor::FixedGradient target() const { return {gradient, exponent}; }
 };
 
 // Index of a parameter in Trainable::parameters, or kFrozen.
@@ -47,12 +47,13 @@ struct Trainable {
   std::vector<Parameter> parameters;
   std::vector<LayerParameters> layers;
   int32_t embedding = kFrozen, lm_head = kFrozen, final_norm = kFrozen;
+  tensor::Buffer memory;  // all gradients in one piece: large pages round every piece up
 
   Parameter* find(int32_t index) {
     return index == kFrozen ? nullptr : &parameters[static_cast<size_t>(index)];
   }
   void clear_gradients();
-  size_t gradient_bytes() const;
+  size_t gradient_bytes() const { return memory.bytes(); }
 };
 
 // Every weight of the model, which must hold f32 panels (make_trainable).

@@ -75,10 +75,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
                                    const PassOptions& options) {
   const Widest widest(config);
   size_t per_row = (config.layers.size() + 1) * config.hidden_size;  // x_in
-  for (const LayerConfig& layer : config.layers) {
-    if (!options.recompute) per_row += SavedColumns(config, layer).total;
-  }
-  if (options.recompute) per_row += widest.saved;
+  per_row += (options.recompute ? 1 : config.layers.size()) * widest.saved;
   per_row += 6 * config.hidden_size + 2 * widest.qkv + widest.attention + 4 * widest.intermediate +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   if (options.lora_dropout) per_row += widest.input(config);
@@ -94,14 +91,8 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   const Widest widest(config);
   const size_t rank = adapter == nullptr ? 0 : adapter->max_rank();
   const size_t hidden = config.hidden_size;
-  for (size_t i = 0; i <= config.layers.size(); ++i) x_in_.emplace_back(max_rows, hidden);
-  if (options.recompute) {
-    saved_.emplace_back(max_rows, widest.saved);
-  } else {
-    for (const LayerConfig& layer : config.layers) {
-      saved_.emplace_back(max_rows, SavedColumns(config, layer).total);
-    }
-  }
+  x_in_ = Tensor((config.layers.size() + 1) * max_rows, hidden);
+  saved_ = Tensor((options.recompute ? 1 : config.layers.size()) * max_rows, widest.saved);
   norm_ = Tensor(max_rows, hidden);
   activation_ = Tensor(max_rows, widest.intermediate);
   lora_ = scratch(max_rows, 3 * rank);
@@ -124,19 +115,18 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
 LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
   const LayerConfig& config = model_.config.layers[layer];
   const SavedColumns columns(model_.config, config);
-  const Tensor& tensor = saved_[options_.recompute ? 0 : layer];
-  const View<float> all = tensor.rows_view(0, rows);
+  const View<float> all = saved_.rows_view(options_.recompute ? 0 : layer * max_rows_, rows);
   const size_t q = config.head_count * config.head_dim;
   const size_t kv = config.kv_head_count * config.head_dim;
   LayerActivations a;
-  a.x_in = x_in_[layer].rows_view(0, rows);
+  a.x_in = x_in(layer, rows);
   a.qkv = all.slice_cols(columns.qkv, q + 2 * kv);
   if (config.qk_norm) a.qkv_raw = all.slice_cols(columns.raw, q + kv);
   a.attention = all.slice_cols(columns.attention, q);
   a.lse = all.slice_cols(columns.lse, config.head_count);
   a.x_mid = all.slice_cols(columns.x_mid, model_.config.hidden_size);
   a.gate_up = all.slice_cols(columns.gate_up, 2 * config.intermediate_size);
-  a.x_out = x_in_[layer + 1].rows_view(0, rows);
+  a.x_out = x_in(layer + 1, rows);
   a.norm = norm_.rows_view(0, rows);
   a.activation = activation_.rows_view(0, rows).slice_cols(0, config.intermediate_size);
   if (adapter_ != nullptr) a.lora = lora_.rows_view(0, rows);
@@ -152,12 +142,12 @@ LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
 
 void TrainingPass::forward(const TreeRows& rows) {
   HONE_CHECK(rows.size() <= max_rows_);
-  embed(compute_, model_, rows.tokens(), x_in_[0].rows_view(0, rows.size()));
+  embed(compute_, model_, rows.tokens(), x_in(0, rows.size()));
   for (size_t layer = 0; layer < model_.layers.size(); ++layer) {
     kv_.build(rows, model_.config.layers[layer]);
     layer_again(rows, layer);
   }
-  tensor::rms_norm(compute_, x_in_.back().rows_view(0, rows.size()), model_.final_norm.data(),
+  tensor::rms_norm(compute_, x_in(model_.layers.size(), rows.size()), model_.final_norm.data(),
                    model_.config.rms_norm_eps, final_hidden_.rows_view(0, rows.size()),
                    inverse_rms_.view().row(2 * model_.layers.size()));
 }
@@ -255,7 +245,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
     std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
                 hidden * sizeof(float));
   }
-  const View<const float> last = x_in_.back().rows_view(0, m);
+  const View<const float> last = x_in(model_.layers.size(), m);
   const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
   tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden,
                             dx_.rows_view(0, m), false);

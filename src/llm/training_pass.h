@@ -84,9 +84,13 @@ class TrainingPass {
   size_t max_rows_;
   PassOptions options_;
 
-  // Saved activations: one Tensor per layer (one for all when recomputing), columns side by side.
-  std::vector<tensor::Tensor> saved_;
-  std::vector<tensor::Tensor> x_in_;  // [M, H] per layer, and the last layer's output
+  // Saved activations, max_rows_ rows a layer (one for all when recomputing), columns side by side.
+  // All in one piece: large pages round every piece up.
+  tensor::Tensor saved_;
+  tensor::Tensor x_in_;  // max_rows_ rows a layer, and the last layer's output
+  tensor::View<float> x_in(size_t layer, size_t rows) const {
+    return x_in_.rows_view(layer * max_rows_, rows);
+  }
   tensor::Tensor norm_, activation_, lora_, inverse_rms_, head_inverse_rms_, final_hidden_;
   tensor::Tensor target_hidden_, target_gradient_;
   tensor::Tensor dx_, dnorm_, dqkv_, dkv_copy_, dattention_, dgate_up_, dactivation_, dlora_;

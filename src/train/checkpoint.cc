@@ -43,7 +43,7 @@ const char* const kKinds[] = {".value", ".exp_avg", ".exp_avg_sq"};
 float* storage(Optimizer& optimizer, size_t parameter, size_t kind) {
   if (kind == 0) return optimizer.trainable().parameters[parameter].values;
   OptimizerState& state = optimizer.state()[parameter];
-  return kind == 1 ? state.m.as<float>() : state.v.as<float>();
+  return kind == 1 ? state.m : state.v;
 }
 
 }  // namespace

@@ -13,10 +13,15 @@ using llm::Parameter;
 
 Optimizer::Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config)
     : compute_(compute), trainable_(trainable), config_(config) {
+  const auto padded = [](size_t values) { return (values + 15) / 16 * 16; };
+  size_t values = 0;
+  for (const Parameter& p : trainable_.parameters) values += 2 * padded(p.size);
+  memory_ = tensor::Buffer(values * sizeof(float));
+  float* next = memory_.as<float>();
   for (Parameter& p : trainable_.parameters) {
     p.exponent = tensor::kFixedFirstExponent;
-    state_.push_back(
-        {tensor::Buffer(p.size * sizeof(float)), tensor::Buffer(p.size * sizeof(float))});
+    state_.push_back({next, next + padded(p.size)});
+    next += 2 * padded(p.size);
   }
 }
 
@@ -49,8 +54,7 @@ Optimizer::Applied Optimizer::apply(double normaliser, double learning_rate, siz
     settings.step = static_cast<int64_t>(step);
     settings.clip =
         static_cast<float>(static_cast<double>(p.factor) / normaliser * static_cast<double>(clip));
-    tensor::adamw(compute_, settings, p.target(), p.size, p.values, state_[i].m.as<float>(),
-                  state_[i].v.as<float>());
+    tensor::adamw(compute_, settings, p.target(), p.size, p.values, state_[i].m, state_[i].v);
     p.exponent = tensor::next_fixed_exponent(norms[i].largest, p.exponent);
   }
   trainable_.clear_gradients();

@@ -17,7 +17,7 @@
 namespace hone::train {
 
 struct OptimizerState {
-  tensor::Buffer m, v;  // f32, parallel to the parameter's values
+  float *m = nullptr, *v = nullptr;  // parallel to the parameter's values
 };
 
 class Optimizer {
@@ -45,6 +45,7 @@ class Optimizer {
   llm::Trainable& trainable_;
   const TrainConfig& config_;
   std::vector<OptimizerState> state_;
+  tensor::Buffer memory_;  // of all states
 };
 
 }  // namespace hone::train

@@ -62,6 +62,22 @@ void create_durably(Env& env, const std::string& path) {
   for (const std::string& folder : changed) env.sync_directory(folder);
 }
 
+// What a killed program left of a file that it had not finished: NAME.DIGITS.tmp, NAME.partial.
+void remove_unfinished(Env& env, const std::string& folder) {
+  if (!env.exists(folder)) return;
+  for (const std::string& name : env.list_directory(folder)) {
+    std::string_view rest = name;
+    bool unfinished = rest.ends_with(".partial");
+    if (rest.ends_with(".tmp")) {
+      rest.remove_suffix(4);
+      const size_t dot = rest.rfind('.');
+      unfinished = dot != std::string_view::npos && dot > 0 && dot + 1 < rest.size() &&
+                   rest.find_first_not_of("0123456789", dot + 1) == std::string_view::npos;
+    }
+    if (unfinished) env.remove_all(folder + "/" + name);
+  }
+}
+
 // Another program may go on with a run; another setting, file or recipe may not.
 void check_same(const data::RunManifest& before, const data::RunManifest& now,
                 const std::string& path, bool accept_recipe) {
@@ -166,6 +182,8 @@ size_t RunDirectory::restore(Optimizer& optimizer, ReportTo report_to) {
                            accept_recipe_);
   }
   const size_t step = from.step;
+  remove_unfinished(env_, path_);
+  remove_unfinished(env_, path_ + "/final");
   if (accept_recipe_) accept_recipe_of(step, from.recipe);
   cut_log(kMetrics, step, nullptr);
   cut_log(kSteps, step, &expected_steps_);

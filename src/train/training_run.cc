@@ -45,7 +45,11 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
-  return trained * per_value +
+  // The program, its libraries, the tokenizer, the head's tiles and the scratch of each thread; and
+  // the pages that a piece of memory is rounded up to.
+  constexpr size_t kProgramBytes = size_t{80} << 20;
+  const size_t state = trained * per_value;
+  return kProgramBytes + state + state / 64 +
          llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows,
                                           {config.recompute, config.lora_dropout > 0});
 }

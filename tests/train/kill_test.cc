@@ -145,7 +145,7 @@ class Kill : public ::testing::Test {
         process.signal(SIGKILL);
         if (process.wait() == -SIGKILL) ++kills;
         // Each round a little longer: a slow machine gets there too.
-        window += window / 8;
+        window += window / 16;
         continue;
       }
       EXPECT_EQ(process.wait(), 0) << errors();
@@ -160,7 +160,7 @@ class Kill : public ::testing::Test {
     const auto begin = Clock::now();
     ASSERT_EQ(run(command(training, "whole", false)), 0) << errors();
     const Clock::duration whole = Clock::now() - begin;
-    EXPECT_GE(kill_until_done(training, whole / 3, 42), 2u);
+    EXPECT_GE(kill_until_done(training, whole / 6, 42), 2u);
     expect_same_files("whole", "killed", training.name + " after kill -9");
     for (const int signal : {SIGTERM, SIGINT}) {
       real_env().remove_all(path("stopped"));
