@@ -3,7 +3,8 @@
 
     python quality_peers.py --hone build/release/hone --data $HONE_SHARED_DATA CASE [CASE ...]
 
-CASE is METHOD:SET, METHOD one of dawid-skene one-coin glad mace alpha bradley-terry, SET a folder of
+CASE is METHOD:SET, METHOD one of dawid-skene (crowd-kit's own stop),
+dawid-skene-converged (1e-9), one-coin, glad, mace, alpha, alpha-matrix, bradley-terry; SET a folder of
 truthinf (trec, s_adult, d_product, ...) or llmfao. Both sides get the same rows without exact repeats
 and are timed without reading. The peer runs `--peer-runs` times between Hone's, its best counts.
 One JSON line a case: seconds of both, ratio, versions. --limit: seconds after which the peer is given
@@ -41,17 +42,28 @@ def label_peer(method, table, rounds):
     if method == "mace":
         from crowdkit.aggregation import MACE
         return "crowd-kit", lambda: MACE(n_restarts=10, n_iter=50).fit(table)
-    if method == "alpha":
-        return "krippendorff", alpha_peer(table, rounds)
+    if method in ("alpha", "alpha-matrix"):
+        return "krippendorff", alpha_peer(table, rounds, method == "alpha-matrix")
     raise SystemExit(f"unknown method {method}")
 
 
-def alpha_peer(table, rounds):
-    """One round, times `rounds`: the package has no bootstrap of its own."""
+def alpha_peer(table, rounds, matrix):
+    """One round, times `rounds`: the package has no bootstrap of its own. From counts a task, the
+    shortest way, or (alpha-matrix) from the matrix of workers and tasks, the documented one."""
     import krippendorff
     import numpy
     tasks = table["task"].astype("category").cat.codes.to_numpy()
     values = table["label"].astype("category").cat.codes.to_numpy()
+    if matrix:
+        workers = table["worker"].astype("category").cat.codes.to_numpy()
+        data = numpy.full((workers.max() + 1, tasks.max() + 1), numpy.nan)
+        data[workers, tasks] = values
+
+        def run_matrix():
+            krippendorff.alpha(reliability_data=data, level_of_measurement="nominal")
+
+        run_matrix.times = rounds
+        return run_matrix
     counts = numpy.zeros((tasks.max() + 1, values.max() + 1), dtype=int)
     numpy.add.at(counts, (tasks, values), 1)
 
@@ -119,7 +131,7 @@ def timed(run, limit):
 
 def measure(args, case):
     method, name = case.split(":")
-    ours = method.removesuffix("-converged")
+    ours = method.removesuffix("-converged").removesuffix("-matrix")
     if method == "bradley-terry":
         path = os.path.join(args.data, "llmfao", "crowd-comparisons.csv")
         package, run = vote_peer(args.data)

@@ -15,7 +15,7 @@ namespace hone::cli {
 namespace {
 
 // Of one row while the tables are built and fitted: table 20, builder 24, answer 24, a fit's 100,
-// names. Measured peak: docs/results/quality-2026-11-24.md.
+// names.
 constexpr uint64_t kBytesARow = 180;
 constexpr uint64_t kSampleBytes = 1 << 16;
 
