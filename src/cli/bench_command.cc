@@ -361,14 +361,26 @@ struct Bench {
     works.push_back(decode_work(compute, model, 32, 0));
   }
 
+  // Of inference: what all of its works keep at the same time.
+  static uint64_t inference_bytes(const std::string& what, const llm::ModelConfig& config) {
+    size_t pages = llm::KvCache::pages_for(kPrefillTokens), rows = kPrefillTokens;
+    if (what == "decode") {
+      const size_t fresh = 1 + llm::KvCache::pages_for(kDecodeTokens + 1);
+      pages =
+          (1 + 8 + 32) * fresh + 1 + llm::KvCache::pages_for(kDecodePosition + kDecodeTokens + 1);
+      rows = 4 * 512;
+    }
+    return pages * llm::KvCache::page_bytes(config) +
+           llm::Workspace::planned_bytes(config, 0, rows);
+  }
+
   void add_training(const CommonOptions& common, const ModelOptions& options) {
     constexpr size_t kRank = 16, kMaxRows = 1024;
     const llm::ModelConfig& config = loaded.model.config;
-    const uint64_t bytes =
-        2 * loaded.model.weight_bytes() + loaded.model.parameter_count() * sizeof(float) +
-        train::planned_training_bytes(config, Trainer::config_of(0), kMaxRows) +
-        train::planned_training_bytes(config, Trainer::config_of(kRank), kMaxRows);
-    check_memory(common, bytes, "bench train", "use a smaller model");
+    MemoryPlan plan = training_memory(loaded, nullptr, Trainer::config_of(0), kMaxRows);
+    plan.add("gradients, moments and activations of LoRA",
+             train::planned_training_bytes(config, Trainer::config_of(kRank), kMaxRows));
+    check_memory(common, plan, "bench train", "use a smaller model");
     full = load(compute, options);
     llm::make_trainable(compute, full->model);
     const auto lora = std::make_shared<Trainer>(compute, loaded.model, kRank, kMaxRows);
@@ -402,10 +414,7 @@ int run_bench(const Arguments& arguments) {
   options.text("only", &only, "WORDS", "the rows whose names hold these words; empty = all");
   common.add_to(options);
   const auto words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   const std::vector<std::string> known = {"prefill", "decode", "score", "train"};
   if (words.size() != 1 || std::find(known.begin(), known.end(), words[0]) == known.end()) {
     throw invalid_input("hone bench needs one of prefill, decode, score, train, labels");
@@ -417,13 +426,20 @@ int run_bench(const Arguments& arguments) {
   if (model.model.empty() && from_environment != nullptr) model.model = from_environment;
   options.require("model", model.model);
 
-  tensor::Compute compute(common.threads);
-  LoadedModel loaded = load(compute, model);
+  LoadedModel loaded = open_model(model);
   if (loaded.model.config.context_length < kDecodePosition + kDecodeTokens) {
     throw invalid_input(
         model.model + " has a context of " + std::to_string(loaded.model.config.context_length) +
         " tokens: hone bench needs " + std::to_string(kDecodePosition + kDecodeTokens));
   }
+  MemoryPlan plan;
+  plan.add_model(loaded);
+  if (words[0] != "train") {
+    plan.add("keys, values and activations", Bench::inference_bytes(words[0], loaded.model.config));
+  }
+  check_memory(common, plan, "hone bench", "use a smaller model");
+  tensor::Compute compute(common.threads);
+  load_weights(compute, loaded);
   Bench bench{compute, loaded};
   bench.add_inference(words[0]);
   if (words[0] == "train") bench.add_training(common, model);

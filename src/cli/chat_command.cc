@@ -1,8 +1,8 @@
 // hone chat: a conversation in the terminal, with one model or with two beside each other.
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -15,7 +15,7 @@
 #include "cli/columns.h"
 #include "cli/commands.h"
 #include "cli/common.h"
-#include "cli/progress.h"
+#include "cli/terminal.h"
 
 namespace hone::cli {
 
@@ -24,9 +24,10 @@ namespace {
 constexpr size_t kColumnsFrom = 100;  // characters of a terminal
 constexpr size_t kMaxLineBytes = 1 << 20;
 constexpr const char* kHelp =
-    "/reset  forget the conversation     /system TEXT  a new system message (and /reset)\n"
-    "/help   this                        /quit         leave (also Ctrl-D; Ctrl-C stops an "
-    "answer)\n";
+    "/reset         forget the conversation\n"
+    "/system TEXT   a new system message, and forget\n"
+    "/help, /quit   this; leave (also Ctrl-D)\n"
+    "Ctrl-C         stops an answer\n";
 
 volatile std::sig_atomic_t ctrl_c = 0;
 void on_ctrl_c(int) { ctrl_c = 1; }
@@ -45,7 +46,18 @@ struct ChatFlags {
   ModelOptions model;
   SamplingFlags flags;
   std::string compare, system;
+  size_t context = 4096;  // tokens of the conversation that are kept; 0 = all the model's context
   bool has_compare = false;
+
+  size_t context_of(const LoadedModel& speaker) const {
+    const size_t most = speaker.model.config.context_length;
+    return context == 0 ? most : std::min(context, most);
+  }
+  // Tokens that a prompt may have, so that an answer fits behind it.
+  size_t prompt_room(const LoadedModel& speaker) const {
+    const size_t all = context_of(speaker);
+    return all - std::min(all / 2, flags.max_tokens);
+  }
 };
 
 // One who answers: a model with its view of the conversation.
@@ -55,17 +67,6 @@ struct Speaker {
   const llm::LoraAdapter* adapter = nullptr;
   Json messages = Json::array();
 };
-
-size_t terminal_width() {
-  winsize size = {};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return 0;
-  return size.ws_col;
-}
-
-bool colour() {
-  const char* no = std::getenv("NO_COLOR");
-  return stdout_is_terminal() && (no == nullptr || *no == '\0');
-}
 
 Json message(const char* role, const std::string& content) {
   Json json = Json::object();
@@ -82,7 +83,7 @@ class Chat {
   }
 
   int run() {
-    const bool terminal = isatty(STDIN_FILENO) != 0;
+    const bool terminal = stdin_is_terminal();
     catch_ctrl_c();
     if (terminal && !flags_.common.quiet) std::fputs(kHelp, stderr);
     std::string line;
@@ -155,7 +156,7 @@ class Chat {
   }
 
   void ask(const std::string& question) {
-    const size_t width = terminal_width();
+    const size_t width = terminal_width(STDOUT_FILENO);
     const bool columns = speakers_.size() == 2 && width >= kColumnsFrom && !flags_.common.json;
     Json answers = Json::array();
     std::vector<std::string> texts;
@@ -194,13 +195,12 @@ class Chat {
   }
 
   static void heading(const std::string& name) {
-    std::printf(colour() ? "\n\033[1m%s\033[0m\n" : "\n%s:\n", name.c_str());
+    std::printf("\n%s\n", stdout_has_colour() ? bold(name).c_str() : (name + ":").c_str());
   }
 
   // The prompt's ids; the oldest turns are left out where the context does not hold them all.
   std::vector<int32_t> prompt_of(Speaker& speaker) const {
-    const size_t context = speaker.loaded->model.config.context_length;
-    const size_t room = context - std::min(context / 2, flags_.flags.max_tokens);
+    const size_t room = flags_.prompt_room(*speaker.loaded);
     std::vector<int32_t> ids = speaker.loaded->text().encode_chat(speaker.messages, true).ids;
     const size_t first = system_.empty() ? 0 : 1;
     while (ids.size() > room && speaker.messages.size() > first + 2) {
@@ -215,14 +215,22 @@ class Chat {
     return ids;
   }
 
+  static void put(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    std::fflush(stdout);
+  }
+
   std::string answer(Speaker& speaker, const std::string& question, bool stream) {
+    WordWrap wrapping(terminal_width(STDOUT_FILENO));
     speaker.messages.push_back(message("user", question));
     std::string text;
     try {
       llm::GenerationRequest request;
       request.prompt = prompt_of(speaker);
       request.index = turn_;
-      request.max_tokens = flags_.flags.max_tokens;
+      const size_t context = flags_.context_of(*speaker.loaded);
+      request.max_tokens =
+          std::min(flags_.flags.max_tokens, context - std::min(context - 1, request.prompt.size()));
       request.sampling = flags_.flags.sampling;
       request.stop = flags_.flags.stop;
       llm::GeneratorOptions options;
@@ -233,10 +241,7 @@ class Chat {
                                speaker.loaded->end_of_generation, options);
       generator.on_text = [&](uint64_t, uint64_t, std::string_view piece) {
         text += piece;
-        if (stream) {
-          std::fwrite(piece.data(), 1, piece.size(), stdout);
-          std::fflush(stdout);
-        }
+        if (stream) put(wrapping.push(piece));
         if (ctrl_c != 0) throw Stopped{};
       };
       std::vector<llm::GenerationRequest> requests;
@@ -248,7 +253,7 @@ class Chat {
       speaker.messages.as_array().pop_back();  // the question was never answered
       throw;
     }
-    if (stream) std::printf("\n");
+    if (stream) put(wrapping.flush() + "\n");
     speaker.messages.push_back(message("assistant", text));
     return text;
   }
@@ -259,6 +264,16 @@ class Chat {
   std::string system_;
   uint64_t turn_ = 0;
 };
+
+// Of the longest conversation that is kept; an answer's memory is given back after it.
+uint64_t conversation_bytes(const ChatFlags& flags, const LoadedModel& model) {
+  llm::GenerationRequest longest;
+  longest.prompt.resize(flags.prompt_room(model));
+  longest.max_tokens = flags.context_of(model) - longest.prompt.size();
+  llm::GeneratorOptions options;
+  options.batch_size = 1;
+  return llm::generation_bytes(model.model.config, model.lora_rank(), {&longest, 1}, options);
+}
 
 // --compare may stand alone: then it means the model without the adapter.
 Arguments with_compare_value(const Arguments& arguments) {
@@ -306,13 +321,14 @@ int run_chat(const Arguments& arguments) {
                "answer each question with this model too; without a value: the model without its "
                "adapter");
   options.text("system", &chat.system, "TEXT", "a system message");
+  options.count(
+      "context", &chat.context,
+      "tokens of the conversation that are kept, the oldest turns are left out first; 0 = "
+      "all that the model can read");
   chat.flags.add_to(options);
   chat.common.add_to(options);
   const auto words = options.parse(with_compare_value(arguments));
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   if (!words.empty()) throw invalid_input("hone chat takes no word \"" + words[0] + "\"");
   options.require("model", chat.model.model);
   chat.has_compare = options.was_given("compare");
@@ -321,14 +337,23 @@ int run_chat(const Arguments& arguments) {
   }
   llm::validate(chat.flags.sampling);
 
-  tensor::Compute compute(chat.common.threads);
-  const LoadedModel loaded = load(compute, chat.model);
+  LoadedModel loaded = open_model(chat.model);
   std::optional<LoadedModel> other;
-  if (!chat.compare.empty()) other = load(compute, {chat.compare, ""});
+  if (!chat.compare.empty()) other = open_model({chat.compare, ""});
   for (const LoadedModel* model : {&loaded, other ? &*other : &loaded}) {
     if (model->text().has_chat_template()) continue;
     throw invalid_input("this model has no chat template: hone generate continues plain text");
   }
+  MemoryPlan plan;
+  plan.add_model(loaded);
+  if (other) plan.add_model(*other);
+  plan.add("keys, values and activations",
+           std::max(conversation_bytes(chat, loaded),
+                    conversation_bytes(chat, other ? *other : loaded)));
+  check_memory(chat.common, plan, "hone chat", "use a smaller --context");
+  tensor::Compute compute(chat.common.threads);
+  load_weights(compute, loaded);
+  if (other) load_weights(compute, *other);
   return Chat(compute, chat, speakers_of(chat, loaded, other)).run();
 }
 

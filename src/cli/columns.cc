@@ -6,6 +6,8 @@ namespace hone::cli {
 
 namespace {
 
+constexpr size_t kColumnsFrom = 80;
+
 bool starts_character(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }
 
 size_t characters(std::string_view text) {
@@ -58,6 +60,60 @@ std::vector<std::string> wrap(std::string_view text, size_t width) {
   }
   while (!lines.empty() && lines.back().empty()) lines.pop_back();
   return lines;
+}
+
+std::string wrapped_text(std::string_view text, size_t width) {
+  std::string out;
+  for (const std::string& line : wrap(text, width)) out += line + "\n";
+  return out;
+}
+
+std::string WordWrap::push(std::string_view piece) {
+  if (width_ == 0) return std::string(piece);
+  std::string out;
+  for (const char c : piece) {
+    if (c != ' ' && c != '\n') {
+      word_ += c;
+      continue;
+    }
+    out += flush();
+    if (c == '\n') {
+      column_ = 0;
+      out += c;
+    } else if (column_ + 1 < width_) {  // a space at a line's end would open the next line
+      ++column_;
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::string WordWrap::flush() {
+  if (word_.empty()) return "";
+  const size_t length = characters(word_);
+  std::string out;
+  if (column_ > 0 && column_ + length >= width_) {
+    out = "\n";
+    column_ = 0;
+  }
+  out += word_;
+  column_ += length;
+  word_.clear();
+  return out;
+}
+
+std::string compared(const std::string& left_heading, std::string_view left,
+                     const std::string& right_heading, std::string_view right, size_t width) {
+  if (width >= kColumnsFrom) return side_by_side(left_heading, left, right_heading, right, width);
+  std::string out;
+  for (const auto& [heading, text] :
+       {std::pair(left_heading, left), std::pair(right_heading, right)}) {
+    out += wrapped_text(heading + ":", width);
+    for (const std::string& line : wrap(text, std::max<size_t>(width, 12) - 2)) {
+      out += "  " + line + "\n";
+    }
+  }
+  return out;
 }
 
 std::string side_by_side(const std::string& left_heading, std::string_view left,

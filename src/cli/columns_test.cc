@@ -38,5 +38,28 @@ TEST(SideBySide, PadsTheShorterText) {
             "           \u2502 three\n");
 }
 
+TEST(ColumnsTest, StreamedWordsBreakWhereWholeTextDoes) {
+  const std::string text = "A rainbow is caused by light.\nIt has seven colours, more or less.";
+  for (size_t step : {1, 2, 7, 100}) {
+    WordWrap wrapping(20);
+    std::string out;
+    for (size_t i = 0; i < text.size(); i += step) {
+      out += wrapping.push(std::string_view(text).substr(i, step));
+    }
+    out += wrapping.flush();
+    EXPECT_EQ(out, "A rainbow is caused\nby light.\nIt has seven \ncolours, more or \nless.")
+        << step;
+  }
+  WordWrap none(0);
+  EXPECT_EQ(none.push("a long line of text that nobody breaks"),
+            "a long line of text that nobody breaks");
+}
+
+TEST(ColumnsTest, NarrowTerminalsCompareOneBelowTheOther) {
+  EXPECT_EQ(compared("before", "one two three", "after", "four", 14),
+            "before:\n  one two\n  three\nafter:\n  four\n");
+  EXPECT_NE(compared("before", "one", "after", "two", 80).find("\u2502"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace hone::cli

@@ -5,12 +5,34 @@
 // question was answered with no; 130 interrupted, everything saved. Failures are thrown as
 // hone::Error and become 1 or 2 in main.cc.
 
+#include <span>
 #include <string>
 #include <vector>
 
 namespace hone::cli {
 
 using Arguments = std::vector<std::string>;
+
+struct Command {
+  const char* name;
+  const char* what;     // one line of hone --help
+  const char* objects;  // words that may follow and have a --help of their own: "sft dpo"
+  int (*run)(const Arguments&);
+};
+// All of them, in the order of hone --help; a name that is null begins a group.
+std::span<const Command> commands();
+std::string overview();  // hone --help
+
+// One of the words that follow a command: hone train DPO.
+struct Object {
+  const char* name;
+  const char* what;
+  int (*run)(const Arguments&);
+};
+// Runs the object that arguments[0] names, with the rest; --help lists them. An unknown word is an
+// error that names the nearest.
+int run_object(const char* command, const char* what, std::span<const Object> objects,
+               const Arguments& arguments);
 
 int run_bench(const Arguments& arguments);
 int run_chat(const Arguments& arguments);

@@ -147,7 +147,7 @@ TEST_F(CommandsTest, DataCheckSaysNoWhenTrainingWouldRefuseARow) {
   EXPECT_NE(call(run_data, {"check", masked}).error.find("masked.jsonl:1:"), std::string::npos);
   const std::string broken = file("broken.jsonl", "{\"text\": \n");
   EXPECT_NE(call(run_data, {"check", broken}).error.find("broken.jsonl:1:"), std::string::npos);
-  EXPECT_NE(call(run_data, {"chek", rows}).error.find("data check"), std::string::npos);
+  EXPECT_NE(call(run_data, {"chek", rows}).error.find("did you mean check"), std::string::npos);
 }
 
 TEST_F(CommandsTest, ModelGoesToGgufAndBackWithoutOneOtherBit) {

@@ -24,20 +24,12 @@ namespace hone::cli {
 namespace {
 
 constexpr uint64_t kMaxInputBytes = uint64_t{4} << 30;
-constexpr double kDefaultMemoryShare = 0.9;
 
 std::atomic<bool> interrupted_flag{false};
 
 void on_signal(int signal) {
   interrupted_flag.store(true);
   std::signal(signal, SIG_DFL);  // a second Ctrl-C ends the program at once
-}
-
-std::optional<uint64_t> read_number(const char* path) {
-  std::ifstream file(path);
-  uint64_t value = 0;
-  if (file >> value) return value;
-  return std::nullopt;  // "max", or no such file
 }
 
 std::string digest_of(const std::string& path) {
@@ -59,17 +51,6 @@ std::string absolute_path(const std::string& path) {
   return std::filesystem::absolute(path).lexically_normal().string();
 }
 
-std::string bytes_text(uint64_t bytes) {
-  char text[32];
-  const double gb = static_cast<double>(bytes) / 1e9;
-  if (gb >= 1) {
-    std::snprintf(text, sizeof text, "%.1f GB", gb);
-  } else {
-    std::snprintf(text, sizeof text, "%.0f MB", static_cast<double>(bytes) / 1e6);
-  }
-  return text;
-}
-
 const std::atomic<bool>& interrupted() {
   static const bool installed = [] {
     std::signal(SIGINT, on_signal);
@@ -80,6 +61,10 @@ const std::atomic<bool>& interrupted() {
   return interrupted_flag;
 }
 
+void stop_if_interrupted(const char* what_now) {
+  if (interrupted()) throw Interrupted{what_now};
+}
+
 void CommonOptions::add_to(Options& options) {
   options.section("Everywhere");
   options.flag("json", &json, "one JSON document (or JSONL) on stdout and nothing else there");
@@ -88,48 +73,6 @@ void CommonOptions::add_to(Options& options) {
   options.number64("seed", &seed, "what every random choice comes from");
   options.text("memory-limit", &memory_limit, "SIZE",
                "refuse to start above this (8G, 500M); empty = 90 % of what is available");
-}
-
-uint64_t available_memory() {
-  uint64_t available = 0;
-  std::ifstream info("/proc/meminfo");
-  std::string key, unit;
-  uint64_t value = 0;
-  while (info >> key >> value) {
-    std::getline(info, unit);
-    if (key == "MemAvailable:") available = value * 1024;
-  }
-  const auto limit = read_number("/sys/fs/cgroup/memory.max");
-  const auto used = read_number("/sys/fs/cgroup/memory.current");
-  if (limit && used) available = std::min(available, *limit - std::min(*limit, *used));
-  return available;
-}
-
-uint64_t CommonOptions::memory_limit_bytes() const {
-  if (memory_limit.empty()) {
-    return static_cast<uint64_t>(kDefaultMemoryShare * static_cast<double>(available_memory()));
-  }
-  uint64_t number = 0;
-  const char* end = memory_limit.data() + memory_limit.size();
-  const auto [stop, status] = std::from_chars(memory_limit.data(), end, number);
-  const std::string unit(stop, end);
-  const uint64_t scale = unit == "G" || unit == "GB"   ? 1000000000
-                         : unit == "M" || unit == "MB" ? 1000000
-                         : unit.empty()                ? 1
-                                                       : 0;
-  if (status != std::errc() || scale == 0 || number > UINT64_MAX / scale) {
-    throw invalid_input("--memory-limit \"" + memory_limit + "\" is not a size: write 8G or 500M");
-  }
-  return number * scale;
-}
-
-void check_memory(const CommonOptions& common, uint64_t bytes, const std::string& what,
-                  const std::string& how_to_lower) {
-  const uint64_t limit = common.memory_limit_bytes();
-  if (bytes <= limit) return;
-  throw Error(ErrorCode::kTooLarge, what + " needs about " + bytes_text(bytes) + " and " +
-                                        bytes_text(limit) +
-                                        " may be used (--memory-limit): " + how_to_lower);
 }
 
 void ModelOptions::add_to(Options& options) {
@@ -143,14 +86,16 @@ const llm::TextCodec& LoadedModel::text() const {
       "this model has no tokenizer: use rows that are tokenised already, or a model that has one");
 }
 
-LoadedModel load(tensor::Compute& compute, const ModelOptions& options) {
+LoadedModel open_model(const ModelOptions& options) {
   if (!real_env().exists(options.model)) {
     throw not_found("--model " + options.model + ": there is no such file or folder");
   }
   LoadedModel loaded;
+  loaded.path = options.model;
   {
     const std::unique_ptr<llm::ModelFile> file = llm::ModelFile::open(options.model);
-    loaded.model = llm::load_model(compute, *file);
+    loaded.model.config = file->config();
+    loaded.memory = llm::weight_memory(*file);
   }
   loaded.codec = llm::load_text_codec(options.model);
   if (loaded.codec) {
@@ -164,6 +109,20 @@ LoadedModel load(tensor::Compute& compute, const ModelOptions& options) {
     }
   }
   if (!options.adapter.empty()) loaded.adapter = llm::load_lora(loaded.model, options.adapter);
+  return loaded;
+}
+
+void load_weights(tensor::Compute& compute, LoadedModel& opened) {
+  llm::Model model = llm::load_model(compute, *llm::ModelFile::open(opened.path));
+  if (!(model.config == opened.model.config)) {
+    throw corrupt_data(opened.path + " was replaced while it was read: start again");
+  }
+  opened.model = std::move(model);
+}
+
+LoadedModel load(tensor::Compute& compute, const ModelOptions& options) {
+  LoadedModel loaded = open_model(options);
+  load_weights(compute, loaded);
   return loaded;
 }
 

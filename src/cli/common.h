@@ -8,9 +8,11 @@
 #include <vector>
 
 #include "base/json.h"
+#include "cli/memory.h"
 #include "cli/options.h"
 #include "llm/generator.h"
 #include "llm/lora.h"
+#include "llm/memory_plan.h"
 #include "llm/model.h"
 #include "llm/text_codec.h"
 #include "tensor/compute.h"
@@ -21,31 +23,34 @@ struct CommonOptions {
   bool json = false, quiet = false;
   size_t threads = 0;  // 0 = all that the process may use
   uint64_t seed = 42;
-  std::string memory_limit;  // "" = 90 % of what is available
+  std::string memory_limit;  // "" = 90 % of what is available (cli/memory.h)
 
   void add_to(Options& options);
-  uint64_t memory_limit_bytes() const;
 };
-
-// Throws too_large with the numbers and the option that lowers them when `bytes` exceed the limit.
-void check_memory(const CommonOptions& common, uint64_t bytes, const std::string& what,
-                  const std::string& how_to_lower);
-uint64_t available_memory();  // bytes: what the cgroup or the machine still has
 
 struct ModelOptions {
   std::string model, adapter;
   void add_to(Options& options);
 };
 
+// A model is opened first (config, words, adapter, sizes): rows can be read and the peak memory be
+// said. Then its weights are loaded.
 struct LoadedModel {
-  llm::Model model;
+  std::string path;
+  llm::Model model;  // after opening: only its config
   std::optional<llm::TextCodec> codec;
   std::optional<llm::LoraAdapter> adapter;
   std::vector<int32_t> end_of_generation;
+  llm::WeightMemory memory;
 
   const llm::LoraAdapter* adapter_or_null() const { return adapter ? &*adapter : nullptr; }
+  const llm::TextCodec* codec_or_null() const { return codec ? &*codec : nullptr; }
+  size_t lora_rank() const { return adapter ? adapter->max_rank() : 0; }
   const llm::TextCodec& text() const;  // throws when the model has no tokenizer
 };
+LoadedModel open_model(const ModelOptions& options);
+void load_weights(tensor::Compute& compute, LoadedModel& opened);
+// Both, for work whose size the model alone tells.
 LoadedModel load(tensor::Compute& compute, const ModelOptions& options);
 // SHA-256 of a model file, or of a directory (docs/formats/digest.md).
 std::string model_digest(const std::string& path);
@@ -66,14 +71,16 @@ std::vector<Json> read_json_lines(const std::string& path);
 
 // True once Ctrl-C or SIGTERM came; the handlers are set by the first call.
 const std::atomic<bool>& interrupted();
+// Thrown by work that stops because of them; main.cc prints the sentence and exits with 130.
+struct Interrupted {
+  std::string what_now;  // what was kept, and how to go on
+};
+void stop_if_interrupted(const char* what_now);
 
 // For sources.json: where a run's files were, whatever folder somebody asks from later.
 std::string absolute_path(const std::string& path);
 
 std::string program_version();  // "0.1.0"
 std::string program_commit();
-
-// "5.2 GB"
-std::string bytes_text(uint64_t bytes);
 
 }  // namespace hone::cli

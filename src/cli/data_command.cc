@@ -21,7 +21,7 @@ constexpr size_t kMostRefusals = 5;  // messages that are shown
 struct CheckFlags {
   std::string model, eval_data, method, on_bad_row = "fail";
   llm::TokenizeOptions cut;
-  bool json = false, quiet = false;
+  CommonOptions common;
 };
 
 // What training would make of the rows.
@@ -224,12 +224,12 @@ int check(const std::string& path, const CheckFlags& flags) {
     options.length = [&](const data::Row& row) { return tokeniser->whole_length(row); };
     counts.emplace();
     for (const data::Row& row : dataset.rows) tokeniser->count(row, *counts);
-  } else if (!flags.quiet) {
+  } else if (!flags.common.quiet) {
     std::fprintf(stderr, "note: without --model there are no lengths, cuts or masks\n");
   }
   const data::DataReport report =
       data::check_data(dataset, held_out ? &*held_out : nullptr, options);
-  if (flags.json) {
+  if (flags.common.json) {
     std::printf("%s\n",
                 to_json(path, method, dataset, report, counts ? &*counts : nullptr).dump().c_str());
   } else {
@@ -238,15 +238,7 @@ int check(const std::string& path, const CheckFlags& flags) {
   return counts && counts->refused > 0 ? 3 : 0;
 }
 
-}  // namespace
-
-int run_data(const Arguments& arguments) {
-  const std::string what = arguments.empty() ? "" : arguments[0];
-  if (what != "check" && what != "--help" && what != "-h") {
-    throw invalid_input((what.empty() ? std::string("hone data needs a word")
-                                      : "hone data " + what + " does not exist") +
-                        ": hone data check D.jsonl --model M");
-  }
+int run_check(const Arguments& arguments) {
   CheckFlags flags;
   flags.method = "auto";
   Options options("data check", "what is in a file of rows, and what training would make of it.",
@@ -269,16 +261,19 @@ int run_data(const Arguments& arguments) {
   options.flag("assistant-only-loss", &flags.cut.assistant_only_loss,
                "of message rows: only what the assistant says is trained");
   options.choice("on-bad-row", &flags.on_bad_row, {"fail", "skip"}, "what a bad line does");
-  options.flag("json", &flags.json, "one JSON document");
-  options.flag("quiet", &flags.quiet, "nothing on stderr");
-  const auto words = options.parse(
-      what == "check" ? Arguments(arguments.begin() + 1, arguments.end()) : arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  flags.common.add_to(options);
+  const auto words = options.parse(arguments);
+  if (options.show_help()) return 0;
   if (words.size() != 1) throw invalid_input("hone data check needs one file of rows");
   return check(words[0], flags);
+}
+
+}  // namespace
+
+int run_data(const Arguments& arguments) {
+  constexpr Object kObjects[] = {
+      {"check", "what is in a file of rows, before training", run_check}};
+  return run_object("data", "files of rows.", kObjects, arguments);
 }
 
 }  // namespace hone::cli

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/file_job.h"
 #include "cli/preference_report.h"
 #include "cli/progress.h"
 #include "data/dataset.h"
@@ -17,12 +18,9 @@ namespace hone::cli {
 namespace {
 
 int eval_preferences(const Arguments& arguments) {
-  CommonOptions common;
-  ModelOptions model;
-  std::string data_path, output, on_bad_row = "fail";
+  FileJob job;
   double beta = 0.1;
   size_t max_length = 1024;
-  bool overwrite = false;
   Options options("eval preferences", "does the model prefer what people preferred?",
                   "--model M --data E.jsonl [--output R.json]");
   options.example("hone eval preferences --model m.gguf --data heldout.jsonl --output before.json",
@@ -31,47 +29,48 @@ int eval_preferences(const Arguments& arguments) {
       "hone eval preferences --model m.gguf --adapter run/final --data heldout.jsonl "
       "--output after.json",
       "the trained one; then: hone compare before.json after.json");
-  model.add_to(options);
-  options.text("data", &data_path, "FILE", "held-out preference rows (JSONL or CSV)");
-  options.text("output", &output, "FILE.json", "the report, per item (docs/formats/report.md)");
+  job.add_to(options, {.input_help = "held-out preference rows (JSONL or CSV)",
+                       .output_metavar = "FILE.json",
+                       .output_help = "the report, per item (docs/formats/report.md)"});
   options.real("beta", &beta, "of the implicit reward");
   options.count("max-length", &max_length, "tokens of a row at most; 0 = no cut");
-  options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
-  options.flag("overwrite", &overwrite, "replace --output when it exists");
-  common.add_to(options);
-  options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
-  options.require("model", model.model);
-  options.require("data", data_path);
-  if (!output.empty()) data::refuse_existing(real_env(), output, overwrite);
-  data::ReadOptions read;
-  read.accepted = llm::preference_row_kinds();
-  read.on_bad_row = on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
-  const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
+  job.common.add_to(options);
+  if (!job.parse(options, arguments)) return 0;
+  const data::Dataset dataset = job.load_rows(llm::preference_row_kinds());
 
-  tensor::Compute compute(common.threads);
-  const LoadedModel loaded = load(compute, model);
+  LoadedModel loaded = open_model(job.model);
   const auto pairs =
-      name_pairs(llm::tokenize_preferences(dataset.rows, loaded.codec ? &*loaded.codec : nullptr,
+      name_pairs(llm::tokenize_preferences(dataset.rows, loaded.codec_or_null(),
                                            {max_length, 0, true, false}, loaded.model.config),
                  data::unique_row_names(dataset.rows));
+  MemoryPlan plan;
+  plan.add_model(loaded);
+  plan.add("activations",
+           llm::pair_scoring_bytes(loaded.model.config, loaded.lora_rank(), pairs, {}));
+  Json counts = Json::object();
+  counts["pairs"] = uint64_t{pairs.size()};
+  if (job.planned_only(plan, "hone eval preferences", std::move(counts),
+                       "use a smaller --max-length")) {
+    return 0;
+  }
+  tensor::Compute compute(job.common.threads);
+  load_weights(compute, loaded);
   const bool tuned = loaded.adapter.has_value();
-  Progress progress("eval", "pairs", pairs.size() * (tuned ? 2 : 1), common.quiet);
-  PreferenceEvaluation evaluation{loaded,        pairs,         {}, {}, beta, model.model,
-                                  model.adapter, dataset.digest};
-  evaluation.reference = llm::score_pairs(compute, loaded.model, nullptr, pairs, {},
-                                          [&](size_t done) { progress.update(done); });
-  evaluation.policy =
-      tuned ? llm::score_pairs(compute, loaded.model, loaded.adapter_or_null(), pairs, {},
-                               [&](size_t done) { progress.update(pairs.size() + done); })
-            : evaluation.reference;
+  Progress progress("eval", "pairs", pairs.size() * (tuned ? 2 : 1), job.common.quiet);
+  PreferenceEvaluation evaluation{
+      loaded, pairs, {}, {}, beta, job.model.model, job.model.adapter, dataset.digest};
+  const auto score = [&](const llm::LoraAdapter* adapter, size_t before) {
+    return llm::score_pairs(compute, loaded.model, adapter, pairs, {}, [&](size_t done) {
+      progress.update(before + done);
+      stop_if_interrupted("nothing was written; the same command starts again");
+    });
+  };
+  evaluation.reference = score(nullptr, 0);
+  evaluation.policy = tuned ? score(loaded.adapter_or_null(), pairs.size()) : evaluation.reference;
   progress.finish();
   const eval::Report report = preference_report(evaluation);
-  if (!output.empty()) eval::write_report(real_env(), output, report, overwrite);
-  if (common.json) {
+  if (!job.output.empty()) eval::write_report(real_env(), job.output, report, job.overwrite);
+  if (job.common.json) {
     std::printf("%s\n", report.to_json().dump_canonical().c_str());
   } else {
     std::printf("%zu pairs\n%s", pairs.size(), sums_text(report).c_str());
@@ -85,16 +84,10 @@ int eval_preferences(const Arguments& arguments) {
 }  // namespace
 
 int run_eval(const Arguments& arguments) {
-  if (!arguments.empty() && arguments[0] == "preferences") {
-    return eval_preferences({arguments.begin() + 1, arguments.end()});
-  }
-  if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
-    std::puts(
-        "hone eval preferences: does the model prefer what people preferred "
-        "(hone eval preferences --help shows examples)");
-    return 0;
-  }
-  throw invalid_input("hone eval needs what to measure: preferences");
+  constexpr Object kObjects[] = {
+      {"preferences", "does the model prefer what people preferred?", eval_preferences}};
+  return run_object("eval", "what a model can, as a report that others can check.", kObjects,
+                    arguments);
 }
 
 int run_compare(const Arguments& arguments) {
@@ -107,10 +100,7 @@ int run_compare(const Arguments& arguments) {
   options.count("bootstrap-rounds", &compare.bootstrap_rounds, "resamples of the interval");
   common.add_to(options);
   const std::vector<std::string> words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   if (words.size() != 2) throw invalid_input("hone compare needs two reports: A.json B.json");
   compare.seed = common.seed;
   const eval::Report first = eval::read_report(real_env(), words[0]);

@@ -16,44 +16,6 @@ namespace {
 
 using hone::cli::Arguments;
 
-struct Command {
-  const char* name;
-  const char* what;
-  int (*run)(const Arguments&);
-};
-
-constexpr Command kCommands[] = {
-    {"quickstart", "the whole loop on the shipped example: preferences in, a better model out",
-     hone::cli::run_quickstart},
-    {"train", "train sft | dpo", hone::cli::run_train},
-    {"eval", "eval preferences: does the model prefer what people preferred", hone::cli::run_eval},
-    {"compare", "two reports on the same items: better, worse, or too few", hone::cli::run_compare},
-    {"quality", "judge the labels: aggregate, agreement, rank, simulate", hone::cli::run_quality},
-    {"chat", "a conversation in the terminal, with one model or two", hone::cli::run_chat},
-    {"generate", "answers to a file of prompts, batched", hone::cli::run_generate},
-    {"score", "the log-probability of every token of every row", hone::cli::run_score},
-    {"tokenize", "text to token ids and pieces", hone::cli::run_tokenize},
-    {"selfcheck", "batches, threads and cuts change no bit: one hash", hone::cli::run_selfcheck},
-    {"data", "check a file of rows before training", hone::cli::run_data},
-    {"model", "info, export, quantize, merge: model files in and out", hone::cli::run_model},
-    {"runs", "list, show, diff: what runs there are", hone::cli::run_runs},
-    {"replay", "compute steps of a run again and compare to the bit", hone::cli::run_replay},
-    {"bench", "what this machine does, beside what it can do at most", hone::cli::run_bench},
-    {"template", "render a chat template as transformers does", hone::cli::run_template},
-};
-
-std::string help() {
-  std::string text =
-      "hone turns human judgement into a better open language model.\n\n"
-      "Usage: hone COMMAND [options]        hone COMMAND --help shows examples\n\n";
-  for (const Command& command : kCommands) {
-    std::string name = command.name;
-    name.resize(12, ' ');
-    text += "  " + name + command.what + "\n";
-  }
-  return text + "\n  --version   version, commit, numerics recipe, instruction set\n";
-}
-
 int exit_code(const hone::Error& error) {
   switch (error.code()) {
     case hone::ErrorCode::kInvalidInput:
@@ -67,7 +29,8 @@ int exit_code(const hone::Error& error) {
 
 int run(const Arguments& words) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || words[0] == "help") {
-    std::fputs(help().c_str(), stdout);
+    if (words.size() == 2 && words[0] == "help") return run({words[1], "--help"});
+    std::fputs(hone::cli::overview().c_str(), words.empty() ? stderr : stdout);
     return words.empty() ? 2 : 0;
   }
   if (words[0] == "--version") {
@@ -77,7 +40,8 @@ int run(const Arguments& words) {
     return 0;
   }
   std::vector<std::string> names;
-  for (const Command& command : kCommands) {
+  for (const hone::cli::Command& command : hone::cli::commands()) {
+    if (command.name == nullptr) continue;
     if (words[0] == command.name) return command.run({words.begin() + 1, words.end()});
     names.emplace_back(command.name);
   }
@@ -103,6 +67,9 @@ int main(int argc, char** argv) {
   } catch (const hone::Error& error) {
     std::fprintf(stderr, "hone: %s\n", error.message().c_str());
     return exit_code(error);
+  } catch (const hone::cli::Interrupted& stopped) {
+    std::fprintf(stderr, "stopped: %s\n", stopped.what_now.c_str());
+    return 130;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "hone: out of memory: close other programs or use a smaller batch\n");
     return 1;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 
 #include "base/env.h"
@@ -311,6 +312,11 @@ void Options::require(std::string_view name, const std::string& value) const {
   if (!value.empty()) return;
   throw invalid_input("hone " + command_ + " needs --" + std::string(name) + " (hone " + command_ +
                       " --help shows examples)");
+}
+
+bool Options::show_help() const {
+  if (wants_help_) std::fputs(help().c_str(), stdout);
+  return wants_help_;
 }
 
 std::string Options::help() const {

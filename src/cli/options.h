@@ -41,6 +41,8 @@ class Options {
   // The text of a --config file: a map from option names to values or lists. What parse() was given
   // already stays. `path` stands in messages.
   void read_config(const std::string& text, const std::string& path);
+  // Prints the help on stdout when it was asked for, and says so: the command is done then.
+  bool show_help() const;
   bool was_given(std::string_view name) const;
   std::string help() const;
 

@@ -5,11 +5,13 @@
 #include <cstddef>
 #include <string>
 
+#include "cli/terminal.h"
+
 namespace hone::cli {
 
 class Progress {
  public:
-  // unit: "tokens", "pairs"; label: what is being done.
+  // label: what is being done; unit: what is counted ("pairs", "steps").
   Progress(std::string label, std::string unit, size_t total, bool quiet);
   ~Progress();
 
@@ -30,8 +32,13 @@ class Progress {
   double began_, drawn_ = -1e9;
 };
 
+// One line of a terminal of `columns`: label, bar, numbers, note. The bar shrinks, then goes, then
+// the note goes, then the line is cut: it never wraps.
+std::string progress_line(const std::string& label, double share, const std::string& numbers,
+                          const std::string& note, size_t columns);
+
 std::string duration_text(double seconds);  // "48 s", "3 min 10 s", "2 h 5 min"
-bool stderr_is_terminal();
-bool stdout_is_terminal();
+// "124/s", "3.1/s", and "8.2 s each" when one takes longer than a second.
+std::string rate_text(double per_second);
 
 }  // namespace hone::cli

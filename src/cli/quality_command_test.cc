@@ -215,7 +215,7 @@ TEST_F(QualityCommand, RefusesWhatItCannotReadInOneSentence) {
   expect_refused({"aggregate", labels, "--plot", path("x.png")}, "must end in .svg or .html");
   expect_refused({"aggregate", labels, "--memory-limt", "1G"}, "did you mean --memory-limit");
   expect_refused({"agrement", labels}, "did you mean agreement?");
-  expect_refused({}, "needs what to do");
+  expect_refused({}, "needs a word first");
   expect_refused({"simulate", labels}, "needs --truth");
   expect_refused({"rank", labels}, "l.csv:1: there is no column \"left\"");
   expect_refused({"aggregate", labels, "--method", "median"},

@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/memory.h"
 #include "cli/quality_text.h"
 #include "data/comparison_reader.h"
 #include "data/label_reader.h"
@@ -36,7 +37,9 @@ void check_rows_fit(const std::string& path, const CommonOptions& common) {
   } catch (const Enough&) {
   }
   const uint64_t rows = bytes == 0 ? 0 : size / bytes * std::max<uint64_t>(lines, 1);
-  check_memory(common, rows * kBytesARow, path + " with about " + grouped(rows) + " rows",
+  MemoryPlan plan;
+  plan.add("rows", rows * kBytesARow);
+  check_memory(common, plan, path + " with about " + grouped(rows) + " rows",
                "judge a part of the file, or raise --memory-limit");
 }
 

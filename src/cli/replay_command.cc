@@ -195,7 +195,7 @@ class Replay {
     const TemporaryFolder folder(flags_.temporary_dir);
     copy_checkpoint(folder.path());
     tensor::Compute compute(flags_.common.threads);
-    LoadedModel loaded = load(compute, {model_path, ""});
+    LoadedModel loaded = open_model({model_path, ""});
     train::TrainJob job{compute, real_env(), loaded.model, folder.path() + "/run", true, false,
                         {},      {},         &stop_};
     job.manifest = manifest_;
@@ -206,7 +206,7 @@ class Replay {
     job.progress = [&](const train::StepReport& report) {
       progress.update(report.step - checkpoint_.step);
       stop_ = report.step + 1 >= range_.last;
-      if (interrupted()) throw Interrupted{};
+      stop_if_interrupted("nothing was left behind");
     };
     if (manifest_.method == "dpo") {
       dpo(compute, loaded, dataset, job);
@@ -216,8 +216,6 @@ class Replay {
     progress.finish();
     return train::RunDirectory::read_steps(real_env(), job.output);
   }
-
-  struct Interrupted {};
 
  private:
   void copy_checkpoint(const std::string& folder) const {
@@ -235,17 +233,16 @@ class Replay {
   }
 
   template <typename Config>
-  void prepare(tensor::Compute& compute, LoadedModel& loaded, Config& config,
-               size_t largest_row) const {
+  void prepare(tensor::Compute& compute, LoadedModel& loaded, const LoadedModel* reference,
+               Config& config, size_t largest_row) const {
     config.seed = manifest_.seeds.at("seed");
     config.save_steps = 0;
     config.logging_steps = SIZE_MAX;
-    uint64_t bytes =
-        loaded.model.weight_bytes() +
-        train::planned_training_bytes(loaded.model.config, config,
-                                      std::max(config.max_tokens_per_pass, largest_row));
-    if (config.lora_r == 0) bytes += loaded.model.parameter_count() * sizeof(float);
-    check_memory(flags_.common, bytes, "the replay", "close other programs");
+    check_memory(flags_.common,
+                 training_memory(loaded, reference, config,
+                                 std::max(config.max_tokens_per_pass, largest_row)),
+                 "the replay", "close other programs");
+    load_weights(compute, loaded);
     if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
   }
 
@@ -259,7 +256,7 @@ class Replay {
                           loaded.model.config);
     size_t largest = 0;
     for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
-    prepare(compute, loaded, config, largest);
+    prepare(compute, loaded, nullptr, config, largest);
     train::train_sft(job, config, examples, {});
   }
 
@@ -277,14 +274,15 @@ class Replay {
           source_of(flags_.ref_model, sources_, "ref_model", "--ref-model MODEL");
       dpo_reference.digest = model_digest(path);
       check_digest(manifest_, "ref_model", path, dpo_reference.digest);
-      reference = load(compute, {path, ""});
+      reference = open_model({path, ""});
       dpo_reference.model = &reference->model;
     }
     size_t largest = 0;
     for (const auto& e : examples) {
       largest = std::max(largest, e.prompt.size() + e.chosen.size() + e.rejected.size());
     }
-    prepare(compute, loaded, config, largest);
+    prepare(compute, loaded, reference ? &*reference : nullptr, config, largest);
+    if (reference) load_weights(compute, *reference);
     train::train_dpo(job, config, examples, {}, dpo_reference);
   }
 
@@ -374,10 +372,7 @@ int run_replay(const Arguments& arguments) {
   options.text("temporary-dir", &flags.temporary_dir, "DIR", "where a copy of the run is computed");
   flags.common.add_to(options);
   const auto words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   if (words.size() != 1) throw invalid_input("hone replay needs one RUN (a run's folder)");
   const std::string& run = words[0];
   const data::RunManifest manifest = train::RunDirectory::read_manifest(real_env(), run);
@@ -389,15 +384,10 @@ int run_replay(const Arguments& arguments) {
   const StepRange range = parse_steps(flags.steps, first, then.back().step);
   interrupted();  // sets the handlers
   Replay replay(run, flags, manifest, range);
-  try {
-    const auto now = replay.compute();
-    const auto difference = first_difference(then, now);
-    print(run, replay.begins_after(), range.last, now.size(), difference, flags.common.json);
-    return difference ? 3 : 0;
-  } catch (const Replay::Interrupted&) {
-    std::fprintf(stderr, "stopped: nothing was left behind\n");
-    return 130;
-  }
+  const auto now = replay.compute();
+  const auto difference = first_difference(then, now);
+  print(run, replay.begins_after(), range.last, now.size(), difference, flags.common.json);
+  return difference ? 3 : 0;
 }
 
 }  // namespace hone::cli

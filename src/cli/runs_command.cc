@@ -265,24 +265,28 @@ int diff(const std::string& path_a, const std::string& path_b, bool json) {
 }  // namespace
 
 int run_runs(const Arguments& arguments) {
-  bool json = false, quiet = false;
+  CommonOptions common;
   Options options("runs", "what runs there are, what one was, and how two differ.",
                   "list [DIR] | show RUN | diff A B");
   options.example("hone runs list experiments", "a table of the runs in a folder");
   options.example("hone runs show experiments/first", "settings, digests, last metrics");
   options.example("hone runs diff experiments/first experiments/second",
                   "other settings, and the first step that came out otherwise");
-  options.flag("json", &json, "JSON (list: one line a run)");
-  options.flag("quiet", &quiet, "nothing on stderr");
+  common.add_to(options);
   const auto words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   const std::string what = words.empty() ? "" : words[0];
-  if (what == "list" && words.size() <= 2) return list(words.size() == 2 ? words[1] : ".", json);
-  if (what == "show" && words.size() == 2) return show(words[1], json);
-  if (what == "diff" && words.size() == 3) return diff(words[1], words[2], json);
+  if (what == "list" && words.size() <= 2)
+    return list(words.size() == 2 ? words[1] : ".", common.json);
+  if (what == "show" && words.size() == 2) return show(words[1], common.json);
+  if (what == "diff" && words.size() == 3) return diff(words[1], words[2], common.json);
+  if (what != "list" && what != "show" && what != "diff") {
+    const std::string close = nearest(what, {"list", "show", "diff"});
+    if (!close.empty()) {
+      throw invalid_input("hone runs " + what + " does not exist; did you mean " + close +
+                          "? Write list [DIR], show RUN or diff A B");
+    }
+  }
   throw invalid_input("hone runs: write list [DIR], show RUN or diff A B");
 }
 

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/file_job.h"
 #include "cli/progress.h"
 #include "data/dataset.h"
 #include "data/jsonl_writer.h"
@@ -65,42 +66,28 @@ Json scored_row(size_t index, const std::vector<int32_t>& ids, const llm::Scored
 }  // namespace
 
 int run_score(const Arguments& arguments) {
-  CommonOptions common;
-  ModelOptions model;
-  std::string data_path, output, on_bad_row = "fail";
+  FileJob job;
   llm::ScoreOptions score;
-  bool overwrite = false;
   Options options("score", "the log-probability of every token of every row.",
                   "--model M --data D.jsonl [--output O.jsonl]");
   options.example("hone score --model m.gguf --data texts.jsonl --output scores.jsonl",
                   "score rows {\"text\"}, {\"messages\"}, {\"input_ids\"}, ...");
   options.example("hone score --model m.gguf --data texts.jsonl --chunk 7 --batch-size 3",
                   "the same bytes, whatever the cut");
-  model.add_to(options);
-  options.text("data", &data_path, "FILE", "rows (JSONL or CSV)");
-  options.text("output", &output, "FILE.jsonl", "where to; empty = stdout");
+  job.add_to(options,
+             {.input_help = "rows (JSONL or CSV)", .output_help = "where to; empty = stdout"});
   options.count("batch-size", &score.batch_size, "rows at once; 0 = as many as fit a pass");
   options.count("chunk", &score.chunk, "tokens of a row at a time; 0 = as many as fit a pass");
-  options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
-  options.flag("overwrite", &overwrite, "replace --output when it exists");
-  common.add_to(options);
-  options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
-  options.require("model", model.model);
-  options.require("data", data_path);
-  if (!output.empty()) data::refuse_existing(real_env(), output, overwrite);
-  data::ReadOptions read;
-  read.on_bad_row = on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
-  const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
+  job.common.add_to(options);
+  if (!job.parse(options, arguments)) return 0;
+  const data::Dataset dataset = job.load_rows();
 
-  tensor::Compute compute(common.threads);
-  const LoadedModel loaded = load(compute, model);
+  LoadedModel loaded = open_model(job.model);
   std::vector<std::vector<int32_t>> rows;
+  size_t tokens = 0;
   for (const data::Row& row : dataset.rows) {
     rows.push_back(row_ids(loaded, row));
+    tokens += rows.back().size();
     if (rows.back().size() > loaded.model.config.context_length) {
       throw invalid_input(row.file + ":" + std::to_string(row.line) + ": " +
                           std::to_string(rows.back().size()) +
@@ -108,11 +95,25 @@ int run_score(const Arguments& arguments) {
                           std::to_string(loaded.model.config.context_length) + ": shorten it");
     }
   }
-  Progress progress("score", "rows", rows.size(), common.quiet);
+  MemoryPlan plan;
+  plan.add_model(loaded);
+  plan.add("keys, values and activations",
+           llm::scoring_bytes(loaded.model.config, loaded.lora_rank(), rows, score));
+  Json counts = Json::object();
+  counts["rows"] = uint64_t{rows.size()};
+  counts["tokens"] = uint64_t{tokens};
+  if (job.planned_only(plan, "hone score", std::move(counts),
+                       "use a smaller --batch-size, or shorter rows")) {
+    return 0;
+  }
+  tensor::Compute compute(job.common.threads);
+  load_weights(compute, loaded);
+  Progress progress("score", "rows", rows.size(), job.common.quiet);
   std::optional<data::JsonlWriter> writer;
-  if (!output.empty()) writer.emplace(real_env(), output, overwrite);
+  if (!job.output.empty()) writer.emplace(real_env(), job.output, job.overwrite);
   llm::score_rows(compute, loaded.model, loaded.adapter_or_null(), rows, score,
                   [&](size_t i, const llm::ScoredTokens& scored) {
+                    stop_if_interrupted("no file was written; the same command starts again");
                     const Json row = scored_row(i, rows[i], scored);
                     if (writer) {
                       writer->write(row);

@@ -14,6 +14,7 @@
 #include "cli/common.h"
 #include "cli/progress.h"
 #include "cli/selfcheck_texts.h"
+#include "llm/memory_plan.h"
 #include "llm/scoring.h"
 #include "llm/tree_scoring.h"
 #include "seal/digest.h"
@@ -25,6 +26,7 @@ namespace {
 
 constexpr uint64_t kSeed = 20240731;  // of strangers and samples: part of what is expected
 constexpr size_t kStrangers = 26;     // beside the six texts: 32 in all
+constexpr size_t kSequences = 32;
 constexpr size_t kAnswerTokens = 12;
 constexpr size_t kRowsPerPass = 512;
 constexpr size_t kLongestText = 400;      // tokens
@@ -144,6 +146,22 @@ class Asker {
 
   const std::vector<Ids>& texts() const { return texts_; }
 
+  // The most that one of the ways takes beside the weights.
+  uint64_t peak_bytes() const {
+    const llm::ModelConfig& config = loaded_.model.config;
+    const size_t rank = loaded_.lora_rank();
+    std::vector<Ids> rows = texts_;
+    size_t text_rows = 0;
+    for (const Ids& text : texts_) text_rows += text.size();
+    rows.insert(rows.end(), strangers_.begin(), strangers_.end());
+    llm::GeneratorOptions many;
+    many.batch_size = kSequences;
+    return std::max({llm::scoring_bytes(config, rank, rows, {16, 0, kRowsPerPass}),
+                     llm::generation_bytes(config, rank, requests(0, kSequences), many),
+                     llm::TrainingPass::planned_score_bytes(
+                         config, rank, std::min(text_rows, kRowsPerPass), {})});
+  }
+
   LogProbs scored(tensor::Compute& compute, size_t batch_size, size_t chunk,
                   bool with_strangers) const {
     // Strangers stand before, between and behind the texts.
@@ -210,8 +228,7 @@ class Asker {
     return out;
   }
 
-  std::vector<Answer> generated(tensor::Compute& compute, double temperature,
-                                size_t batch_size) const {
+  std::vector<llm::GenerationRequest> requests(double temperature, size_t batch_size) const {
     std::vector<llm::GenerationRequest> requests;
     const auto add = [&](const Ids& prompt, uint64_t index) {
       llm::GenerationRequest request;
@@ -226,13 +243,18 @@ class Asker {
       for (size_t i = 0; i < strangers_.size(); ++i) add(strangers_[i], texts_.size() + i);
     }
     for (size_t i = 0; i < texts_.size(); ++i) add(texts_[i], i);
+    return requests;
+  }
+
+  std::vector<Answer> generated(tensor::Compute& compute, double temperature,
+                                size_t batch_size) const {
     llm::GeneratorOptions options;
     options.batch_size = batch_size;
     options.seed = kSeed;
     llm::Generator generator(compute, loaded_.model, loaded_.adapter_or_null(), nullptr,
                              loaded_.end_of_generation, options);
     std::vector<Answer> answers(texts_.size());
-    generator.run(std::move(requests), [&](llm::GeneratedSample sample) {
+    generator.run(requests(temperature, batch_size), [&](llm::GeneratedSample sample) {
       if (sample.index >= texts_.size()) return;
       answers[sample.index] = {std::move(sample.token_ids), std::move(sample.log_probs)};
     });
@@ -371,10 +393,10 @@ class Selfcheck {
   void run_generation(tensor::Compute& compute) {
     greedy_ = asker_.generated(compute, 0, 1);
     add("greedy answer, alone", greedy_, greedy_);
-    add("greedy answer, among 32", greedy_, asker_.generated(compute, 0, 32));
+    add("greedy answer, among 32", greedy_, asker_.generated(compute, 0, kSequences));
     sampled_ = asker_.generated(compute, 1, 1);
     add("sampled answer, alone", sampled_, sampled_);
-    add("sampled answer, among 32", sampled_, asker_.generated(compute, 1, 32));
+    add("sampled answer, among 32", sampled_, asker_.generated(compute, 1, kSequences));
     add("sampled answer, scored again", sampled_, asker_.scored_again(compute, sampled_));
   }
 
@@ -460,20 +482,22 @@ int run_selfcheck(const Arguments& arguments) {
   model.add_to(options);
   common.add_to(options);
   const auto words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   if (!words.empty()) throw invalid_input("hone selfcheck takes no word \"" + words[0] + "\"");
   options.require("model", model.model);
 
-  auto compute = std::make_unique<tensor::Compute>(common.threads);
-  const LoadedModel loaded = load(*compute, model);
+  LoadedModel loaded = open_model(model);
   if (loaded.model.config.context_length < 2 * kAnswerTokens) {
     throw invalid_input(
         model.model + " has a context of " + std::to_string(loaded.model.config.context_length) +
         " tokens: the texts of selfcheck need at least " + std::to_string(2 * kAnswerTokens));
   }
+  MemoryPlan plan;
+  plan.add_model(loaded);
+  plan.add("keys, values and activations", Asker(loaded, texts_of(loaded)).peak_bytes());
+  check_memory(common, plan, "hone selfcheck", "use a smaller model or close other programs");
+  auto compute = std::make_unique<tensor::Compute>(common.threads);
+  load_weights(*compute, loaded);
   const std::string digest = model_digest(model.model);
   Selfcheck check(loaded, compute->threads(), common.quiet || common.json);
   check.run(std::move(compute));

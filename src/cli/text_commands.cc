@@ -59,7 +59,8 @@ int64_t parse_time(const std::string& text) {
 
 int run_tokenize(const Arguments& arguments) {
   std::string model, data_path, chat;
-  bool no_special = false, json = false, quiet = false;
+  CommonOptions common;
+  bool no_special = false;
   Options options("tokenize", "text to token ids and pieces.", "--model M [TEXT]");
   options.example("hone tokenize --model m.gguf \"Hello there\"", "ids and pieces of one text");
   options.example("hone tokenize --model m.gguf --data texts.jsonl",
@@ -70,13 +71,9 @@ int run_tokenize(const Arguments& arguments) {
   options.text("data", &data_path, "FILE.jsonl", "rows {\"text\"}; one line out per row");
   options.text("chat", &chat, "FILE", "messages (JSON) through the chat template");
   options.flag("no-special", &no_special, "no BOS or EOS, and special tokens in the text are text");
-  options.flag("json", &json, "JSON for a single text too");
-  options.flag("quiet", &quiet, "nothing on stderr");
+  common.add_to(options);
   const std::vector<std::string> words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   options.require("model", model);
   if (!real_env().exists(model)) throw not_found("--model " + model + ": there is no such file");
   const std::optional<llm::TextCodec> codec = llm::load_text_codec(model);
@@ -108,7 +105,7 @@ int run_tokenize(const Arguments& arguments) {
     throw invalid_input("hone tokenize needs one TEXT, --data FILE or --chat FILE");
   }
   const std::vector<int32_t> ids = tokenizer.encode(words[0], encode);
-  if (json) {
+  if (common.json) {
     std::printf("%s\n", token_row(tokenizer, 0, ids).dump().c_str());
     return 0;
   }
@@ -120,7 +117,7 @@ int run_tokenize(const Arguments& arguments) {
 
 int run_template(const Arguments& arguments) {
   std::string data_path, now;
-  bool quiet = false;
+  CommonOptions common;
   Options options("template", "renders a chat template as transformers does, line by line.",
                   "FILE.jinja --data C.jsonl");
   options.example(
@@ -130,12 +127,9 @@ int run_template(const Arguments& arguments) {
                   "with the time that strftime_now sees");
   options.text("data", &data_path, "FILE.jsonl", "one rendering a line");
   options.text("now", &now, "TIME", "UTC time for strftime_now; empty = 1970-01-01");
-  options.flag("quiet", &quiet, "nothing on stderr");
+  common.add_to(options);
   const std::vector<std::string> words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return 0;
-  }
+  if (options.show_help()) return 0;
   if (words.size() != 1) throw invalid_input("hone template needs one FILE.jinja");
   options.require("data", data_path);
   const std::string source = real_env().read_file(words[0], kMaxTemplateBytes);

@@ -31,7 +31,7 @@ data::Dataset load_rows(const TrainFlags& flags, const std::string& path,
 struct Plan {
   size_t rows = 0, eval_rows = 0, cut_rows = 0, cut_tokens = 0, tokens = 0, longest = 0;
   size_t steps = 0, sequences = 0;  // sequences: what a batch counts
-  uint64_t memory_bytes = 0;
+  MemoryPlan memory;
 
   Json to_json() const {
     Json json = Json::object();
@@ -43,7 +43,8 @@ struct Plan {
     json["tokens_cut"] = uint64_t{cut_tokens};
     json["sequences"] = uint64_t{sequences};
     json["steps"] = uint64_t{steps};
-    json["memory_bytes"] = memory_bytes;
+    json["memory_bytes"] = memory.peak_bytes();
+    json["memory"] = memory.to_json();
     return json;
   }
 };
@@ -66,9 +67,10 @@ size_t pair_size(const llm::PreferenceTokens& row) {
 
 void print_plan(const Plan& plan, const CommonOptions& common) {
   if (common.quiet) return;
-  std::fprintf(
-      stderr, "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
-      plan.rows, plan.tokens, plan.longest, plan.steps, bytes_text(plan.memory_bytes).c_str());
+  std::fprintf(stderr,
+               "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
+               plan.rows, plan.tokens, plan.longest, plan.steps,
+               bytes_text(plan.memory.peak_bytes()).c_str());
   if (plan.sequences != plan.rows) {
     std::fprintf(stderr, "note: --packing makes them %zu sequences; a batch counts sequences\n",
                  plan.sequences);
@@ -130,24 +132,21 @@ int finish(const train::TrainResult& result, const train::TrainJob& job, const T
   return 0;
 }
 
+// The memory and the steps, said and refused before the weights are loaded.
 template <typename Config>
 void check_plan(Plan& plan, const Config& config, const LoadedModel& loaded,
-                const CommonOptions& common, size_t largest_tree, uint64_t more_bytes) {
+                const LoadedModel* reference, const CommonOptions& common, size_t largest_tree) {
   plan.steps = train::total_steps(config, plan.sequences);
-  plan.memory_bytes =
-      loaded.model.weight_bytes() + more_bytes +
-      train::planned_training_bytes(loaded.model.config, config,
-                                    std::max(config.max_tokens_per_pass, largest_tree));
-  if (config.lora_r == 0) {  // the weights become f32
-    plan.memory_bytes += loaded.model.parameter_count() * sizeof(float);
-  }
-  check_memory(common, plan.memory_bytes, "training",
+  plan.memory = training_memory(loaded, reference, config,
+                                std::max(config.max_tokens_per_pass, largest_tree));
+  check_memory(common, plan.memory, "training",
                "use --lora-r 16, --recompute, or a smaller --max-tokens-per-pass or --max-length");
   print_plan(plan, common);
 }
 
 template <typename Config>
 void prepare_model(tensor::Compute& compute, const Config& config, LoadedModel& loaded) {
+  load_weights(compute, loaded);
   if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
 }
 
@@ -184,9 +183,8 @@ int train_sft(const Arguments& arguments) {
     held_out = load_rows(flags, flags.eval_data, llm::sft_row_kinds());
     if (!common.quiet) warn_of_overlap(rows, *held_out);
   }
-  tensor::Compute compute(common.threads);
-  LoadedModel loaded = load(compute, flags.model);
-  const llm::TextCodec* codec = loaded.codec ? &*loaded.codec : nullptr;
+  LoadedModel loaded = open_model(flags.model);
+  const llm::TextCodec* codec = loaded.codec_or_null();
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length,
                                     config.completion_only_loss, config.assistant_only_loss};
   const auto examples = llm::tokenize_sft(rows.rows, codec, cut, loaded.model.config);
@@ -197,11 +195,12 @@ int train_sft(const Arguments& arguments) {
   add_rows(plan, examples, sft_size);
   plan.eval_rows = eval_examples.size();
   plan.sequences = train::sft_units(config, examples).size();
-  check_plan(plan, config, loaded, common, plan.longest, 0);
+  check_plan(plan, config, loaded, nullptr, common, plan.longest);
   if (flags.dry_run) {
     std::printf("%s\n", plan.to_json().dump_pretty().c_str());
     return 0;
   }
+  tensor::Compute compute(common.threads);
   prepare_model(compute, config, loaded);
   TrainingProgress progress("sft", plan.steps, common.quiet);
   train::TrainJob job = make_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
@@ -263,9 +262,8 @@ int train_dpo(const Arguments& arguments) {
     held_out = load_rows(flags, flags.eval_data, llm::preference_row_kinds());
     if (!common.quiet) warn_of_overlap(rows, *held_out);
   }
-  tensor::Compute compute(common.threads);
-  LoadedModel loaded = load(compute, flags.model);
-  const llm::TextCodec* codec = loaded.codec ? &*loaded.codec : nullptr;
+  LoadedModel loaded = open_model(flags.model);
+  const llm::TextCodec* codec = loaded.codec_or_null();
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
   const auto examples = llm::tokenize_preferences(rows.rows, codec, cut, loaded.model.config);
   std::vector<llm::PreferenceTokens> eval_examples;
@@ -274,7 +272,7 @@ int train_dpo(const Arguments& arguments) {
   }
   std::optional<LoadedModel> reference;
   if (!ref_model.empty() && !config.reference_free) {
-    reference = load(compute, {ref_model, ""});
+    reference = open_model({ref_model, ""});
     if (reference->model.config.vocab_size != loaded.model.config.vocab_size) {
       throw invalid_input("--ref-model " + ref_model +
                           " has another vocabulary than --model: a "
@@ -285,13 +283,14 @@ int train_dpo(const Arguments& arguments) {
   Plan plan;
   add_rows(plan, examples, pair_size);
   plan.eval_rows = eval_examples.size();
-  check_plan(plan, config, loaded, common, plan.longest,
-             reference ? reference->model.weight_bytes() : 0);
+  check_plan(plan, config, loaded, reference ? &*reference : nullptr, common, plan.longest);
   if (flags.dry_run) {
     std::printf("%s\n", plan.to_json().dump_pretty().c_str());
     return 0;
   }
+  tensor::Compute compute(common.threads);
   prepare_model(compute, config, loaded);
+  if (reference) load_weights(compute, *reference);
   TrainingProgress progress("dpo", plan.steps, common.quiet);
   train::TrainJob job = make_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
   progress.attach(job);
@@ -311,16 +310,11 @@ int train_dpo(const Arguments& arguments) {
 }  // namespace
 
 int run_train(const Arguments& arguments) {
-  const std::string method = arguments.empty() ? "" : arguments[0];
-  const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
-  if (method == "sft") return train_sft(rest);
-  if (method == "dpo") return train_dpo(rest);
-  if (method == "--help" || method == "-h") {
-    std::puts("hone train METHOD: METHOD is sft or dpo (hone train dpo --help shows examples)");
-    return 0;
-  }
-  throw invalid_input(method.empty() ? "hone train needs a method: sft or dpo"
-                                     : "hone train " + method + ": the methods are sft and dpo");
+  constexpr Object kMethods[] = {
+      {"sft", "supervised fine-tuning: learn the shown answers", train_sft},
+      {"dpo", "direct preference optimisation: learn which answer is better", train_dpo},
+  };
+  return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }
 
 }  // namespace hone::cli

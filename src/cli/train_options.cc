@@ -67,10 +67,7 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
 bool TrainFlags::parse(Options& options, const std::vector<std::string>& arguments,
                        train::TrainConfig& config, const CommonOptions& common) {
   const std::vector<std::string> words = options.parse(arguments);
-  if (options.wants_help()) {
-    std::fputs(options.help().c_str(), stdout);
-    return false;
-  }
+  if (options.show_help()) return false;
   if (!words.empty())
     throw invalid_input("\"" + words[0] + "\" is not an option: did you mean --data?");
   options.require("model", model.model);

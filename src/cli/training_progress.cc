@@ -2,6 +2,8 @@
 
 #include <cstdio>
 
+#include "cli/common.h"
+
 namespace hone::cli {
 
 void TrainingProgress::attach(train::TrainJob& job) {
@@ -12,6 +14,7 @@ void TrainingProgress::attach(train::TrainJob& job) {
     }
     reference_->update(done, "then " + std::to_string(steps_) + " steps");
     if (done == total) reference_->finish("then " + std::to_string(steps_) + " steps");
+    stop_if_interrupted("no step is done yet; the same command goes on (hone train with --resume)");
   };
   job.begin = [this](size_t done, double share) {
     training_.emplace(label_, "steps", steps_, quiet_);

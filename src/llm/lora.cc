@@ -103,7 +103,7 @@ LoraAdapter load_lora(const Model& model, const std::string& directory) {
   const Adapter file = read_adapter(directory, model.config);
   LoraAdapter adapter;
   adapter.use_rslora = file.use_rslora;
-  adapter.layers.resize(model.layers.size());
+  adapter.layers.resize(model.config.layers.size());
   for (const LoraTensorPair& from : file.pairs) {
     LoraPair& to = pair_of(adapter, from.module);
     to.a = tensor::PanelMatrix::zeros(from.r, from.in);

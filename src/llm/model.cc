@@ -53,7 +53,10 @@ void check_rows_finite(Compute& compute, const StoredTensor& t, const std::strin
 PanelMatrix load_matrix(Compute& compute, const ModelFile& file, const std::string& name) {
   const StoredTensor& t = file.at(name);
   check_rows_finite(compute, t, file.path());
-  return PanelMatrix::pack(compute, t.type, t.rows, t.cols, t.bytes.data(), t.row_order);
+  PanelMatrix matrix =
+      PanelMatrix::pack(compute, t.type, t.rows, t.cols, t.bytes.data(), t.row_order);
+  file.forget(t);
+  return matrix;
 }
 
 std::vector<float> load_vector(const ModelFile& file, const std::string& name) {

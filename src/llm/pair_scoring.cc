@@ -13,6 +13,13 @@ PairSums pair_sums(const PreferenceTokens& pair, const TreeResult& result) {
   return sums;
 }
 
+size_t pair_pass_rows(std::span<const TreeExample> trees, const PairScoreOptions& options) {
+  size_t all = 0;
+  for (const TreeExample& tree : trees) all += tree.tree.row_count();
+  return std::min(std::max(options.max_tokens_per_pass, least_pass_rows(trees)),
+                  std::max<size_t>(all, 1));
+}
+
 std::vector<PairSums> score_pairs(tensor::Compute& compute, const Model& model,
                                   const LoraAdapter* adapter,
                                   const std::vector<PreferenceTokens>& pairs,
@@ -21,9 +28,7 @@ std::vector<PairSums> score_pairs(tensor::Compute& compute, const Model& model,
   std::vector<TreeExample> trees;
   for (const PreferenceTokens& pair : pairs) trees.push_back(pair.tree(options.prefix_sharing));
   // Nothing is kept for a backward pass, so the small memory of recompute is enough.
-  TrainingPass pass(compute, model, adapter,
-                    std::max(options.max_tokens_per_pass, least_pass_rows(trees)),
-                    PassOptions{true});
+  TrainingPass pass(compute, model, adapter, pair_pass_rows(trees, options), PassOptions{true});
   std::vector<PairSums> sums(pairs.size());
   score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
     sums[i] = pair_sums(pairs[i], result);

@@ -3,6 +3,7 @@
 // implicit rewards, evaluation. The training forward, so the same bits as training sees.
 
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "llm/lora.h"
@@ -22,6 +23,10 @@ struct PairScoreOptions {
 
 // Sums over a tree's targets: the chosen answer's first.
 PairSums pair_sums(const PreferenceTokens& pair, const TreeResult& result);
+
+// Rows of the pass that scores these pairs: as many as --max-tokens-per-pass lets in, at least those
+// of the largest tree, at most all.
+size_t pair_pass_rows(std::span<const TreeExample> trees, const PairScoreOptions& options);
 
 std::vector<PairSums> score_pairs(tensor::Compute& compute, const Model& model,
                                   const LoraAdapter* adapter,

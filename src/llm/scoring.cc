@@ -97,16 +97,9 @@ class Batch {
 
 }  // namespace
 
-void score_rows(tensor::Compute& compute, const Model& model, const LoraAdapter* adapter,
-                std::span<const std::vector<int32_t>> rows, const ScoreOptions& options,
-                const std::function<void(size_t, const ScoredTokens&)>& on_row) {
-  size_t longest = 1;
-  for (size_t i = 0; i < rows.size(); ++i) {
-    check(model, i, rows[i]);
-    longest = std::max(longest, rows[i].size());
-  }
-  // Batches of consecutive rows; without a wish, as many as one pass holds.
-  std::vector<std::pair<size_t, size_t>> batches;
+std::vector<std::pair<size_t, size_t>> score_batches(std::span<const std::vector<int32_t>> rows,
+                                                     const ScoreOptions& options) {
+  std::vector<std::pair<size_t, size_t>> batches;  // without a wish, as many as one pass holds
   size_t tokens = 0;
   for (size_t i = 0; i < rows.size(); ++i) {
     const auto full = [&] {
@@ -120,6 +113,14 @@ void score_rows(tensor::Compute& compute, const Model& model, const LoraAdapter*
     tokens += rows[i].size();
     batches.back().second = i + 1;
   }
+  return batches;
+}
+
+void score_rows(tensor::Compute& compute, const Model& model, const LoraAdapter* adapter,
+                std::span<const std::vector<int32_t>> rows, const ScoreOptions& options,
+                const std::function<void(size_t, const ScoredTokens&)>& on_row) {
+  for (size_t i = 0; i < rows.size(); ++i) check(model, i, rows[i]);
+  const auto batches = score_batches(rows, options);
   size_t pages = 1;
   for (const auto& [begin, end] : batches) {
     size_t wanted = 0;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "llm/forward.h"
@@ -21,6 +22,10 @@ struct ScoreOptions {
   size_t chunk = 0;       // tokens of a row fed at a time; 0 = as many as fit a pass
   size_t rows_per_pass = 512;
 };
+
+// Consecutive rows that are scored together: [begin, end) of each batch.
+std::vector<std::pair<size_t, size_t>> score_batches(std::span<const std::vector<int32_t>> rows,
+                                                     const ScoreOptions& options);
 
 // Calls on_row once per row, in order. Throws invalid_input that names a row longer than the
 // model's context, or with an id outside the vocabulary, before anything runs. An empty row has no

@@ -84,6 +84,21 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
   return per_row * max_rows * sizeof(float);
 }
 
+size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_lora_rank,
+                                         size_t rows, const PassOptions& options) {
+  const Widest widest(config);
+  size_t per_row = (config.layers.size() + 1) * config.hidden_size;  // x_in
+  if (options.recompute) {
+    per_row += widest.saved;
+  } else {
+    for (const LayerConfig& layer : config.layers) per_row += SavedColumns(config, layer).total;
+  }
+  per_row += 3 * config.hidden_size + widest.intermediate + 3 * max_lora_rank +
+             (2 + widest.norm_heads) * config.layers.size();
+  per_row += 1024 + 2 * widest.qkv;  // the head's tiles, and the keys and values of one layer
+  return per_row * rows * sizeof(float);
+}
+
 TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapter* adapter,
                            size_t max_rows, const PassOptions& options)
     : compute_(compute), model_(model), adapter_(adapter), max_rows_(max_rows), options_(options) {

@@ -46,6 +46,10 @@ class TrainingPass {
                size_t max_rows, const PassOptions& options);
   static size_t planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows,
                               const PassOptions& options);
+  // Of these, what score() touches in passes of `rows` rows: memory is zeroed by the kernel and a
+  // page that nobody writes is none.
+  static size_t planned_score_bytes(const ModelConfig& config, size_t max_lora_rank, size_t rows,
+                                    const PassOptions& options);
 
   size_t max_rows() const { return max_rows_; }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "tensor/panel_bytes.h"
 #include "tensor/panel_layout.h"
 #include "tensor/quantize.h"
 
@@ -49,13 +50,13 @@ PanelView panel_view(const PanelMatrix& matrix) {
   return {layout, matrix.rows(), matrix.cols(), matrix.data(), layout_block_bytes(layout)};
 }
 
-namespace {
-
 size_t packed_bytes(DataType type, size_t n, size_t k) {
   const Layout layout = layout_of(type);
   if (layout == Layout::kFloat) return divide_up(n, kPanel) * kPanel * k * sizeof(float);
   return divide_up(n, kGroup) * divide_up(k, kBlock) * layout_block_bytes(layout);
 }
+
+namespace {
 
 // The source row of packed row n: interleaved rope pairs (2i, 2i + 1) become halves (i, i + half).
 size_t source_row(size_t n, size_t rows, RowOrder order) {

@@ -82,6 +82,10 @@ class GgufFile {
   const std::vector<GgufValue>& metadata() const { return metadata_; }  // in the file's order
   const GgufTensor* find_tensor(std::string_view name) const;
   const std::vector<GgufTensor>& tensors() const { return tensors_; }  // in the file's order
+  // MappedFile::forget, where the bytes are a mapping of ours.
+  void forget(std::span<const std::byte> bytes) const {
+    if (mapping_ != nullptr) mapping_->forget(bytes);
+  }
 
  private:
   friend class GgufParser;

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <functional>
 
 #include "base/error.h"
 
@@ -48,6 +49,21 @@ MappedFile::MappedFile(const std::string& path) {
     throw Error(ErrorCode::kUnavailable, path + ": cannot map: " + std::strerror(errno));
   }
   bytes_ = {static_cast<const std::byte*>(address), size};
+}
+
+void MappedFile::forget(std::span<const std::byte> part) const {
+  // Whole pages inside the part; neighbours keep theirs.
+  constexpr size_t kPage = 4096;
+  const std::less<const std::byte*> before;
+  if (part.empty() || bytes_.empty() || before(part.data(), bytes_.data()) ||
+      before(bytes_.data() + bytes_.size(), part.data() + part.size())) {
+    return;
+  }
+  const auto offset = static_cast<size_t>(part.data() - bytes_.data());
+  const size_t begin = (offset + kPage - 1) / kPage * kPage;
+  const size_t end = (offset + part.size()) / kPage * kPage;
+  if (begin >= end) return;
+  madvise(const_cast<std::byte*>(bytes_.data() + begin), end - begin, MADV_DONTNEED);
 }
 
 MappedFile::~MappedFile() {

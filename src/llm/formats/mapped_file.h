@@ -20,6 +20,10 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return bytes_; }
 
+  // These bytes need not stay in memory: a model that is being packed is not held twice. Reading
+  // them again reads the file again. Bytes that are not of this file are left alone.
+  void forget(std::span<const std::byte> part) const;
+
  private:
   std::span<const std::byte> bytes_;
 };

@@ -296,6 +296,11 @@ const StoredTensor& ModelFile::at(std::string_view name) const {
   return *tensor;
 }
 
+void ModelFile::forget(const StoredTensor& tensor) const {
+  if (gguf_ != nullptr) gguf_->forget(tensor.bytes);
+  for (const auto& shard : shards_) shard->forget(tensor.bytes);
+}
+
 void read_row(const StoredTensor& tensor, size_t n, float* out) {
   if (tensor.is_vector()) {
     const std::vector<float> values = read_vector(tensor);

@@ -67,6 +67,8 @@ class ModelFile {
   const StoredTensor* find(std::string_view huggingface_name) const;
   const StoredTensor& at(std::string_view huggingface_name) const;       // throws not_found
   const std::vector<StoredTensor>& tensors() const { return tensors_; }  // sorted by name
+  // The tensor's bytes need not stay in memory (they are read again when asked for).
+  void forget(const StoredTensor& tensor) const;
   // For the tokenizer: the GGUF behind this model, or nullptr for a directory.
   const GgufFile* gguf() const { return gguf_.get(); }
 

@@ -109,8 +109,13 @@ std::string torch_name(DataType type) {
 }  // namespace
 
 RowReader rows_of(const ModelFile& file) {
-  return
-      [&file](std::string_view name, size_t row, float* out) { read_row(file.at(name), row, out); };
+  return [&file, last = static_cast<const StoredTensor*>(nullptr)](std::string_view name,
+                                                                   size_t row, float* out) mutable {
+    const StoredTensor& tensor = file.at(name);
+    if (last != nullptr && last != &tensor) file.forget(*last);
+    last = &tensor;
+    read_row(tensor, row, out);
+  };
 }
 
 void write_huggingface_directory(Env& env, const std::string& directory, const ModelConfig& config,

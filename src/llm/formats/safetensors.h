@@ -35,6 +35,10 @@ class SafetensorsFile {
 
   const std::string& name() const { return name_; }
   const std::vector<SafetensorsTensor>& tensors() const { return tensors_; }  // in order of offsets
+  // MappedFile::forget, where the bytes are a mapping of ours.
+  void forget(std::span<const std::byte> bytes) const {
+    if (mapping_ != nullptr) mapping_->forget(bytes);
+  }
 
  private:
   SafetensorsFile() = default;
