@@ -155,6 +155,23 @@ class PosixEnv : public Env {
     }
   }
 
+  std::string read_range(const std::string& path, uint64_t offset, uint64_t count) override {
+    if (is_directory(path)) throw invalid_input("cannot read " + path + ": it is a folder");
+    Descriptor file(path, O_RDONLY, "read");
+    std::string bytes(count, '\0');
+    size_t done = 0;
+    while (done < count) {
+      const ssize_t read =
+          ::pread(file.get(), bytes.data() + done, count - done, static_cast<off_t>(offset + done));
+      if (read < 0 && errno == EINTR) continue;
+      if (read < 0) throw failed("read", path, errno);
+      if (read == 0) break;
+      done += static_cast<size_t>(read);
+    }
+    bytes.resize(done);
+    return bytes;
+  }
+
   bool exists(const std::string& path) override {
     std::error_code reason;
     return fs::exists(path, reason);

@@ -29,6 +29,8 @@ class Env {
   virtual std::unique_ptr<WritableFile> create_file(const std::string& path) = 0;  // truncates
   virtual std::unique_ptr<WritableFile> append_file(const std::string& path) = 0;  // creates
   virtual std::string read_file(const std::string& path, uint64_t max_bytes) = 0;
+  // Bytes [offset, offset + count) of a file; fewer where it ends.
+  virtual std::string read_range(const std::string& path, uint64_t offset, uint64_t count) = 0;
   virtual bool exists(const std::string& path) = 0;
   virtual bool is_directory(const std::string& path) = 0;
   virtual bool is_file(const std::string& path) = 0;  // not a folder, a device or a pipe

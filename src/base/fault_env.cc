@@ -186,6 +186,11 @@ std::string FaultEnv::read_file(const std::string& path, uint64_t max_bytes) {
   return node->bytes;
 }
 
+std::string FaultEnv::read_range(const std::string& path, uint64_t offset, uint64_t count) {
+  const std::string bytes = read_file(path, UINT64_MAX);
+  return offset >= bytes.size() ? std::string() : bytes.substr(offset, count);
+}
+
 bool FaultEnv::exists(const std::string& path) {
   const std::lock_guard lock(disk_->mutex);
   return disk_->find(path) != nullptr;

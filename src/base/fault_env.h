@@ -33,6 +33,7 @@ class FaultEnv : public Env {
   std::unique_ptr<WritableFile> create_file(const std::string& path) override;
   std::unique_ptr<WritableFile> append_file(const std::string& path) override;
   std::string read_file(const std::string& path, uint64_t max_bytes) override;
+  std::string read_range(const std::string& path, uint64_t offset, uint64_t count) override;
   bool exists(const std::string& path) override;
   bool is_directory(const std::string& path) override;
   bool is_file(const std::string& path) override;

@@ -1,5 +1,6 @@
 #include "train/checkpoint.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <map>
@@ -13,15 +14,14 @@ namespace hone::train {
 
 namespace {
 
-using llm::SafetensorsFile;
-using llm::SafetensorsTensor;
+using llm::SafetensorsEntry;
 using llm::SafetensorsWriter;
 using tensor::DataType;
 
 // The step and the exponents are small whole numbers: exact in f32, so one file holds everything.
 constexpr const char* kNumbers = "hone.numbers";
 constexpr float kVersion = 1;
-constexpr uint64_t kMaxCheckpointBytes = uint64_t{1} << 42;
+constexpr uint64_t kPieceBytes = uint64_t{16} << 20;
 constexpr int kSplit = 1 << 20;  // a step beyond 2^24 keeps its bits in two parts
 constexpr int kMostMillions = 1 << 20;
 
@@ -67,18 +67,28 @@ void write_checkpoint(Env& env, const std::string& path, Optimizer& optimizer, s
 
 CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& optimizer,
                                  bool accept_recipe) {
-  const std::string text = env.read_file(path, kMaxCheckpointBytes);
-  const auto file =
-      SafetensorsFile::parse(path, {reinterpret_cast<const std::byte*>(text.data()), text.size()});
-  std::map<std::string, const SafetensorsTensor*> by_name;
-  for (const SafetensorsTensor& t : file->tensors()) by_name[t.name] = &t;
+  const std::vector<SafetensorsEntry> layout = llm::read_safetensors_layout(env, path);
+  std::map<std::string, const SafetensorsEntry*> by_name;
+  for (const SafetensorsEntry& entry : layout) by_name[entry.name] = &entry;
   const auto find = [&](const std::string& name, size_t size) {
     const auto found = by_name.find(name);
-    if (found == by_name.end() || found->second->bytes.size() != size * sizeof(float)) {
+    if (found == by_name.end() || found->second->bytes != size * sizeof(float)) {
       throw corrupt_data(path + " has no " + name + " of " + std::to_string(size) +
                          " values: it belongs to another model or other LoRA settings");
     }
-    return reinterpret_cast<const char*>(found->second->bytes.data());
+    return found->second;
+  };
+  // Piece by piece: the file in memory beside the state would be the run's peak.
+  const auto read = [&](const SafetensorsEntry& entry, float* to) {
+    for (uint64_t done = 0; done < entry.bytes;) {
+      const uint64_t count = std::min(entry.bytes - done, kPieceBytes);
+      const std::string piece = env.read_range(path, entry.offset + done, count);
+      if (piece.size() != count) {
+        throw corrupt_data(path + " became shorter while it was read: resume again");
+      }
+      std::memcpy(reinterpret_cast<char*>(to) + done, piece.data(), count);
+      done += count;
+    }
   };
   auto& parameters = optimizer.trainable().parameters;
   std::vector<float> numbers(3 + parameters.size());
@@ -96,7 +106,7 @@ CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& o
                     ": continue it with the program that wrote it, or with --accept-recipe (the "
                     "run can then be replayed from this checkpoint on only)");
   }
-  std::memcpy(numbers.data(), find(numbers_name, numbers.size()), numbers.size() * sizeof(float));
+  read(*find(numbers_name, numbers.size()), numbers.data());
   const auto whole = [&](float number, int least, int most) {
     if (!(number >= static_cast<float>(least) && number <= static_cast<float>(most)) ||
         number != std::trunc(number)) {
@@ -117,9 +127,8 @@ CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& o
   for (size_t i = 0; i < parameters.size(); ++i) {
     parameters[i].exponent = static_cast<int>(numbers[3 + i]);
     for (size_t kind = 0; kind < 3; ++kind) {
-      std::memcpy(storage(optimizer, i, kind),
-                  find(parameters[i].name + kKinds[kind], parameters[i].size),
-                  parameters[i].size * sizeof(float));
+      read(*find(parameters[i].name + kKinds[kind], parameters[i].size),
+           storage(optimizer, i, kind));
     }
   }
   return {step, recipe};

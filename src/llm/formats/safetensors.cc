@@ -26,39 +26,53 @@ std::optional<DataType> type_from(const std::string& name) {
 
 class Reader {
  public:
-  Reader(const std::string& name, std::span<const std::byte> bytes) : name_(name), bytes_(bytes) {}
+  // bytes: at least the header; size: of the whole file.
+  Reader(const std::string& name, std::span<const std::byte> bytes, uint64_t size)
+      : name_(name), bytes_(bytes), size_(size) {}
 
-  std::vector<SafetensorsTensor> run() {
+  // 8 and the header's length, once they are known not to lie.
+  static uint64_t header_end(const std::string& name, std::span<const std::byte> bytes,
+                             uint64_t size) {
+    if (bytes.size() < 8) {
+      throw corrupt_data(name +
+                         ": truncated safetensors: shorter than its header's length. "
+                         "Download or write the file again.");
+    }
+    uint64_t length = 0;
+    std::memcpy(&length, bytes.data(), 8);
+    if (length > size - 8) {
+      throw corrupt_data(name + ": truncated safetensors or another format: the header claims " +
+                         std::to_string(length) + " bytes, the file has " + std::to_string(size) +
+                         ". Download or write the file again.");
+    }
+    if (length > kMostHeader) {
+      throw corrupt_data(name +
+                         ": the header has more than 100 MB. Download or write the file again.");
+    }
+    return 8 + length;
+  }
+
+  std::vector<SafetensorsEntry> run() {
     const Json header = read_header();
     for (const auto& [name, entry] : header.as_object()) {
       if (name != "__metadata__") read_tensor(name, entry);
     }
-    std::sort(placed_.begin(), placed_.end(),
-              [](const Placed& a, const Placed& b) { return a.begin < b.begin; });
+    std::sort(
+        placed_.begin(), placed_.end(),
+        [](const SafetensorsEntry& a, const SafetensorsEntry& b) { return a.offset < b.offset; });
     return check_packing();
   }
 
  private:
-  struct Placed {
-    uint64_t begin = 0, end = 0;
-    SafetensorsTensor tensor;
-  };
-
   [[noreturn]] void corrupt(const std::string& what) const {
     throw corrupt_data(name_ + ": " + what + ". Download or write the file again.");
   }
 
   Json read_header() {
-    if (bytes_.size() < 8) corrupt("truncated safetensors: shorter than its header's length");
-    uint64_t length = 0;
-    std::memcpy(&length, bytes_.data(), 8);
-    if (length > bytes_.size() - 8) {
-      corrupt("truncated safetensors or another format: the header claims " +
-              std::to_string(length) + " bytes, the file has " + std::to_string(bytes_.size()));
-    }
-    if (length > kMostHeader) corrupt("the header has more than 100 MB");
-    data_ = bytes_.subspan(8 + length);
-    const std::string_view text(reinterpret_cast<const char*>(bytes_.data()) + 8, length);
+    data_begin_ = header_end(name_, bytes_, size_);
+    HONE_CHECK(bytes_.size() >= data_begin_);
+    data_bytes_ = size_ - data_begin_;
+    const std::string_view text(reinterpret_cast<const char*>(bytes_.data()) + 8, data_begin_ - 8);
     Result<Json> header = Json::parse(text, {.max_depth = 8, .max_bytes = kMostHeader});
     if (!header) corrupt("the header is not JSON: " + header.error().message());
     if (!header->is_object()) corrupt("the header is no JSON object");
@@ -87,59 +101,73 @@ class Reader {
                           ", which Hone does not read (F32, F16, BF16)");
     }
     if (shape->size() > kMostDimensions) corrupt(who + " has more than 8 dimensions");
-    Placed placed;
-    placed.tensor.name = name;
-    placed.tensor.type = *known;
+    SafetensorsEntry placed;
+    placed.name = name;
+    placed.type = *known;
     uint64_t elements = 1;
     for (const Json& dimension : shape->as_array()) {
       const uint64_t size = number(who, dimension);
-      if (size == 0 || size > data_.size() / elements) {
+      if (size == 0 || size > data_bytes_ / elements) {
         corrupt(who + " has an impossible shape: a dimension of " + std::to_string(size) +
-                " in a file of " + std::to_string(bytes_.size()) + " bytes");
+                " in a file of " + std::to_string(size_) + " bytes");
       }
       elements *= size;
-      placed.tensor.shape.push_back(size);
+      placed.shape.push_back(size);
     }
-    placed.begin = number(who, offsets->as_array()[0]);
-    placed.end = number(who, offsets->as_array()[1]);
-    if (placed.begin > placed.end || placed.end > data_.size()) {
+    const uint64_t begin = number(who, offsets->as_array()[0]);
+    const uint64_t end = number(who, offsets->as_array()[1]);
+    if (begin > end || end > data_bytes_) {
       corrupt("truncated safetensors: " + who + " lies outside the file (data_offsets " +
-              std::to_string(placed.begin) + " to " + std::to_string(placed.end) + ", " +
-              std::to_string(data_.size()) + " bytes of data)");
+              std::to_string(begin) + " to " + std::to_string(end) + ", " +
+              std::to_string(data_bytes_) + " bytes of data)");
     }
     const uint64_t needed = tensor::storage_bytes(*known, elements);
-    if (placed.end - placed.begin != needed) {
-      corrupt(who + " has " + std::to_string(placed.end - placed.begin) +
-              " bytes, its shape and type need " + std::to_string(needed));
+    if (end - begin != needed) {
+      corrupt(who + " has " + std::to_string(end - begin) + " bytes, its shape and type need " +
+              std::to_string(needed));
     }
-    placed.tensor.bytes = data_.subspan(placed.begin, needed);
+    placed.offset = data_begin_ + begin;
+    placed.bytes = needed;
     placed_.push_back(std::move(placed));
   }
 
-  std::vector<SafetensorsTensor> check_packing() {
-    std::vector<SafetensorsTensor> out;
-    uint64_t end = 0;
-    for (Placed& placed : placed_) {
-      if (placed.begin != end) {
-        const std::string who = "tensor " + quote(placed.tensor.name);
-        if (placed.begin > end) corrupt("there is a hole before " + who);
+  std::vector<SafetensorsEntry> check_packing() {
+    std::vector<SafetensorsEntry> out;
+    uint64_t end = data_begin_;
+    for (SafetensorsEntry& placed : placed_) {
+      if (placed.offset != end) {
+        const std::string who = "tensor " + quote(placed.name);
+        if (placed.offset > end) corrupt("there is a hole before " + who);
         corrupt(who + " overlaps tensor " + quote(out.back().name));
       }
-      end = placed.end;
-      out.push_back(std::move(placed.tensor));
+      end = placed.offset + placed.bytes;
+      out.push_back(std::move(placed));
     }
-    if (end != data_.size()) {
-      corrupt(std::to_string(data_.size() - end) + " bytes after the last tensor belong to none");
+    if (end != size_) {
+      corrupt(std::to_string(size_ - end) + " bytes after the last tensor belong to none");
     }
     return out;
   }
 
   const std::string& name_;
-  std::span<const std::byte> bytes_, data_;
-  std::vector<Placed> placed_;
+  std::span<const std::byte> bytes_;
+  uint64_t size_, data_begin_ = 0, data_bytes_ = 0;
+  std::vector<SafetensorsEntry> placed_;
 };
 
+std::span<const std::byte> bytes_of(const std::string& text) {
+  return {reinterpret_cast<const std::byte*>(text.data()), text.size()};
+}
+
 }  // namespace
+
+std::vector<SafetensorsEntry> read_safetensors_layout(Env& env, const std::string& path) {
+  const uint64_t size = env.file_size(path);
+  const std::string length = env.read_range(path, 0, 8);
+  const std::string header =
+      env.read_range(path, 0, Reader::header_end(path, bytes_of(length), size));
+  return Reader(path, bytes_of(header), size).run();
+}
 
 std::unique_ptr<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
   auto mapping = std::make_unique<MappedFile>(path);
@@ -152,7 +180,10 @@ std::unique_ptr<SafetensorsFile> SafetensorsFile::parse(std::string name,
                                                         std::span<const std::byte> bytes) {
   std::unique_ptr<SafetensorsFile> file(new SafetensorsFile);
   file->name_ = std::move(name);
-  file->tensors_ = Reader(file->name_, bytes).run();
+  for (SafetensorsEntry& entry : Reader(file->name_, bytes, bytes.size()).run()) {
+    file->tensors_.push_back({std::move(entry.name), entry.type, std::move(entry.shape),
+                              bytes.subspan(entry.offset, entry.bytes)});
+  }
   return file;
 }
 

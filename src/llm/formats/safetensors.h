@@ -27,6 +27,16 @@ struct SafetensorsTensor {
   std::span<const std::byte> bytes;
 };
 
+// Where a tensor lies in its file.
+struct SafetensorsEntry {
+  std::string name;
+  tensor::DataType type = tensor::DataType::kF32;
+  std::vector<size_t> shape;
+  uint64_t offset = 0, bytes = 0;  // from the file's begin
+};
+// Reads and checks the header only, for files too large to be in memory beside what they hold.
+std::vector<SafetensorsEntry> read_safetensors_layout(Env& env, const std::string& path);
+
 class SafetensorsFile {
  public:
   static std::unique_ptr<SafetensorsFile> open(const std::string& path);
