@@ -17,6 +17,7 @@ libpcre2-dev splits text before tokenising
 libutf8proc-dev normalises Unicode text
 libyaml-cpp-dev reads --config files
 libssl-dev SHA-256
+libsqlite3-dev the embedded database
 libgtest-dev unit tests
 LIST
       ;;
