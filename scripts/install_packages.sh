@@ -18,6 +18,7 @@ libutf8proc-dev normalises Unicode text
 libyaml-cpp-dev reads --config files
 libboost1.81-dev reads HTTP messages (Boost.Beast)
 libssl-dev SHA-256 and TLS
+libsodium-dev hashes passwords and seals secrets
 libgtest-dev unit tests
 LIST
       ;;
