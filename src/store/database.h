@@ -1,6 +1,6 @@
 #pragma once
 // A database, spoken to in SQL: one small interface, implemented by SQLite now and by PostgreSQL
-// as its second implementation (docs/decisions/0008-sqlite-directly.md). This room knows no labels.
+// as its second implementation (docs/decisions/0009-sqlite-directly.md). This room knows no labels.
 //
 //   std::unique_ptr<Database> database = store::open_sqlite({.path = "org.db"}, env);
 //   std::vector<Task> tasks = database->read([&](Connection& db) {
