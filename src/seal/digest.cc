@@ -1,6 +1,7 @@
 #include "seal/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +12,20 @@
 #include "base/error.h"
 
 namespace hone::seal {
+namespace {
+
+std::string hex_of(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (const char c : bytes) {
+    const auto byte = static_cast<unsigned char>(c);
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace
 
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
@@ -31,24 +46,31 @@ void Sha256::update(std::string_view bytes) {
   HONE_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
 }
 
-std::string Sha256::hex() {
-  static constexpr char kHex[] = "0123456789abcdef";
+std::string Sha256::bytes() {
   HONE_CHECK(!context_->ended);
   context_->ended = true;
   unsigned char digest[32];
   HONE_CHECK(EVP_DigestFinal_ex(context_->evp, digest, nullptr) == 1);
-  std::string text;
-  for (unsigned char byte : digest) {
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
-  return text;
+  return std::string(reinterpret_cast<const char*>(digest), sizeof digest);
 }
 
-std::string sha256_hex(std::string_view bytes) {
+std::string Sha256::hex() { return hex_of(bytes()); }
+
+std::string sha256_bytes(std::string_view bytes) {
   Sha256 sha;
   sha.update(bytes);
-  return sha.hex();
+  return sha.bytes();
+}
+
+std::string sha256_hex(std::string_view bytes) { return hex_of(sha256_bytes(bytes)); }
+
+std::string salted_digest(std::string_view salt, std::string_view text) {
+  unsigned char digest[32];
+  const unsigned char* done =
+      HMAC(EVP_sha256(), salt.data(), static_cast<int>(salt.size()),
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, nullptr);
+  HONE_CHECK(done != nullptr);
+  return hex_of({reinterpret_cast<const char*>(digest), sizeof digest});
 }
 
 std::string sha256_file(const std::string& path) {
