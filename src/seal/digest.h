@@ -19,7 +19,8 @@ class Sha256 {
   Sha256& operator=(const Sha256&) = delete;
 
   void update(std::string_view bytes);
-  std::string hex();  // ends the computation: further calls are bugs
+  std::string hex();               // ends the computation: further calls are bugs
+  std::string hex_so_far() const;  // of the bytes up to here; the computation goes on
 
  private:
   struct Context;
@@ -27,6 +28,7 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
+std::string sha256_bytes(std::string_view bytes);  // the 32 bytes themselves
 
 // Throws not_found or unavailable with the path and the system's reason.
 std::string sha256_file(const std::string& path);
