@@ -12,20 +12,6 @@
 #include "base/error.h"
 
 namespace hone::seal {
-namespace {
-
-std::string hex_of(std::string_view bytes) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
-  return text;
-}
-
-}  // namespace
 
 struct Sha256::Context {
   EVP_MD_CTX* evp = EVP_MD_CTX_new();
@@ -46,23 +32,53 @@ void Sha256::update(std::string_view bytes) {
   HONE_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
 }
 
+namespace {
+
+std::string final_bytes(EVP_MD_CTX* evp) {
+  unsigned char digest[32];
+  HONE_CHECK(EVP_DigestFinal_ex(evp, digest, nullptr) == 1);
+  return std::string(reinterpret_cast<const char*>(digest), sizeof digest);
+}
+
+std::string hex_of(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const char sign : bytes) {
+    const auto byte = static_cast<unsigned char>(sign);
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string Sha256::bytes() {
   HONE_CHECK(!context_->ended);
   context_->ended = true;
-  unsigned char digest[32];
-  HONE_CHECK(EVP_DigestFinal_ex(context_->evp, digest, nullptr) == 1);
-  return std::string(reinterpret_cast<const char*>(digest), sizeof digest);
+  return final_bytes(context_->evp);
 }
 
 std::string Sha256::hex() { return hex_of(bytes()); }
 
-std::string sha256_bytes(std::string_view bytes) {
-  Sha256 sha;
-  sha.update(bytes);
-  return sha.bytes();
+std::string Sha256::hex_so_far() const {
+  HONE_CHECK(!context_->ended);
+  Context copy;
+  HONE_CHECK(copy.evp != nullptr && EVP_MD_CTX_copy_ex(copy.evp, context_->evp) == 1);
+  return hex_of(final_bytes(copy.evp));
 }
 
 std::string sha256_hex(std::string_view bytes) { return hex_of(sha256_bytes(bytes)); }
+
+std::string sha256_bytes(std::string_view bytes) {
+  unsigned char digest[32];
+  unsigned int size = sizeof digest;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1) {
+    throw Error(ErrorCode::kInternal, "OpenSSL offers no SHA-256");
+  }
+  return std::string(reinterpret_cast<const char*>(digest), size);
+}
 
 std::string salted_digest(std::string_view salt, std::string_view text) {
   unsigned char digest[32];

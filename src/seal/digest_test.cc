@@ -17,8 +17,12 @@ TEST(Digest, Sha256GivesTheKnownAnswers) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   Sha256 in_parts;
   in_parts.update("a");
+  EXPECT_EQ(in_parts.hex_so_far(), sha256_hex("a"));
   in_parts.update("bc");
+  EXPECT_EQ(in_parts.hex_so_far(), sha256_hex("abc"));
   EXPECT_EQ(in_parts.hex(), sha256_hex("abc"));
+  EXPECT_EQ(sha256_bytes("abc").substr(0, 4), "\xba\x78\x16\xbf");
+  EXPECT_EQ(sha256_bytes("abc").size(), 32u);
 }
 
 // RFC 4231, test cases 1, 2 and 6 (a salt longer than a block).

@@ -8,7 +8,7 @@
 #include <memory>
 
 #include "base/error.h"
-#include "seal/public_id.h"
+#include "seal/secret_box.h"
 
 namespace hone::seal {
 namespace {
@@ -88,7 +88,7 @@ TEST(Signer, WhatIsNoKeyOrNoSignatureVerifiesNothing) {
 
 TEST(Signer, TheKeyFileIsMadeOnceForItsOwnerOnly) {
   std::string folder =
-      (std::filesystem::temp_directory_path() / new_id(real_env(), "hone_signer_")).string();
+      (std::filesystem::temp_directory_path() / ("hone_signer_" + new_token(real_env()))).string();
   std::filesystem::create_directories(folder);
   std::string path = folder + "/signing_key";
   std::string key = Signer::open(real_env(), path).public_key();
