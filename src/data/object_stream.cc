@@ -59,6 +59,7 @@ void ObjectStream::finish() {
   if (format_ == ObjectFormat::kCsv) {
     splitter_.finish();
   } else if (format_ == ObjectFormat::kJsonl) {
+    row_line_ = line_;
     if (!held_.empty() || too_long_) end_text({});
   } else if (array_ == ArrayState::kInside) {
     held_.clear();

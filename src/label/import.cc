@@ -1,6 +1,7 @@
 #include "label/import.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "base/check.h"
@@ -55,6 +56,10 @@ struct Importer::Committed {
   InsertedTasks tasks;
   InsertedVotes votes;
   std::shared_ptr<Batch> batch;
+};
+
+struct Importer::InFlight {
+  std::future<Committed> future;
 };
 
 Importer::Importer(Organisation& organisation, const Actor& actor, ImportRequest request)
@@ -120,8 +125,8 @@ void Importer::read_project() {
   organisation_.read([&](store::Connection& db) {
     const Project project = get_project(db, request_.project);
     if (project.ended()) {
-      throw Error(ErrorCode::kConflict, "the project is " + project.state +
-                                            "; open it again before importing into it");
+      throw Error(ErrorCode::kConflict,
+                  "the project is " + project.state + "; open it again before importing into it");
     }
     state_.project = project.id;
     state_.project_id = project.public_id;
@@ -160,6 +165,7 @@ void Importer::create_row() {
                  {.kind = "import.started",
                   .object = state_.public_id,
                   .project_id = state_.project,
+                  .from = "",
                   .to = "running"});
     return id;
   });
@@ -210,9 +216,9 @@ void Importer::hash_up_to(uint64_t offset) {
 
 void Importer::check_prefix() {
   if (resume_at_ == 0 || hash_->sha.hex_so_far() == resume_digest_) return;
-  throw Error(ErrorCode::kConflict,
-              "this is not the file that the import began with: its first " +
-                  std::to_string(resume_at_) + " bytes are others; give that file, or start anew");
+  throw Error(ErrorCode::kConflict, "this is not the file that the import began with: its first " +
+                                        std::to_string(resume_at_) +
+                                        " bytes are others; give that file, or start anew");
 }
 
 void Importer::take_row(data::ObjectRow&& row) {
@@ -260,12 +266,14 @@ void Importer::flush(uint64_t end) {
   std::shared_ptr<Batch> batch = std::exchange(batch_, std::make_shared<Batch>());
   batch_->begin = end;
   wait_for_batch();
-  in_flight_ = organisation_.write_async(
-      store::Durability::kDisk, [this, batch](store::Transaction& tx) {
+  auto sent = std::make_unique<InFlight>();
+  sent->future =
+      organisation_.write_async(store::Durability::kDisk, [this, batch](store::Transaction& tx) {
         Committed committed = commit(tx, *batch);
         committed.batch = batch;
         return committed;
       });
+  in_flight_ = std::move(sent);
 }
 
 Importer::Committed Importer::commit(store::Transaction& tx, const Batch& batch) {
@@ -293,13 +301,16 @@ Importer::Committed Importer::commit(store::Transaction& tx, const Batch& batch)
                {.kind = "import.batch",
                 .object = state_.public_id,
                 .project_id = state_.project,
+                .from = "",
+                .to = "",
                 .data = std::move(data)});
   return committed;
 }
 
 void Importer::wait_for_batch() {
-  if (!in_flight_.valid()) return;
-  const Committed committed = in_flight_.get();
+  if (!in_flight_) return;
+  const std::unique_ptr<InFlight> sent = std::exchange(in_flight_, nullptr);
+  const Committed committed = sent->future.get();
   const Batch& batch = *committed.batch;
   state_.bytes_done = batch.end;
   state_.rows += batch.rows;
@@ -322,10 +333,10 @@ ImportState Importer::finish() {
       take(begin);
     }
     if (fed_ < resume_at_) {
-      throw Error(ErrorCode::kConflict,
-                  "the file is shorter than what the import has read of it: " +
-                      std::to_string(fed_) + " of " + std::to_string(resume_at_) +
-                      " bytes; give the file that it began with");
+      throw Error(
+          ErrorCode::kConflict,
+          "the file is shorter than what the import has read of it: " + std::to_string(fed_) +
+              " of " + std::to_string(resume_at_) + " bytes; give the file that it began with");
     }
     piece_ = {};
     piece_begin_ = fed_;
@@ -344,7 +355,7 @@ ImportState Importer::finish() {
 void Importer::stop() {
   if (ended_) return;
   ended_ = true;
-  if (in_flight_.valid()) {
+  if (in_flight_) {
     try {
       wait_for_batch();
     } catch (const Error&) {

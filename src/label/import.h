@@ -22,7 +22,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,12 +60,12 @@ struct ImportState {
 };
 
 struct ImportRequest {
-  std::string project;               // prj_…
-  std::string name;                  // the file's, for people
-  std::string format;                // empty: guessed from the first bytes
-  Json columns;                      // column -> role; null: guessed
-  bool votes = true;                 // rows that say who preferred what become annotations
-  uint64_t max_bytes = UINT64_MAX;   // --max-import-bytes
+  std::string project;              // prj_…
+  std::string name;                 // the file's, for people
+  std::string format;               // empty: guessed from the first bytes
+  Json columns;                     // column -> role; null: guessed
+  bool votes = true;                // rows that say who preferred what become annotations
+  uint64_t max_bytes = UINT64_MAX;  // --max-import-bytes
   size_t max_row_bytes = size_t{16} << 20;
   std::function<void(const ImportState&)> on_progress = {};  // after every batch
 };
@@ -96,7 +95,8 @@ class Importer {
     std::string prefix_digest;
   };
 
-  Importer(Organisation& organisation, const Actor& actor, ImportRequest request, Restored restored);
+  Importer(Organisation& organisation, const Actor& actor, ImportRequest request,
+           Restored restored);
   void read_project();
   void create_row();
   void start(std::string_view first_bytes);
@@ -135,7 +135,8 @@ class Importer {
 
   std::shared_ptr<Batch> batch_;
   size_t known_errors_ = 0;  // in first_errors, with those of batches that are on their way
-  std::future<Committed> in_flight_;
+  struct InFlight;
+  std::unique_ptr<InFlight> in_flight_;
 };
 
 ImportState get_import(store::Connection& db, std::string_view import_id);
@@ -151,11 +152,11 @@ struct ImportPreview {
   struct Column {
     std::string name;
     ColumnRole role = ColumnRole::kMeta;
-    std::string guessed_from;          // "name", "values", "" for meta
+    std::string guessed_from;          // "name", "likeness", "confirmed"; "" for meta
     std::vector<std::string> samples;  // at most 3, 200 bytes each
   };
   std::vector<Column> columns;
-  std::vector<Json> rows;  // bodies of the first 5 tasks, without response ids
+  std::vector<Json> rows;          // bodies of the first 5 tasks, without response ids
   std::vector<RowError> problems;  // at most 20
   uint64_t rows_seen = 0, votes_seen = 0;
   std::string message;  // one sentence: what will happen, or what to do

@@ -14,51 +14,87 @@ namespace {
 constexpr size_t kMostWorkerBytes = 200;
 
 constexpr std::array<std::string_view, 18> kRoleNames = {
-    "prompt", "left",       "right",       "response", "responses", "messages",
-    "models", "model",      "model_left",  "model_right", "id",     "language",
-    "priority", "gold",     "winner",      "worker",   "meta",      "ignore"};
+    "prompt",   "left",  "right",      "response",    "responses", "messages",
+    "models",   "model", "model_left", "model_right", "id",        "language",
+    "priority", "gold",  "winner",     "worker",      "meta",      "ignore"};
 
 struct Guess {
   std::string_view name;
   ColumnRole role;
 };
 constexpr Guess kGuesses[] = {
-    {"question", ColumnRole::kPrompt},        {"instruction", ColumnRole::kPrompt},
-    {"input", ColumnRole::kPrompt},           {"query", ColumnRole::kPrompt},
-    {"user_prompt", ColumnRole::kPrompt},     {"response_a", ColumnRole::kLeft},
-    {"response_1", ColumnRole::kLeft},        {"response1", ColumnRole::kLeft},
-    {"output_1", ColumnRole::kLeft},          {"output1", ColumnRole::kLeft},
-    {"output_a", ColumnRole::kLeft},          {"answer_a", ColumnRole::kLeft},
-    {"answer1", ColumnRole::kLeft},           {"answer_1", ColumnRole::kLeft},
-    {"completion_a", ColumnRole::kLeft},      {"text_a", ColumnRole::kLeft},
-    {"chosen", ColumnRole::kLeft},            {"result_x", ColumnRole::kLeft},
-    {"response_b", ColumnRole::kRight},       {"response_2", ColumnRole::kRight},
-    {"response2", ColumnRole::kRight},        {"output_2", ColumnRole::kRight},
-    {"output2", ColumnRole::kRight},          {"output_b", ColumnRole::kRight},
-    {"answer_b", ColumnRole::kRight},         {"answer2", ColumnRole::kRight},
-    {"answer_2", ColumnRole::kRight},         {"completion_b", ColumnRole::kRight},
-    {"text_b", ColumnRole::kRight},           {"rejected", ColumnRole::kRight},
-    {"result_y", ColumnRole::kRight},         {"answer", ColumnRole::kResponse},
-    {"output", ColumnRole::kResponse},        {"completion", ColumnRole::kResponse},
-    {"reply", ColumnRole::kResponse},         {"generation", ColumnRole::kResponse},
-    {"answers", ColumnRole::kResponses},      {"outputs", ColumnRole::kResponses},
-    {"completions", ColumnRole::kResponses},  {"candidates", ColumnRole::kResponses},
-    {"conversation", ColumnRole::kMessages},  {"conversations", ColumnRole::kMessages},
-    {"dialogue", ColumnRole::kMessages},      {"chat", ColumnRole::kMessages},
-    {"model_name", ColumnRole::kModel},       {"model_id", ColumnRole::kModel},
-    {"model_a", ColumnRole::kModelLeft},      {"model_1", ColumnRole::kModelLeft},
-    {"model1", ColumnRole::kModelLeft},       {"left_model", ColumnRole::kModelLeft},
-    {"model_x", ColumnRole::kModelLeft},      {"model_b", ColumnRole::kModelRight},
-    {"model_2", ColumnRole::kModelRight},     {"model2", ColumnRole::kModelRight},
-    {"right_model", ColumnRole::kModelRight}, {"model_y", ColumnRole::kModelRight},
-    {"external_id", ColumnRole::kId},         {"idx", ColumnRole::kId},
-    {"uid", ColumnRole::kId},                 {"uuid", ColumnRole::kId},
-    {"question_id", ColumnRole::kId},         {"pair_id", ColumnRole::kId},
-    {"lang", ColumnRole::kLanguage},          {"locale", ColumnRole::kLanguage},
-    {"golden", ColumnRole::kGold},            {"gold_answer", ColumnRole::kGold},
-    {"preference", ColumnRole::kWinner},      {"vote", ColumnRole::kWinner},
-    {"judge", ColumnRole::kWorker},           {"annotator", ColumnRole::kWorker},
-    {"rater", ColumnRole::kWorker},           {"annotator_id", ColumnRole::kWorker},
+    {"question", ColumnRole::kPrompt},
+    {"instruction", ColumnRole::kPrompt},
+    {"input", ColumnRole::kPrompt},
+    {"query", ColumnRole::kPrompt},
+    {"user_prompt", ColumnRole::kPrompt},
+    {"response_a", ColumnRole::kLeft},
+    {"response_1", ColumnRole::kLeft},
+    {"response1", ColumnRole::kLeft},
+    {"output_1", ColumnRole::kLeft},
+    {"output1", ColumnRole::kLeft},
+    {"output_a", ColumnRole::kLeft},
+    {"answer_a", ColumnRole::kLeft},
+    {"answer1", ColumnRole::kLeft},
+    {"answer_1", ColumnRole::kLeft},
+    {"completion_a", ColumnRole::kLeft},
+    {"text_a", ColumnRole::kLeft},
+    {"chosen", ColumnRole::kLeft},
+    {"result_x", ColumnRole::kLeft},
+    {"response_b", ColumnRole::kRight},
+    {"response_2", ColumnRole::kRight},
+    {"response2", ColumnRole::kRight},
+    {"output_2", ColumnRole::kRight},
+    {"output2", ColumnRole::kRight},
+    {"output_b", ColumnRole::kRight},
+    {"answer_b", ColumnRole::kRight},
+    {"answer2", ColumnRole::kRight},
+    {"answer_2", ColumnRole::kRight},
+    {"completion_b", ColumnRole::kRight},
+    {"text_b", ColumnRole::kRight},
+    {"rejected", ColumnRole::kRight},
+    {"result_y", ColumnRole::kRight},
+    {"answer", ColumnRole::kResponse},
+    {"output", ColumnRole::kResponse},
+    {"completion", ColumnRole::kResponse},
+    {"reply", ColumnRole::kResponse},
+    {"generation", ColumnRole::kResponse},
+    {"answers", ColumnRole::kResponses},
+    {"outputs", ColumnRole::kResponses},
+    {"completions", ColumnRole::kResponses},
+    {"candidates", ColumnRole::kResponses},
+    {"conversation", ColumnRole::kMessages},
+    {"conversations", ColumnRole::kMessages},
+    {"dialogue", ColumnRole::kMessages},
+    {"chat", ColumnRole::kMessages},
+    {"model_name", ColumnRole::kModel},
+    {"model_id", ColumnRole::kModel},
+    {"model_a", ColumnRole::kModelLeft},
+    {"model_1", ColumnRole::kModelLeft},
+    {"model1", ColumnRole::kModelLeft},
+    {"left_model", ColumnRole::kModelLeft},
+    {"model_x", ColumnRole::kModelLeft},
+    {"model_b", ColumnRole::kModelRight},
+    {"model_2", ColumnRole::kModelRight},
+    {"model2", ColumnRole::kModelRight},
+    {"right_model", ColumnRole::kModelRight},
+    {"model_y", ColumnRole::kModelRight},
+    {"external_id", ColumnRole::kId},
+    {"idx", ColumnRole::kId},
+    {"uid", ColumnRole::kId},
+    {"uuid", ColumnRole::kId},
+    {"question_id", ColumnRole::kId},
+    {"pair_id", ColumnRole::kId},
+    {"lang", ColumnRole::kLanguage},
+    {"locale", ColumnRole::kLanguage},
+    {"golden", ColumnRole::kGold},
+    {"gold_answer", ColumnRole::kGold},
+    {"preference", ColumnRole::kWinner},
+    {"vote", ColumnRole::kWinner},
+    {"judge", ColumnRole::kWorker},
+    {"annotator", ColumnRole::kWorker},
+    {"rater", ColumnRole::kWorker},
+    {"annotator_id", ColumnRole::kWorker},
 };
 
 // "Response A" and "response-a" are response_a.
@@ -82,7 +118,8 @@ bool is_response_text(ColumnRole role) {
 
 // annotator1, rater_2 …
 bool is_numbered_person(std::string_view plain) {
-  if (!plain.starts_with("annotator") && !plain.starts_with("rater") && !plain.starts_with("judge")) {
+  if (!plain.starts_with("annotator") && !plain.starts_with("rater") &&
+      !plain.starts_with("judge")) {
     return false;
   }
   return plain.back() >= '0' && plain.back() <= '9';
@@ -91,8 +128,8 @@ bool is_numbered_person(std::string_view plain) {
 Json parse_cell(std::string_view column, std::string_view text) {
   Result<Json> parsed = Json::parse(text, {.max_depth = 64});
   if (!parsed) {
-    throw invalid_input(data::quoted_for_message(column) + " must hold JSON here: " +
-                        parsed.error().message());
+    throw invalid_input(data::quoted_for_message(column) +
+                        " must hold JSON here: " + parsed.error().message());
   }
   return std::move(*parsed);
 }
@@ -155,9 +192,7 @@ void join_prompt(Json& row, Json&& value) {
 
 }  // namespace
 
-std::string_view column_role_name(ColumnRole role) {
-  return kRoleNames[static_cast<size_t>(role)];
-}
+std::string_view column_role_name(ColumnRole role) { return kRoleNames[static_cast<size_t>(role)]; }
 
 std::optional<ColumnRole> column_role_from_name(std::string_view name) {
   const auto found = std::find(kRoleNames.begin(), kRoleNames.end(), name);
@@ -194,7 +229,8 @@ std::optional<std::string> vote_choice(const Json& value) {
                  "output_2", "y", "model_y"})) {
     return "second";
   }
-  if (is_one_of({"tie", "0", "c", "equal", "draw", "same", "both", "tie_(bothgood)", "both_good"})) {
+  if (is_one_of(
+          {"tie", "0", "c", "equal", "draw", "same", "both", "tie_(bothgood)", "both_good"})) {
     return "tie";
   }
   if (is_one_of({"both_bad", "bothbad", "tie_(bothbad)", "neither", "none"})) return "both_bad";
@@ -267,7 +303,8 @@ void ColumnRoles::learn(const Json::Object& object) {
       // belong together.
       const auto prompt = holders_.find(ColumnRole::kPrompt);
       if (!exact && role == ColumnRole::kPrompt && prompt != holders_.end() &&
-          (columns_[prompt->second].confirmed || plain_name(columns_[prompt->second].name) == "prompt")) {
+          (columns_[prompt->second].confirmed ||
+           plain_name(columns_[prompt->second].name) == "prompt")) {
         role = ColumnRole::kMeta;
       }
       if (!exact && role == ColumnRole::kResponse && holders_.count(role) > 0) {

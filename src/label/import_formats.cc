@@ -12,7 +12,7 @@ namespace hone::label {
 namespace {
 
 constexpr std::array<std::string_view, 4> kFormatNames = {"jsonl", "csv", "label-studio", "arena"};
-constexpr size_t kMostAnnotations = 1000;         // of one task in a file
+constexpr size_t kMostAnnotations = 1000;            // of one task in a file
 constexpr size_t kMostKeptBytes = size_t{64} << 10;  // of annotations that are no votes
 
 bool has_list(const Json& object, std::string_view key) {
@@ -49,7 +49,8 @@ std::optional<Vote> vote_of_annotation(const Json& annotation) {
   const Json* result = annotation.find("result");
   if (result == nullptr || !result->is_array()) return std::nullopt;
   for (const Json& part : result->as_array()) {
-    if (auto choice = choice_of_result(part)) return Vote{vote_worker(person_of(annotation)), *choice};
+    if (auto choice = choice_of_result(part))
+      return Vote{vote_worker(person_of(annotation)), *choice};
   }
   return std::nullopt;
 }
@@ -113,7 +114,9 @@ bool same_turn(const Json& a, const Json& b) {
   return a.at("role") == b.at("role") && a.at("content") == b.at("content");
 }
 
-bool is_role(const Json& turn, std::string_view role) { return turn.at("role").as_string() == role; }
+bool is_role(const Json& turn, std::string_view role) {
+  return turn.at("role").as_string() == role;
+}
 
 // The answer, and behind it what followed in the same battle.
 std::string rest_as_text(const Json::Array& turns, size_t from) {
@@ -129,9 +132,9 @@ std::string rest_as_text(const Json::Array& turns, size_t from) {
 std::optional<std::string> language_tag(const Json& value) {
   if (!value.is_string()) return std::nullopt;
   static constexpr std::pair<std::string_view, std::string_view> kWords[] = {
-      {"english", "en"},    {"chinese", "zh"}, {"german", "de"},  {"french", "fr"},
+      {"english", "en"},    {"chinese", "zh"}, {"german", "de"},   {"french", "fr"},
       {"spanish", "es"},    {"russian", "ru"}, {"japanese", "ja"}, {"korean", "ko"},
-      {"portuguese", "pt"}, {"italian", "it"}, {"polish", "pl"},  {"vietnamese", "vi"}};
+      {"portuguese", "pt"}, {"italian", "it"}, {"polish", "pl"},   {"vietnamese", "vi"}};
   std::string word = value.as_string();
   for (char& c : word) c = (c >= 'A' && c <= 'Z') ? static_cast<char>(c - 'A' + 'a') : c;
   for (const auto& [name, tag] : kWords) {
@@ -180,9 +183,9 @@ ImportRow row_from_battle(const ColumnRoles& roles, Json&& battle) {
   if (winner == nullptr || winner->is_null() || roles.task_type() != "pairwise") return out;
   const auto choice = vote_choice(*winner);
   if (!choice) {
-    throw invalid_input("\"winner\" must be model_a, model_b, tie or tie (bothbad), found " +
-                        data::quoted_for_message(winner->is_string() ? winner->as_string()
-                                                                     : winner->dump()));
+    throw invalid_input(
+        "\"winner\" must be model_a, model_b, tie or tie (bothbad), found " +
+        data::quoted_for_message(winner->is_string() ? winner->as_string() : winner->dump()));
   }
   std::string worker = "imported";
   for (const char* key : {"judge", "user", "judge_hash"}) {

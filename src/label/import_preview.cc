@@ -52,15 +52,10 @@ class Preview {
   ImportPreview finish(bool whole) {
     for (const ColumnRoles::Column& column : roles_.columns()) {
       if (out_.columns.size() == kMostShownColumns) break;
-      ImportPreview::Column shown;
-      shown.name = column.name;
-      shown.role = column.role;
-      shown.guessed_from = column.confirmed                         ? "confirmed"
-                           : column.role == ColumnRole::kMeta       ? ""
-                           : column_role_from_name(column.name)     ? "name"
-                                                                    : "likeness";
-      const auto found = std::find_if(samples_.begin(), samples_.end(),
-                                      [&](const auto& entry) { return entry.first == column.name; });
+      ImportPreview::Column shown{column.name, column.role, guessed_from(column), {}};
+      const auto found = std::find_if(samples_.begin(), samples_.end(), [&](const auto& entry) {
+        return entry.first == column.name;
+      });
       if (found != samples_.end()) shown.samples = found->second;
       out_.columns.push_back(std::move(shown));
     }
@@ -83,6 +78,12 @@ class Preview {
       }
       if (found->second.size() < kMostSamples) found->second.push_back(sample_of(value));
     }
+  }
+
+  static std::string guessed_from(const ColumnRoles::Column& column) {
+    if (column.confirmed) return "confirmed";
+    if (column.role == ColumnRole::kMeta) return "";
+    return column_role_from_name(column.name) ? "name" : "likeness";
   }
 
   // The body of a task that does not exist yet: without ids that would be others next time.

@@ -31,8 +31,8 @@ std::vector<RowError> row_errors_from(std::string_view text) {
   std::vector<RowError> errors;
   const Json list = Json::parse(text).value();
   for (const Json& entry : list.as_array()) {
-    errors.push_back({static_cast<uint64_t>(entry.at("line").as_int()),
-                      entry.at("reason").as_string()});
+    errors.push_back(
+        {static_cast<uint64_t>(entry.at("line").as_int()), entry.at("reason").as_string()});
   }
   return errors;
 }

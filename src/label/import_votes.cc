@@ -95,7 +95,7 @@ int64_t VoteWriter::member(const std::string& worker) {
       public_id_from("usr", seal::sha256_bytes("imported judge\n" + worker).substr(0, 16));
   auto found = find_member(tx_, person);
   if (!found) {
-    found = ensure_member(organisation_, tx_, actor_, {.person_id = person, .name = worker});
+    found = ensure_member(organisation_, tx_, actor_, {person, worker, {}, {}});
     tx_.execute("UPDATE member SET is_paused = 1 WHERE id = $1", {found->id});
   }
   return members_.emplace(worker, found->id).first->second;
@@ -140,7 +140,8 @@ void VoteWriter::write(const Target& target, const std::vector<Vote>& votes) {
 void VoteWriter::finish() {
   if (counted_ == 0) return;
   tx_.execute(
-      "UPDATE project SET annotations = annotations + $2, tasks_done = tasks_done + $3 WHERE id = $1",
+      "UPDATE project SET annotations = annotations + $2, tasks_done = tasks_done + $3 WHERE id = "
+      "$1",
       {project_, counted_, finished_});
 }
 

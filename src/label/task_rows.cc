@@ -94,7 +94,8 @@ Response read_response(std::string_view key, const Json& value) {
     if (const Json* model = given(value, "model")) response.model = text_of("model", *model);
     return response;
   }
-  response.text = text_of(key, value);
+  // Files of other tools have answers such as 42 and true without quotes.
+  response.text = value.is_number() || value.is_bool() ? value.dump() : text_of(key, value);
   return response;
 }
 
@@ -254,8 +255,7 @@ std::string group_digest(const Content& content) {
   return digest16(data::normalised_text(opening));
 }
 
-Json body_of(const Content& content, const Json& meta,
-                      std::span<const std::string> response_ids) {
+Json body_of(const Content& content, const Json& meta, std::span<const std::string> response_ids) {
   Json body = Json::object();
   if (!content.prompt.is_null()) body["prompt"] = content.prompt;
   if (!content.messages.is_null()) body["messages"] = content.messages;
@@ -269,13 +269,7 @@ Json body_of(const Content& content, const Json& meta,
   }
   body["responses"] = std::move(responses);
   if (!meta.is_null()) body["meta"] = meta;
-  std::string text = body.dump();
-  if (text.size() > NewTask::kMostBodyBytes) {
-    throw invalid_input("the task is " + std::to_string(text.size()) +
-                        " bytes, over the bound of " + std::to_string(NewTask::kMostBodyBytes) +
-                        "; shorten its texts");
-  }
-  return text;
+  return body;
 }
 
 std::optional<std::string> read_external_id(const Json& row) {
@@ -317,10 +311,9 @@ int64_t read_priority(const Json& row) {
 
 // A gold answer, checked like a person's. "left" alone is the main question's answer.
 Json read_gold(const TaskSchema& schema, const Json& gold, const Json& body) {
-  const Json answer =
-      gold.is_object() ? gold : Json(Json::Object{{schema.main().name, gold}});
+  const Json answer = gold.is_object() ? gold : Json(Json::Object{{schema.main().name, gold}});
   try {
-    return validate_import_answer(schema, task_parts(body), answer).answer;
+    return validate_gold_answer(schema, task_parts(body), answer).answer;
   } catch (const Error& error) {
     throw wrong("gold", "is no answer to this task: " + error.message());
   }
