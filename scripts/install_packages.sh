@@ -18,6 +18,8 @@ libutf8proc-dev normalises Unicode text
 libyaml-cpp-dev reads --config files
 libboost1.81-dev reads HTTP messages (Boost.Beast)
 libssl-dev SHA-256 and TLS
+libsodium-dev hashes passwords and seals secrets
+libsqlite3-dev the embedded database
 libgtest-dev unit tests
 LIST
       ;;

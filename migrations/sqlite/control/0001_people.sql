@@ -42,6 +42,7 @@ CREATE TABLE session (
   created_at_ms INTEGER NOT NULL,
   last_seen_at_ms INTEGER NOT NULL,
   expires_at_ms INTEGER NOT NULL,
+  is_bound INTEGER NOT NULL DEFAULT 0,        -- from a link that a manager made: this organisation only
   user_agent TEXT NOT NULL DEFAULT ''
 );
 CREATE INDEX session_by_person ON session(person_id);
@@ -67,6 +68,7 @@ CREATE TABLE sign_in_link (
   person_id INTEGER NOT NULL REFERENCES person(id),
   organisation_id INTEGER REFERENCES organisation(id),
   expires_at_ms INTEGER NOT NULL,
+  is_bound INTEGER NOT NULL DEFAULT 0,        -- made by somebody else than the operator: the session is bound
   used_at_ms INTEGER
 ) WITHOUT ROWID;
 
