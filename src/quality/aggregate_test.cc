@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <set>
 
 #include "base/error.h"
@@ -206,7 +208,7 @@ TEST(Aggregate, CopiesOfTasksHaveTheOriginalsPosteriorAndTheirShareOfTheLikeliho
   std::vector<LabelRow> copied = rows;
   for (const char* copy : {"x", "y"}) {
     for (LabelRow row : rows) {
-      row.task = copy + row.task;
+      row[0] = copy + row[0];
       copied.push_back(row);
     }
   }
@@ -227,7 +229,7 @@ TEST(Aggregate, CopiesOfTasksHaveTheOriginalsPosteriorAndTheirShareOfTheLikeliho
     }
   }
   // A gold answer to one of three equal tasks is not one to the others.
-  const std::string known = rows[0].task;
+  const std::string known = rows[0][0];
   for (size_t task = 0; task < three.task_count(); ++task) {
     if (three.tasks()[task] != known) continue;
     const double* row = thrice.posterior.data() + task * 3;
@@ -238,7 +240,8 @@ TEST(Aggregate, CopiesOfTasksHaveTheOriginalsPosteriorAndTheirShareOfTheLikeliho
   const uint32_t fixed = options.gold.at(0).task, answer = options.gold.at(0).value;
   EXPECT_EQ(gold.posterior[fixed * 3 + answer], 1.0);
   for (size_t task = 0; task < three.task_count(); ++task) {
-    if (three.tasks()[task] == "x" + known) EXPECT_LT(gold.posterior[task * 3 + answer], 0.5);
+    if (three.tasks()[task] != "x" + known) continue;
+    EXPECT_LT(gold.posterior[task * 3 + answer], 0.5);
   }
 }
 
