@@ -50,8 +50,8 @@ export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
   return (
     <div className="label-screen">
       <TopBar view={view} name={project_name} leave={act("leave")!} guideline={act("guideline")!} flag={act("flag")} />
-      <main className="label-main" id="content" tabIndex={-1} ref={main} aria-label={t.label.screen} aria-busy={view.phase === "loading"}>
-        <div className={"label-page" + (narrow ? " narrow" : "")}>
+      <main className="label-main" id="content" tabIndex={0} ref={main} aria-label={t.label.screen} aria-busy={view.phase === "loading"}>
+        <div className={"label-page" + (narrow ? " narrow" : "")} data-assignment={view.current?.assignment_id}>
           <Body view={view} session={session} differences={differences && can_differ} act={act} back={back} />
           {view.phase === "working" && view.schema?.rationale !== "off" && (reason_open || view.draft.rationale !== "" || view.schema?.rationale === "required") && (
             <div className="rationale field">
@@ -136,7 +136,7 @@ function Task({ view, session, differences }: { view: LabelView; session: LabelS
           {responses.map((r, at) => (
             <section key={r.response_id} className={`response r${at}` + (chosen === r.response_id ? " chosen" : "")} aria-label={responses.length > 1 ? t.label.response(letter_of(at)) : t.label.response("")}>
               {responses.length > 1 && <header><span className="letter"><i>{letter_of(at)}</i></span><Rank view={view} response_id={r.response_id} /></header>}
-              <div className="text"><Markdown text={r.text} html={html?.[at]} className={at === 1 ? "second" : ""} /></div>
+              <div className="text">{r.text.trim() ? <Markdown text={r.text} html={html?.[at]} className={at === 1 ? "second" : ""} /> : <p className="dim">{t.label.empty_answer}</p>}</div>
               <Asked>{visible.filter((s) => s.response_at === at).map(ask)}</Asked>
             </section>))}
         </div>)}
@@ -174,7 +174,7 @@ function BottomBar({ view, act, differences }: { view: LabelView; act: (id: stri
   const [first] = view.missing;
   const many = (view.current?.task.responses.length ?? 0) > 1;
   return (
-    <footer className="label-bottom" role="toolbar" aria-label={t.label.toolbar}>
+    <footer className="label-bottom" aria-label={t.label.toolbar}>
       <div className="side">
         {["undo", "skip", "flag", "rationale"].map((id) => { const a = act(id); return a && <ActionButton key={id} action={a} className={"quiet" + (id === "flag" || id === "rationale" ? " only-small" : "")}>{id === "undo" ? t.label.undo_short : id === "flag" ? t.label.flag_short : a.title}</ActionButton>; })}
       </div>
@@ -235,7 +235,7 @@ function useScrollToCursor(view: LabelView): void {
   const id = view.slots[view.cursor]?.id;
   useEffect(() => {
     if (first.current) { first.current = false; return; }
-    const place = id && document.querySelector(`[data-slot="${CSS.escape(id)}"]`);
+    const place = [...document.querySelectorAll<HTMLElement>("[data-slot]")].find((e) => e.dataset.slot === id);
     if (!place) return;
     place.scrollIntoView({ block: "nearest" });
     place.querySelector<HTMLElement>("textarea")?.focus({ preventScroll: true });

@@ -103,7 +103,7 @@ function Curves({ run, live }: { run: Run; live: boolean }) {
 }
 function Numbers({ lines, run }: { lines: MetricLine[]; run: Run }) {
   const last = lines[lines.length - 1]!;
-  const rate = pick(last, ["learning_rate", "lr"]), norm = pick(last, ["grad_norm", "gradient_norm"]);
+  const rates = lines.map((l) => pick(l, ["learning_rate", "lr"])).filter((v) => v !== null), rate = rates.length ? Math.max(...rates.slice(0, 5000)) : null, norm = pick(last, ["grad_norm", "gradient_norm"]);
   return <dl className="stats" style={{ margin: 0, alignSelf: "start" }}><Stat label={t.runs.steps}>{count(run.step)}</Stat>{rate !== null && <Stat label={t.runs.learning_rate}>{rate.toExponential(1)}</Stat>}{norm !== null && <Stat label={t.runs.grad_norm}>{fixed(norm)}</Stat>}</dl>;
 }
 
@@ -119,10 +119,14 @@ function Answers({ run }: { run: Run }) {
         const html = differences ? difference_html(a.before, a.after) : null;
         return (
           <article className="answer-item stack" key={at}><Markdown text={a.prompt} className="small" />
-            <div className="before-after"><div><div className="eyebrow dim small strong">{t.runs.before}</div><Markdown text={a.before} html={html?.[0]} /></div><div><div className="eyebrow dim small strong">{t.runs.after}</div><Markdown text={a.after} html={html?.[1]} className="second" /></div></div></article>);
+            <div className="before-after"><div><div className="eyebrow dim small strong">{t.runs.before}</div><Answer text={a.before} html={html?.[0]} /></div><div><div className="eyebrow dim small strong">{t.runs.after}</div><Answer text={a.after} html={html?.[1]} className="second" /></div></div></article>);
       })}
       {items.length > shown && <div style={{ padding: 10, textAlign: "center" }}><button type="button" className="btn quiet" onClick={() => set_shown((n) => n + 10)}>{t.common.more}</button></div>}
     </Panel>);
+}
+
+function Answer({ text, html, className = "" }: { text: string; html?: string | undefined; className?: string }) {
+  return text.trim() ? <div className="long" tabIndex={0}><Markdown text={text} html={html} className={className} /></div> : <p className="dim">{t.label.empty_answer}</p>;
 }
 
 function Items({ run }: { run: Run }) {
@@ -132,7 +136,7 @@ function Items({ run }: { run: Run }) {
   if (!items.length) return null;
   return (
     <Panel title={t.runs.items} pad={false} footer={t.runs.items_text}>
-      <div className="scroll-x"><table className="table"><thead><tr><th>{t.label.prompt}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th className="num">{t.runs.change}</th></tr></thead>
+      <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.label.prompt}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th className="num">{t.runs.change}</th></tr></thead>
         <tbody>{items.slice(0, shown).map((i) => { const d = i.after_margin - i.before_margin; return <tr key={i.id}><td style={{ maxWidth: 0, width: "100%" }}><div className="clip">{i.prompt}</div></td><td className="num dim">{fixed(i.before_margin)}</td><td className="num">{fixed(i.after_margin)}</td><td className={"num " + (d > 0 ? "good" : d < 0 ? "bad" : "")}>{d > 0 ? "+" : ""}{fixed(d)}</td></tr>; })}</tbody></table></div>
       {items.length > shown && <div style={{ padding: 10, textAlign: "center", borderTop: "1px solid var(--line)" }}><button type="button" className="btn quiet slim" onClick={() => set_shown((n) => n + 40)}>{t.common.more}</button></div>}
     </Panel>);
