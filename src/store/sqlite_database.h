@@ -3,9 +3,9 @@
 // a pool of read connections. The file may be used by other processes beside this one; a write then
 // waits for theirs up to lock_wait_ms.
 //
-// kDisk is synchronous=FULL: the write-ahead log is synced before the commit returns. kProcess is
-// synchronous=NORMAL: written, synced with the next kDisk group or checkpoint. Neither can damage
-// the file (https://www.sqlite.org/pragma.html#pragma_synchronous).
+// Commits write the log without a sync (synchronous=NORMAL); kDisk jobs are answered after a sync of
+// the log that began behind their commit, which is what synchronous=FULL means, on a thread of its own
+// (sqlite_log.h). Neither can damage the file (https://www.sqlite.org/pragma.html#pragma_synchronous).
 
 #include <cstdint>
 #include <memory>
@@ -28,7 +28,8 @@ struct SqliteOptions {
   int lock_wait_ms = 5000;       // for another process, then unavailable
   int writer_cache_kib = 16384;  // memory for pages, taken as it fills
   int reader_cache_kib = 2048;
-  std::string vfs;  // SQLite's name of a file layer; the operating system's when empty
+  int checkpoint_pages = 1000;  // the log is written back into the file when it has as many
+  std::string vfs;              // SQLite's name of a file layer; the operating system's when empty
 };
 
 std::unique_ptr<Database> open_sqlite(const SqliteOptions& options, Env& env);
