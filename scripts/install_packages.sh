@@ -16,7 +16,10 @@ libboost-json1.81-dev reads JSON
 libpcre2-dev splits text before tokenising
 libutf8proc-dev normalises Unicode text
 libyaml-cpp-dev reads --config files
-libssl-dev SHA-256
+libboost1.81-dev reads HTTP messages (Boost.Beast)
+libssl-dev SHA-256 and TLS
+libsodium-dev hashes passwords and seals secrets
+libsqlite3-dev the embedded database
 libgtest-dev unit tests
 LIST
       ;;
