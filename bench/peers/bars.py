@@ -72,7 +72,7 @@ class Run:
                 self.note(f"llama.cpp decode x{r['pl']} {kind}", r["speed_tg"])
 
     def peer_script(self, script, *arguments):
-        return [json.loads(line) for line in self.call(self.o.python, HERE / script, *arguments).splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.call(self.o.python, HERE / script, *arguments).splitlines() if line.startswith('{"')]  # TRL prints Python's dicts too
 
     def decode_row(self, kind):
         self.hone("decode", kind, "1 sequence")
