@@ -1,6 +1,7 @@
 #include "seal/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -53,11 +54,13 @@ std::string hex_of(std::string_view bytes) {
 
 }  // namespace
 
-std::string Sha256::hex() {
+std::string Sha256::bytes() {
   HONE_CHECK(!context_->ended);
   context_->ended = true;
-  return hex_of(final_bytes(context_->evp));
+  return final_bytes(context_->evp);
 }
+
+std::string Sha256::hex() { return hex_of(bytes()); }
 
 std::string Sha256::hex_so_far() const {
   HONE_CHECK(!context_->ended);
@@ -75,6 +78,15 @@ std::string sha256_bytes(std::string_view bytes) {
     throw Error(ErrorCode::kInternal, "OpenSSL offers no SHA-256");
   }
   return std::string(reinterpret_cast<const char*>(digest), size);
+}
+
+std::string salted_digest(std::string_view salt, std::string_view text) {
+  unsigned char digest[32];
+  const unsigned char* done =
+      HMAC(EVP_sha256(), salt.data(), static_cast<int>(salt.size()),
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, nullptr);
+  HONE_CHECK(done != nullptr);
+  return hex_of({reinterpret_cast<const char*>(digest), sizeof digest});
 }
 
 std::string sha256_file(const std::string& path) {
