@@ -43,7 +43,8 @@ constexpr Command kCommands[] = {
     {nullptr, "Trust", "", nullptr},
     {"selfcheck", "batches, threads and cuts change no bit: one hash", "", run_selfcheck},
     {"replay", "compute steps of a run again and compare to the bit", "", run_replay},
-    {"bench", "what this machine does, beside what it can do at most", "decode labels", run_bench},
+    {"bench", "what this machine does, beside what it can do at most", "decode labels platform",
+     run_bench},
 };
 
 std::string line_of(const char* name, const char* what) {

@@ -50,6 +50,7 @@ int run_token(const Arguments& arguments);    // token create
 int run_project(const Arguments& arguments);  // project list | create | import | export
 int run_backup(const Arguments& arguments);
 int run_restore(const Arguments& arguments);
+int run_bench_platform(const Arguments& arguments);
 int run_job(const Arguments& arguments);  // job train | plan
 int run_replay(const Arguments& arguments);
 int run_runs(const Arguments& arguments);  // runs list | show | diff
