@@ -43,6 +43,7 @@ int run_generate(const Arguments& arguments);
 int run_model(const Arguments& arguments);    // model info | export | quantize | merge
 int run_quality(const Arguments& arguments);  // quality aggregate | agreement | rank | simulate
 int run_quickstart(const Arguments& arguments);
+int run_job(const Arguments& arguments);
 int run_replay(const Arguments& arguments);
 int run_runs(const Arguments& arguments);  // runs list | show | diff
 int run_score(const Arguments& arguments);

@@ -1,6 +1,7 @@
 #include "seal/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -31,24 +32,61 @@ void Sha256::update(std::string_view bytes) {
   HONE_CHECK(EVP_DigestUpdate(context_->evp, bytes.data(), bytes.size()) == 1);
 }
 
-std::string Sha256::hex() {
-  static constexpr char kHex[] = "0123456789abcdef";
-  HONE_CHECK(!context_->ended);
-  context_->ended = true;
+namespace {
+
+std::string final_bytes(EVP_MD_CTX* evp) {
   unsigned char digest[32];
-  HONE_CHECK(EVP_DigestFinal_ex(context_->evp, digest, nullptr) == 1);
+  HONE_CHECK(EVP_DigestFinal_ex(evp, digest, nullptr) == 1);
+  return std::string(reinterpret_cast<const char*>(digest), sizeof digest);
+}
+
+std::string hex_of(std::string_view bytes) {
+  static constexpr char kHex[] = "0123456789abcdef";
   std::string text;
-  for (unsigned char byte : digest) {
+  text.reserve(2 * bytes.size());
+  for (const char sign : bytes) {
+    const auto byte = static_cast<unsigned char>(sign);
     text += kHex[byte >> 4];
     text += kHex[byte & 15];
   }
   return text;
 }
 
-std::string sha256_hex(std::string_view bytes) {
-  Sha256 sha;
-  sha.update(bytes);
-  return sha.hex();
+}  // namespace
+
+std::string Sha256::bytes() {
+  HONE_CHECK(!context_->ended);
+  context_->ended = true;
+  return final_bytes(context_->evp);
+}
+
+std::string Sha256::hex() { return hex_of(bytes()); }
+
+std::string Sha256::hex_so_far() const {
+  HONE_CHECK(!context_->ended);
+  Context copy;
+  HONE_CHECK(copy.evp != nullptr && EVP_MD_CTX_copy_ex(copy.evp, context_->evp) == 1);
+  return hex_of(final_bytes(copy.evp));
+}
+
+std::string sha256_hex(std::string_view bytes) { return hex_of(sha256_bytes(bytes)); }
+
+std::string sha256_bytes(std::string_view bytes) {
+  unsigned char digest[32];
+  unsigned int size = sizeof digest;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest, &size, EVP_sha256(), nullptr) != 1) {
+    throw Error(ErrorCode::kInternal, "OpenSSL offers no SHA-256");
+  }
+  return std::string(reinterpret_cast<const char*>(digest), size);
+}
+
+std::string salted_digest(std::string_view salt, std::string_view text) {
+  unsigned char digest[32];
+  const unsigned char* done =
+      HMAC(EVP_sha256(), salt.data(), static_cast<int>(salt.size()),
+           reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest, nullptr);
+  HONE_CHECK(done != nullptr);
+  return hex_of({reinterpret_cast<const char*>(digest), sizeof digest});
 }
 
 std::string sha256_file(const std::string& path) {

@@ -19,7 +19,9 @@ class Sha256 {
   Sha256& operator=(const Sha256&) = delete;
 
   void update(std::string_view bytes);
-  std::string hex();  // ends the computation: further calls are bugs
+  std::string hex();               // ends the computation: further calls are bugs
+  std::string bytes();             // the same as 32 raw bytes
+  std::string hex_so_far() const;  // of the bytes up to here; the computation goes on
 
  private:
   struct Context;
@@ -27,6 +29,11 @@ class Sha256 {
 };
 
 std::string sha256_hex(std::string_view bytes);
+std::string sha256_bytes(std::string_view bytes);  // the 32 bytes themselves
+
+// HMAC-SHA-256 (RFC 2104) under a secret salt: stands for a text that may be erased, and cannot be
+// guessed from a list of likely texts by someone who has not the salt.
+std::string salted_digest(std::string_view salt, std::string_view text);
 
 // Throws not_found or unavailable with the path and the system's reason.
 std::string sha256_file(const std::string& path);

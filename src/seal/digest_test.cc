@@ -17,8 +17,24 @@ TEST(Digest, Sha256GivesTheKnownAnswers) {
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   Sha256 in_parts;
   in_parts.update("a");
+  EXPECT_EQ(in_parts.hex_so_far(), sha256_hex("a"));
   in_parts.update("bc");
+  EXPECT_EQ(in_parts.hex_so_far(), sha256_hex("abc"));
   EXPECT_EQ(in_parts.hex(), sha256_hex("abc"));
+  EXPECT_EQ(sha256_bytes("abc").substr(0, 4), "\xba\x78\x16\xbf");
+  EXPECT_EQ(sha256_bytes("abc").size(), 32u);
+}
+
+// RFC 4231, test cases 1, 2 and 6 (a salt longer than a block).
+TEST(Digest, ASaltedDigestIsTheHmacOfTheStandard) {
+  EXPECT_EQ(salted_digest(std::string(20, '\x0b'), "Hi There"),
+            "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
+  EXPECT_EQ(salted_digest("Jefe", "what do ya want for nothing?"),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  EXPECT_EQ(salted_digest(std::string(131, '\xaa'),
+                          "Test Using Larger Than Block-Size Key - Hash Key First"),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+  EXPECT_NE(salted_digest("Jefe", "yes"), salted_digest("Jeff", "yes"));
 }
 
 TEST(Digest, AFileHasTheDigestOfItsBytes) {

@@ -15,12 +15,16 @@ void start_sodium() {
 
 }  // namespace
 
-std::string hash_password(std::string_view password) {
+std::string hash_password(std::string_view password, const PasswordOptions& options) {
   start_sodium();
+  if (password.size() > kPasswordBytesMax) {
+    throw Error(ErrorCode::kTooLarge, "a password has at most " +
+                                          std::to_string(kPasswordBytesMax) +
+                                          " bytes; choose a shorter one");
+  }
   char hash[crypto_pwhash_STRBYTES] = {};
-  if (crypto_pwhash_str_alg(hash, password.data(), password.size(),
-                            crypto_pwhash_OPSLIMIT_INTERACTIVE, kPasswordMemoryBytes,
-                            crypto_pwhash_ALG_ARGON2ID13) != 0) {
+  if (crypto_pwhash_str_alg(hash, password.data(), password.size(), options.passes,
+                            options.memory_bytes, crypto_pwhash_ALG_ARGON2ID13) != 0) {
     throw Error(ErrorCode::kUnavailable, "there is not enough memory to check a password now");
   }
   return hash;
@@ -28,8 +32,14 @@ std::string hash_password(std::string_view password) {
 
 bool verify_password(const std::string& hash, std::string_view password) {
   start_sodium();
-  if (hash.size() >= crypto_pwhash_STRBYTES) return false;
+  if (hash.size() >= crypto_pwhash_STRBYTES || password.size() > kPasswordBytesMax) return false;
   return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
+}
+
+bool needs_rehash(const std::string& hash, const PasswordOptions& options) {
+  start_sodium();
+  if (hash.size() >= crypto_pwhash_STRBYTES) return true;
+  return crypto_pwhash_str_needs_rehash(hash.c_str(), options.passes, options.memory_bytes) != 0;
 }
 
 bool verify_no_password(std::string_view password) {

@@ -12,12 +12,22 @@
 namespace hone::seal {
 
 inline constexpr uint64_t kPasswordMemoryBytes = 64ull << 20;
+inline constexpr size_t kPasswordBytesMax = 1024;
 
-// "$argon2id$v=19$m=65536,t=2,p=1$…". Throws unavailable when there is no memory for it.
-std::string hash_password(std::string_view password);
+struct PasswordOptions {
+  uint64_t memory_bytes = kPasswordMemoryBytes;
+  uint64_t passes = 2;
+};
 
-// False too for a text that is no such hash.
+// "$argon2id$v=19$m=65536,t=2,p=1$…". Throws unavailable when there is no memory for it, too_large
+// beyond kPasswordBytesMax.
+std::string hash_password(std::string_view password, const PasswordOptions& options = {});
+
+// False too for a text that is no such hash and for a password beyond kPasswordBytesMax.
 bool verify_password(const std::string& hash, std::string_view password);
+
+// Whether the hash was made with other options: then hash again what has just been verified.
+bool needs_rehash(const std::string& hash, const PasswordOptions& options = {});
 
 // Takes as long as verify_password and is always false: for addresses that nobody has, so that the
 // time does not say so.

@@ -1,11 +1,9 @@
 #include "seal/secret_box.h"
 
 #include <sodium.h>
-#include <sys/stat.h>
 
-#include "base/check.h"
-#include "base/error.h"
 #include "seal/digest.h"
+#include "seal/key_file.h"
 
 namespace hone::seal {
 namespace {
@@ -18,24 +16,6 @@ const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
-
-std::string to_hex(const unsigned char* bytes, size_t count) {
-  std::string text(2 * count + 1, '\0');
-  sodium_bin2hex(text.data(), text.size(), bytes, count);
-  text.pop_back();
-  return text;
-}
-
-std::string new_key_file(Env& env, const std::string& path) {
-  unsigned char key[32];
-  env.random_bytes(key, sizeof key);
-  std::string text = to_hex(key, sizeof key) + "\n";
-  write_file_atomically(env, path, text);
-  // The folder is closed to others already; this closes the file too. An Env whose files are not the
-  // system's has nothing to close.
-  ::chmod(path.c_str(), S_IRUSR | S_IWUSR);
-  return text;
-}
 
 }  // namespace
 
@@ -57,21 +37,7 @@ std::string new_token(Env& env) {
 std::string token_digest(std::string_view token) { return sha256_hex(token); }
 
 SecretBox SecretBox::open(Env& env, const std::string& key_path) {
-  HONE_CHECK(sodium_init() >= 0);
-  const std::string text =
-      env.exists(key_path) ? env.read_file(key_path, 4096) : new_key_file(env, key_path);
-  Key key = {};
-  size_t length = 0;
-  const char* end = nullptr;
-  const bool is_key =
-      sodium_hex2bin(key.data(), key.size(), text.data(), text.size(), "\n", &length, &end) == 0 &&
-      length == key.size() && end == text.data() + text.size();
-  if (!is_key) {
-    throw corrupt_data(key_path +
-                       " holds no key (64 hexadecimal digits): put the right file back, for what "
-                       "was sealed opens with it only");
-  }
-  return SecretBox(key);
+  return SecretBox(open_key_file(env, key_path, "what was sealed opens with it only"));
 }
 
 SecretBox::SecretBox(const Key& key) {

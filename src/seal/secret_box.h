@@ -36,11 +36,10 @@ class SecretBox {
   std::string keyed_digest(std::string_view text, std::string_view context) const;
 
  private:
-  using Key = std::array<unsigned char, 32>;
-  explicit SecretBox(const Key& key);
+  explicit SecretBox(const std::array<unsigned char, 32>& key);
 
-  Key seal_key_ = {};
-  Key digest_key_ = {};
+  std::array<unsigned char, 32> seal_key_ = {};
+  std::array<unsigned char, 32> digest_key_ = {};
 };
 
 }  // namespace hone::seal

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "seal/password.h"
 
 namespace hone::seal {
 namespace {
@@ -82,25 +81,6 @@ TEST(Token, Has256BitsAndNeverRepeats) {
     seen.insert(token);
   }
   EXPECT_EQ(seen.size(), 1000u);
-}
-
-TEST(Password, VerifiesAgainstItsOwnHashOnly) {
-  const std::string hash = hash_password("correct horse");
-  EXPECT_EQ(hash.substr(0, 10), "$argon2id$");
-  EXPECT_TRUE(verify_password(hash, "correct horse"));
-  EXPECT_FALSE(verify_password(hash, "correct horsf"));
-  EXPECT_FALSE(verify_password(hash, ""));
-  EXPECT_FALSE(verify_password("no hash", "correct horse"));
-  EXPECT_FALSE(verify_password(std::string(4000, 'x'), "correct horse"));
-  EXPECT_FALSE(verify_no_password("correct horse"));
-  EXPECT_NE(hash_password("same"), hash_password("same"));
-}
-
-TEST(Password, TextsCompareWhole) {
-  EXPECT_TRUE(equal_in_constant_time("abc", "abc"));
-  EXPECT_FALSE(equal_in_constant_time("abc", "abd"));
-  EXPECT_FALSE(equal_in_constant_time("abc", "abcd"));
-  EXPECT_TRUE(equal_in_constant_time("", ""));
 }
 
 }  // namespace

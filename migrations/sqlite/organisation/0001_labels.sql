@@ -43,6 +43,8 @@ CREATE TABLE project (
   skills TEXT NOT NULL DEFAULT '[]',          -- every one is needed
   settings TEXT NOT NULL DEFAULT '{}',        -- what is only shown or rarely read
   split_state TEXT NOT NULL DEFAULT 'none' CHECK (split_state IN ('none','frozen')),
+  split_seed TEXT NOT NULL DEFAULT '',        -- with the fraction it says the split of every group,
+  heldout_fraction REAL NOT NULL DEFAULT 0,   -- also of those that are imported after freezing
   -- Counters, moved in the transaction that moves what they count.
   tasks INTEGER NOT NULL DEFAULT 0,
   tasks_done INTEGER NOT NULL DEFAULT 0,      -- done or undecided
@@ -87,6 +89,7 @@ CREATE TABLE import (
   columns TEXT NOT NULL DEFAULT '{}',         -- column -> role, as confirmed
   state TEXT NOT NULL CHECK (state IN ('running','done','failed')),
   bytes_done INTEGER NOT NULL DEFAULT 0,      -- a resumed import goes on behind the last whole row
+  prefix_digest TEXT NOT NULL DEFAULT '',     -- SHA-256 of those bytes: resumed with this file only
   rows INTEGER NOT NULL DEFAULT 0,
   created INTEGER NOT NULL DEFAULT 0,
   duplicates INTEGER NOT NULL DEFAULT 0,
