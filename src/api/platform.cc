@@ -98,12 +98,6 @@ label::Organisation& Platform::make_organisation_database(const std::string& id)
   return *organisations_.emplace(id, std::move(entry)).first->second->organisation;
 }
 
-label::OrganisationRecord Platform::create_organisation(store::Transaction& tx,
-                                                        const std::string& id,
-                                                        const std::string& name) {
-  return identity_->add_organisation(tx, id, name);
-}
-
 void Platform::repair_members(OpenOrganisation& entry, int64_t organisation_key) {
   const auto everybody = identity_->read(
       [&](store::Connection& db) { return identity_->everybody(db, organisation_key); });

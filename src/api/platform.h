@@ -64,10 +64,7 @@ class Platform {
   // not_found for an id that control.db does not know.
   label::Organisation& organisation(std::string_view organisation_id);
   std::vector<label::Organisation*> open_organisations();
-  // Organisation first, control second. Returns the record; its database is open.
-  label::OrganisationRecord create_organisation(store::Transaction& tx, const std::string& id,
-                                                const std::string& name);
-  // Makes the folder and database of a new organisation: before create_organisation.
+  // Makes the folder and database of a new organisation: before control.db knows it (setup.h).
   label::Organisation& make_organisation_database(const std::string& id);
   std::string organisation_folder(std::string_view organisation_id) const;
 

@@ -50,6 +50,8 @@ struct Gives {
   bool is_list = false;         // {"items": [shape], "next"}
   std::string_view media = {};  // another kind than JSON
   bool may_be_none = false;     // 204 too
+  int also_status = 0;          // another good answer: 202 with a job
+  std::string_view also_shape = {};
 };
 
 struct ApiRoute {

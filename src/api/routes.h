@@ -18,4 +18,7 @@ http::ServerOptions server_options(http::ServerOptions options);
 // /api/v1/openapi.json
 std::string openapi_document(const std::string& version);
 
+// False when the program was built without Node: a plain page takes the web page's place.
+bool has_web_page();
+
 }  // namespace hone::api

@@ -58,6 +58,7 @@ class Scopes {
   static Scopes all() { return Scopes(static_cast<uint32_t>(Scope::kAll)); }
   // "read label"; throws invalid_input that names an unknown word.
   static Scopes parse(std::string_view words);
+  static Scopes only(Scope scope) { return Scopes(static_cast<uint32_t>(scope)); }
   std::string words() const;
   // kAll is contained by itself only.
   bool contains(Scope scope) const {
@@ -83,32 +84,32 @@ class TooManyFailures : public Error {
 
 struct OrganisationRecord {
   int64_t key = 0;
-  std::string id;  // org_…
-  std::string name;
+  std::string id = {};  // org_…
+  std::string name = {};
   int64_t created_at_ms = 0;
 };
 
 struct MembershipRecord {
-  OrganisationRecord organisation;
+  OrganisationRecord organisation = {};
   Role role = Role::kViewer;
 };
 
 // One member of an organisation as control.db knows them.
 struct PersonRecord {
   int64_t key = 0;
-  std::string id;  // usr_…
-  std::string name;
-  std::string email;  // empty = none
+  std::string id = {};  // usr_…
+  std::string name = {};
+  std::string email = {};  // empty = none
   Role role = Role::kViewer;
   bool has_password = false;
   int64_t created_at_ms = 0;
-  std::optional<int64_t> last_seen_at_ms;
+  std::optional<int64_t> last_seen_at_ms = {};
 };
 
 struct NewPerson {
-  std::string id;  // from new_person_id(), when the member row was made
-  std::string name;
-  std::string email;  // empty = none
+  std::string id = {};  // from new_person_id(), when the member row was made
+  std::string name = {};
+  std::string email = {};  // empty = none
   Role role = Role::kAnnotator;
   bool is_operator = false;
 };
@@ -140,35 +141,35 @@ struct Principal {
 using PrincipalPointer = std::shared_ptr<const Principal>;
 
 struct OpenedSession {
-  std::string cookie;  // the secret
+  std::string cookie = {};  // the secret
   int64_t expires_at_ms = 0;
 };
 
 struct TokenRecord {
   int64_t key = 0;
-  std::string id;  // key_…
-  std::string name;
-  std::string scope;
-  std::string person_id;
+  std::string id = {};  // key_…
+  std::string name = {};
+  std::string scope = {};
+  std::string person_id = {};
   int64_t created_at_ms = 0;
-  std::optional<int64_t> last_used_at_ms;
-  std::optional<int64_t> expires_at_ms;
+  std::optional<int64_t> last_used_at_ms = {};
+  std::optional<int64_t> expires_at_ms = {};
 };
 
 struct InvitationRecord {
   int64_t key = 0;
-  std::string id;  // inv_…
+  std::string id = {};  // inv_…
   int64_t organisation_key = 0;
-  std::string organisation_id;
-  std::string organisation_name;
+  std::string organisation_id = {};
+  std::string organisation_name = {};
   Role role = Role::kAnnotator;
-  std::string name;
-  std::string email;
-  std::string skills;  // JSON lists
-  std::string languages;
+  std::string name = {};
+  std::string email = {};
+  std::string skills = {};  // JSON lists
+  std::string languages = {};
   int64_t created_at_ms = 0;
   int64_t expires_at_ms = 0;
-  std::string state;  // open, accepted, revoked, expired
+  std::string state = {};  // open, accepted, revoked, expired
 };
 
 struct NewInvitation {
@@ -227,6 +228,8 @@ class Identity {
   // kept for showing, but signs in nobody here: nothing says that it is known elsewhere. Throws
   // conflict when a member of this organisation has it.
   PersonRecord add_person(store::Transaction& tx, int64_t organisation, const NewPerson& person);
+  // Throws conflict when a living member of this organisation has the address, invalid_input for none.
+  void require_free_email(store::Connection& db, int64_t organisation, std::string_view email);
   // An existing person joins.
   void add_membership(store::Transaction& tx, int64_t organisation, int64_t person, Role role);
   // Throws not_found for somebody who is no living member.

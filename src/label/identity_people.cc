@@ -84,13 +84,7 @@ PersonRecord Identity::add_person(store::Transaction& tx, int64_t organisation,
     sealed = box_.seal(env_, email, "email:" + person.id);
     const auto holder = tx.query_int64("SELECT id FROM person WHERE email_digest = $1", {*digest});
     if (holder) {
-      const auto is_here = tx.query_int64(
-          "SELECT 1 FROM membership WHERE person_id = $1 AND organisation_id = $2 "
-          "AND ended_at_ms IS NULL",
-          {*holder, organisation});
-      if (is_here) {
-        throw Error(ErrorCode::kConflict, "a member of this organisation has this address already");
-      }
+      require_free_email(tx, organisation, email);
       // Somebody who belongs nowhere any more signs in nowhere: the address is free.
       const int64_t freed = tx.execute(
           "UPDATE person SET email_digest = NULL WHERE id = $1 AND is_operator = 0 AND NOT EXISTS "
@@ -114,6 +108,17 @@ PersonRecord Identity::add_person(store::Transaction& tx, int64_t organisation,
           .email = email,
           .role = person.role,
           .created_at_ms = now_ms};
+}
+
+void Identity::require_free_email(store::Connection& db, int64_t organisation,
+                                  std::string_view email) {
+  const auto is_here = db.query_int64(
+      "SELECT 1 FROM membership m JOIN person p ON p.id = m.person_id "
+      "WHERE p.email_digest = $1 AND m.organisation_id = $2 AND m.ended_at_ms IS NULL",
+      {email_digest(normalised_email(email)), organisation});
+  if (is_here) {
+    throw Error(ErrorCode::kConflict, "a member of this organisation has this address already");
+  }
 }
 
 void Identity::add_membership(store::Transaction& tx, int64_t organisation, int64_t person,
