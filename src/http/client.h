@@ -19,8 +19,8 @@ struct ClientOptions {
   std::string host = "127.0.0.1";
   uint16_t port = 0;
   bool tls = false;
-  std::string tls_ca_file;  // PEM to trust; empty = the system's
-  bool tls_verify = true;   // name and chain
+  std::string tls_ca_file = {};  // PEM to trust; empty = the system's
+  bool tls_verify = true;        // name and chain
   int connect_timeout_ms = 5'000;
   int timeout_ms = 30'000;  // without a byte going or coming
   size_t max_head_bytes = 64 * 1024;
@@ -30,14 +30,14 @@ struct ClientOptions {
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";
-  Headers headers;  // Host and Content-Length are added
-  std::string_view body;
+  Headers headers = {};  // Host and Content-Length are added
+  std::string_view body = {};
 };
 
 struct ClientResponse {
   int status = 0;
-  Headers headers;
-  std::string body;  // empty when it was streamed
+  Headers headers = {};
+  std::string body = {};  // empty when it was streamed
 };
 
 class HttpClient {

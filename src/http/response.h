@@ -18,11 +18,11 @@ namespace hone::http {
 // Bytes that live as long as the server (files embedded in the program). The server answers
 // If-None-Match with 304 and sends `gzip` to clients that accept it.
 struct StaticFile {
-  std::string_view bytes;
-  std::string_view gzip;  // the same bytes compressed; empty = there is no such form
-  std::string content_type;
-  std::string etag;           // quoted: "\"3f2a\""; empty = none
-  std::string cache_control;  // "public, max-age=31536000, immutable"; empty = "no-cache"
+  std::string_view bytes = {};
+  std::string_view gzip = {};  // the same bytes compressed; empty = there is no such form
+  std::string content_type = {};
+  std::string etag = {};           // quoted: "\"3f2a\""; empty = none
+  std::string cache_control = {};  // "public, max-age=31536000, immutable"; empty = "no-cache"
 };
 
 // Where a streaming response writes to. One thread, of a pool of its own.
@@ -39,19 +39,19 @@ class StreamWriter {
 
 struct Response {
   int status = 200;
-  Headers headers;
+  Headers headers = {};
   // One of these.
-  std::string body;
-  std::shared_ptr<const StaticFile> file;  // shared: many requests send the same one
+  std::string body = {};
+  std::shared_ptr<const StaticFile> file = {};  // shared: many requests send the same one
   // Runs on a thread of the stream pool after the handler returned; sent chunked. When it throws,
   // the connection is cut, so that the client does not take the part for the whole; the error goes
   // to the access log.
-  std::function<void(StreamWriter&)> stream;
-  std::shared_ptr<EventStream> events;   // shared with its producers
-  std::shared_ptr<LaterResponse> later;  // shared with whoever answers
+  std::function<void(StreamWriter&)> stream = {};
+  std::shared_ptr<EventStream> events = {};   // shared with its producers
+  std::shared_ptr<LaterResponse> later = {};  // shared with whoever answers
 
   // What the access log says beside the status; never sent.
-  std::string log_detail;
+  std::string log_detail = {};
 
   static Response text(int status, std::string body);
   static Response json(int status, std::string body);
@@ -72,8 +72,8 @@ int status_of(ErrorCode code);
 
 // "name=value; Path=/; HttpOnly; ..." for a Set-Cookie header.
 struct Cookie {
-  std::string name;
-  std::string value;
+  std::string name = {};
+  std::string value = {};
   std::string path = "/";
   int64_t max_age_seconds = -1;  // -1 = until the browser closes; 0 = delete it now
   bool http_only = true;

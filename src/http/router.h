@@ -31,7 +31,7 @@ namespace hone::http {
 using Handler = std::function<Response(Request&)>;
 
 struct RouteOptions {
-  std::string name;        // in metrics and logs; empty = method and pattern
+  std::string name = {};   // in metrics and logs; empty = method and pattern
   bool streaming = false;  // the handler reads Request::body_reader() instead of Request::body
   uint64_t max_body_bytes = 64 * 1024;  // 0 = the route takes no body
 };

@@ -30,11 +30,12 @@ namespace hone::http {
 // What went wrong, for the body of an error response.
 struct ErrorInfo {
   int status = 500;
-  std::string code;     // "not_found", "too_large", ... (error_code_name), or "method_not_allowed",
-                        // "request_timeout", "headers_too_large", "target_too_long",
-                        // "misdirected_request", "not_implemented", "version_not_supported"
-  std::string message;  // for the person who asked
-  std::string detail;   // for the log, never for the client
+  // "not_found", "too_large", ... (error_code_name), or "method_not_allowed", "request_timeout",
+  // "headers_too_large", "target_too_long", "misdirected_request", "not_implemented",
+  // "version_not_supported".
+  std::string code = {};
+  std::string message = {};  // for the person who asked
+  std::string detail = {};   // for the log, never for the client
 };
 // Makes the response to an error. The request is null when the head could not be read. Any thread,
 // I/O threads too: it must not block. The server sets Allow, Retry-After and closes by itself.
@@ -43,17 +44,17 @@ using ErrorRenderer = std::function<Response(const ErrorInfo& error, const Reque
 // One finished request (or one that never became a request: method is empty then).
 struct AccessRecord {
   int64_t started_at_ms = 0;
-  std::string method;
-  std::string target;
-  std::string_view route_name;
-  std::string peer_address;
+  std::string method = {};
+  std::string target = {};
+  std::string_view route_name = {};
+  std::string peer_address = {};
   int status = 0;
   uint64_t request_bytes = 0;   // of the body
   uint64_t response_bytes = 0;  // head and body, as sent
   int64_t duration_us = 0;      // from the head's last byte to the response's last byte
   // "ok"; "client_gone" (before the response was whole), "timeout", "aborted" (a stream threw)
   std::string_view outcome = "ok";
-  std::string detail;  // of the error, if there was one
+  std::string detail = {};  // of the error, if there was one
 };
 using AccessLog = std::function<void(const AccessRecord& record)>;  // any thread; must not throw
 
@@ -61,13 +62,13 @@ struct ServerOptions {
   std::string address = "127.0.0.1";  // a numeric address, or a name that resolves to one
   uint16_t port = 0;                  // 0 = the system chooses; see port()
   // PEM files; both or none. TLS 1.2 and later.
-  std::string tls_certificate_file;
-  std::string tls_key_file;
+  std::string tls_certificate_file = {};
+  std::string tls_key_file = {};
   // Names under which clients may call us, without port. The listening address is always one;
   // on a loopback address so are localhost, 127.0.0.1 and [::1]. "*" = any (behind a proxy only).
-  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_hosts = {};
   // Origins beside the Host itself ("http://localhost:5173" of a development server).
-  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_origins = {};
 
   size_t max_head_bytes = 16 * 1024;
   size_t max_headers = 100;
@@ -86,8 +87,8 @@ struct ServerOptions {
   size_t max_queue = 1024;         // requests that wait for a worker
   size_t max_stream_threads = 64;  // streaming responses at once; twice as many may wait
 
-  ErrorRenderer render_error;  // none = "404 not_found: message" as text
-  AccessLog access_log;        // none = no log
+  ErrorRenderer render_error = {};  // none = "404 not_found: message" as text
+  AccessLog access_log = {};        // none = no log
 };
 
 // Upper bounds of the buckets of a latency histogram, in microseconds; one more is open.

@@ -20,7 +20,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include "base/error.h"
 
@@ -39,32 +38,28 @@ class Value {
   Value(std::nullptr_t) {}  // NOLINT: implicit, as all that follow
   Value(std::nullopt_t) {}  // NOLINT
   template <std::integral T>
-  Value(T number) : value_(to_int64(number)) {}                       // NOLINT
-  Value(double number) : value_(number) {}                            // NOLINT
-  Value(const char* text) : value_(std::string_view(text)) {}         // NOLINT
-  Value(std::string_view text) : value_(text) {}                      // NOLINT
-  Value(const std::string& text) : value_(std::string_view(text)) {}  // NOLINT
-  Value(std::string&& text) : value_(std::move(text)) {}              // NOLINT
-  Value(Bytes bytes) : value_(bytes) {}                               // NOLINT
+  Value(T number) : kind_(ValueKind::kInt64), int64_(to_int64(number)) {}   // NOLINT
+  Value(double number) : kind_(ValueKind::kDouble), real_(number) {}        // NOLINT
+  Value(const char* text) : kind_(ValueKind::kText), view_(text) {}         // NOLINT
+  Value(std::string_view text) : kind_(ValueKind::kText), view_(text) {}    // NOLINT
+  Value(const std::string& text) : kind_(ValueKind::kText), view_(text) {}  // NOLINT
+  Value(std::string&& text)                                                 // NOLINT
+      : kind_(ValueKind::kText), is_owner_(true), owned_(std::move(text)) {}
+  Value(Bytes bytes) : kind_(ValueKind::kBytes), view_(bytes.data) {}  // NOLINT
   template <class T>
   Value(const std::optional<T>& value) : Value(value ? Value(*value) : Value()) {}  // NOLINT
   template <class T>
-  Value(std::optional<T>&& value) : Value(value ? Value(std::move(*value)) : Value()) {}  // NOLINT
+  Value(std::optional<T>&& value)  // NOLINT
+      : Value(value ? Value(std::move(*value)) : Value()) {}
   template <class T>
   Value(const T*) = delete;  // a pointer is no bool
 
-  ValueKind kind() const {
-    constexpr ValueKind kKinds[] = {ValueKind::kNull, ValueKind::kInt64, ValueKind::kDouble,
-                                    ValueKind::kText, ValueKind::kText,  ValueKind::kBytes};
-    return kKinds[value_.index()];
-  }
-  int64_t int64() const { return std::get<int64_t>(value_); }
-  double real() const { return std::get<double>(value_); }
-  std::string_view text() const {
-    if (const auto* owned = std::get_if<std::string>(&value_)) return *owned;
-    return std::get<std::string_view>(value_);
-  }
-  std::string_view bytes() const { return std::get<Bytes>(value_).data; }
+  ValueKind kind() const { return kind_; }
+  // Each is only for a value of that kind.
+  int64_t int64() const { return int64_; }
+  double real() const { return real_; }
+  std::string_view text() const { return is_owner_ ? std::string_view(owned_) : view_; }
+  std::string_view bytes() const { return view_; }
 
  private:
   template <std::integral T>
@@ -77,7 +72,13 @@ class Value {
     return static_cast<int64_t>(number);
   }
 
-  std::variant<std::monostate, int64_t, double, std::string_view, std::string, Bytes> value_;
+  // Not a std::variant: GCC 12 warns of uninitialised strings in its copies that are not there.
+  ValueKind kind_ = ValueKind::kNull;
+  bool is_owner_ = false;
+  int64_t int64_ = 0;
+  double real_ = 0;
+  std::string_view view_;
+  std::string owned_;
 };
 
 }  // namespace hone::store
