@@ -55,7 +55,7 @@ struct Call {
 // What a write answers.
 struct Answer {
   int status = 200;
-  Json body = {};         // null = none
+  Json body = {};  // null = none
   std::string etag = {};
   bool has_secret = false;  // kept sealed when it is kept for a repeat
 };

@@ -59,7 +59,8 @@ void check_who(const ApiRoute& route, const Call& call) {
   }
   if (route.who.kind == Who::Kind::kMember) {
     if (principal.organisation_key == 0) {
-      throw Error(ErrorCode::kForbidden, "you belong to no organisation yet; ask for an invitation");
+      throw Error(ErrorCode::kForbidden,
+                  "you belong to no organisation yet; ask for an invitation");
     }
     label::require({.id = principal.actor_id(), .member_id = 0, .role = principal.role},
                    route.who.permission);
@@ -69,7 +70,7 @@ void check_who(const ApiRoute& route, const Call& call) {
 void check_rate(Platform& platform, const ApiRoute& route, const label::PrincipalPointer& principal,
                 const http::Request& request) {
   const double now_s = platform.env().steady_seconds();
-  RateLimiter& limiter = principal == nullptr  ? platform.stranger_rate()
+  RateLimiter& limiter = principal == nullptr ? platform.stranger_rate()
                          : route.is_labelling ? platform.labelling_rate()
                                               : platform.rate();
   const int wait_s =
@@ -180,8 +181,8 @@ http::Router build_router(Platform& platform) {
     router.add(route.method, std::string(kApiPrefix) + std::string(route.path),
                {.name = std::string(route.name),
                 .streaming = route.takes.streaming,
-                .max_body_bytes = route.takes.streaming ? platform.options().max_import_bytes
-                                  : has_body             ? route.takes.max_bytes
+                .max_body_bytes = route.takes.streaming   ? platform.options().max_import_bytes
+                                  : has_body              ? route.takes.max_bytes
                                   : route.method == "GET" ? 0
                                                           : 1024},
                guarded(platform, route));

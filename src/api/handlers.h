@@ -57,7 +57,6 @@ void add_plain_routes(Platform& platform, http::Router& router);
 
 // ---- Shared by handler files.
 // "https://host/sign-in#token=…" as whoever asked reaches this server.
-std::string page_link(const http::Request& request, std::string_view page,
-                      std::string_view token);
+std::string page_link(const http::Request& request, std::string_view page, std::string_view token);
 
 }  // namespace hone::api

@@ -104,7 +104,8 @@ void keep_answer(Platform& platform, store::Transaction& tx, const RepeatKey& ke
   if (answer.has_secret) body = hex(platform.box().seal(platform.env(), body, context_of(key)));
   body = std::string(answer.has_secret ? kSealed : kPlain) + answer.etag + "\n" + body;
   tx.execute(
-      "INSERT INTO idempotency (principal, route, key, request_digest, status, body, created_at_ms) "
+      "INSERT INTO idempotency (principal, route, key, request_digest, status, body, "
+      "created_at_ms) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (principal, route, key) DO UPDATE SET "
       "request_digest = excluded.request_digest, status = excluded.status, body = excluded.body, "
       "created_at_ms = excluded.created_at_ms",
@@ -125,16 +126,14 @@ http::Response replayed_response(const Answer& answer) {
 http::Response once_over_both(Call& call, const std::function<Answer()>& work) {
   const std::optional<RepeatKey> key = repeat_key(call);
   if (!key) return to_response(work());
-  const Platform::KeyHold hold(call.platform,
-                               key->principal + "\n" + key->route + "\n" + key->key);
+  const Platform::KeyHold hold(call.platform, key->principal + "\n" + key->route + "\n" + key->key);
   store::Database& control = call.platform.control();
-  const auto kept = control.read(
-      [&](store::Connection& db) { return find_repeat(call.platform, db, *key); });
+  const auto kept =
+      control.read([&](store::Connection& db) { return find_repeat(call.platform, db, *key); });
   if (kept) return replayed_response(*kept);
   const Answer answer = work();
-  control.write(store::Durability::kDisk, [&](store::Transaction& tx) {
-    keep_answer(call.platform, tx, *key, answer);
-  });
+  control.write(store::Durability::kDisk,
+                [&](store::Transaction& tx) { keep_answer(call.platform, tx, *key, answer); });
   return to_response(answer);
 }
 

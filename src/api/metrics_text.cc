@@ -40,8 +40,8 @@ void add_routes(Lines& lines, const http::ServerMetrics& metrics) {
           i + 1 < http::kLatencyBuckets
               ? number_to_string(static_cast<double>(http::kLatencyBoundsUs[i]) / 1e6)
               : "+Inf";
-      lines.value("hone_http_request_duration_seconds_bucket",
-                  label + ",le=\"" + bound + "\"", number(sum));
+      lines.value("hone_http_request_duration_seconds_bucket", label + ",le=\"" + bound + "\"",
+                  number(sum));
     }
     lines.value("hone_http_request_duration_seconds_sum", label, number(each.sum_us) / 1e6);
     lines.value("hone_http_request_duration_seconds_count", label, number(each.requests));

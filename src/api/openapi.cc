@@ -59,10 +59,10 @@ Json path_parameter(std::string_view name) {
     std::string_view name, prefix;
   };
   constexpr Prefix kPrefixes[] = {
-      {"project_id", "prj"},    {"task_id", "tsk"},       {"assignment_id", "asn"},
-      {"person_id", "usr"},     {"invitation_id", "inv"}, {"import_id", "imp"},
-      {"snapshot_id", "snp"},   {"run_id", "run"},        {"job_id", "job"},
-      {"token_id", "key"},      {"flag_id", "flg"},
+      {"project_id", "prj"},  {"task_id", "tsk"},       {"assignment_id", "asn"},
+      {"person_id", "usr"},   {"invitation_id", "inv"}, {"import_id", "imp"},
+      {"snapshot_id", "snp"}, {"run_id", "run"},        {"job_id", "job"},
+      {"token_id", "key"},    {"flag_id", "flg"},
   };
   Json schema;
   schema["type"] = "string";
@@ -86,14 +86,12 @@ Json parameters_of(const ApiRoute& route) {
     rest = rest.substr(close + 1);
   }
   for (const Field& field : route.takes.query) {
-    parameters.push_back(
-        parameter("query", field.name, schema_of(field.type), field.is_required));
+    parameters.push_back(parameter("query", field.name, schema_of(field.type), field.is_required));
   }
   if (route.gives.is_list) {
     parameters.push_back(
         parameter("query", "limit", schema_of(integer("limit", 1, kPageMax).type), false));
-    parameters.push_back(
-        parameter("query", "after", schema_of(line("after", 1, 200).type), false));
+    parameters.push_back(parameter("query", "after", schema_of(line("after", 1, 200).type), false));
   }
   if (route.method != "GET" && route.who.kind != Who::Kind::kOpen) {
     Json key;
@@ -222,11 +220,11 @@ bool is_body(std::string_view shape) {
 }
 
 Json problem_schema() {
-  return schema_of(Shape{"Problem",
-                         {required(text("type")), required(text("title")),
-                          required(integer("status")), required(text("detail")),
-                          required(text("code")), text("field")}},
-                   false);
+  return schema_of(
+      Shape{"Problem",
+            {required(text("type")), required(text("title")), required(integer("status")),
+             required(text("detail")), required(text("code")), text("field")}},
+      false);
 }
 
 Json components() {

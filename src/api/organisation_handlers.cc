@@ -27,12 +27,9 @@ std::string texts_text(const std::optional<std::vector<std::string>>& texts) {
 void record_here(Call& call, const label::Actor& actor, std::string_view kind,
                  std::string_view object, std::string_view from, std::string_view to) {
   call.organisation().write(store::Durability::kDisk, [&](store::Transaction& tx) {
-    label::record_event(tx, call.now_ms(), actor,
-                        {.kind = kind,
-                         .object = object,
-                         .project_id = std::nullopt,
-                         .from = from,
-                         .to = to});
+    label::record_event(
+        tx, call.now_ms(), actor,
+        {.kind = kind, .object = object, .project_id = std::nullopt, .from = from, .to = to});
   });
 }
 
@@ -66,9 +63,8 @@ http::Response make_invitation(Call& call) {
                                          .email = call.text("email"),
                                          .skills = texts_text(call.maybe_texts("skills")),
                                          .languages = texts_text(call.maybe_texts("languages"))};
-    const auto made = identity.write([&](store::Transaction& tx) {
-      return identity.add_invitation(tx, call.who(), wanted);
-    });
+    const auto made = identity.write(
+        [&](store::Transaction& tx) { return identity.add_invitation(tx, call.who(), wanted); });
     record_here(call, actor, "invitation.made", made.invitation.id, "",
                 label::role_name(made.invitation.role));
     Json body = Json::object();

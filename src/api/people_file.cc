@@ -25,9 +25,8 @@ std::string trimmed(std::string_view text) {
 }
 
 bool has_control(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-  });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 size_t count_characters(std::string_view text) {
@@ -99,8 +98,7 @@ class Reader {
   void take(const RawRow& raw, int64_t line) {
     if (file_.rows.size() + file_.bad_lines.size() >= kPeopleOfFileMax) {
       throw Error(ErrorCode::kTooLarge, "a file of people may have " +
-                                            std::to_string(kPeopleOfFileMax) +
-                                            " lines; split it");
+                                            std::to_string(kPeopleOfFileMax) + " lines; split it");
     }
     try {
       file_.rows.push_back(check_row(raw, line));
@@ -132,8 +130,8 @@ class CsvPeople {
     }
     if (!has_header_) return read_header(record);
     if (record.cells.size() != columns_.size()) {
-      reader_.refuse(line, "has " + std::to_string(record.cells.size()) + " cells; the header has " +
-                               std::to_string(columns_.size()));
+      reader_.refuse(line, "has " + std::to_string(record.cells.size()) +
+                               " cells; the header has " + std::to_string(columns_.size()));
       return;
     }
     RawRow raw;

@@ -106,8 +106,8 @@ Made make_person(Call& call, const Wanted& wanted) {
     made.view.record = identity.add_person(
         tx, call.who().organisation_key,
         {.id = id, .name = wanted.name, .email = wanted.email, .role = wanted.role});
-    made.link_token = identity.make_sign_in_link(tx, made.view.record.key,
-                                                 call.who().organisation_key, true);
+    made.link_token =
+        identity.make_sign_in_link(tx, made.view.record.key, call.who().organisation_key, true);
   });
   return made;
 }
@@ -141,13 +141,12 @@ http::Response list_people(Call& call) {
 
 http::Response add_person(Call& call) {
   return once_over_both(call, [&]() -> Answer {
-    const Wanted wanted = {.name = call.text("name"),
-                           .email = call.text("email"),
-                           .role = *label::role_from_name(call.text("role")),
-                           .skills = call.maybe_texts("skills").value_or(
-                               std::vector<std::string>()),
-                           .languages = call.maybe_texts("languages")
-                                            .value_or(std::vector<std::string>())};
+    const Wanted wanted = {
+        .name = call.text("name"),
+        .email = call.text("email"),
+        .role = *label::role_from_name(call.text("role")),
+        .skills = call.maybe_texts("skills").value_or(std::vector<std::string>()),
+        .languages = call.maybe_texts("languages").value_or(std::vector<std::string>())};
     return {.status = 201, .body = made_json(call, make_person(call, wanted)), .has_secret = true};
   });
 }

@@ -33,12 +33,12 @@ std::unique_ptr<Platform> Platform::open(Env& env, PlatformOptions options) {
   ::chmod(options.data_dir.c_str(), S_IRWXU);
   seal::SecretBox box = seal::SecretBox::open(env, joined(options.data_dir, "key"));
   std::unique_ptr<Platform> platform(new Platform(env, std::move(options), box));
-  platform->control_ = store::open_sqlite(
-      {.path = joined(platform->options_.data_dir, "control.db")}, env);
+  store::SqliteOptions control;
+  control.path = joined(platform->options_.data_dir, "control.db");
+  platform->control_ = store::open_sqlite(control, env);
   store::migrate(*platform->control_, store::migrations_of(embedded::control_migrations()),
                  env.now_ms());
-  platform->identity_ =
-      std::make_unique<label::Identity>(env, *platform->control_, platform->box_);
+  platform->identity_ = std::make_unique<label::Identity>(env, *platform->control_, platform->box_);
   return platform;
 }
 
@@ -72,8 +72,7 @@ Platform::OpenOrganisation& Platform::opened(std::string_view organisation_id) {
   label::OrganisationOptions options = options_.organisation;
   options.public_id = record.id;
   auto entry = std::make_unique<OpenOrganisation>();
-  entry->organisation =
-      label::Organisation::open(env_, organisation_folder(record.id), options);
+  entry->organisation = label::Organisation::open(env_, organisation_folder(record.id), options);
   repair_members(*entry, record.key);
   return *organisations_.emplace(record.id, std::move(entry)).first->second;
 }
@@ -195,8 +194,7 @@ Platform::KeyHold::KeyHold(Platform& platform, std::string key)
   std::unique_lock lock(platform_.hold_mutex_);
   const auto is_free = [&] {
     return platform_.held_.size() < kHeldMax &&
-           std::find(platform_.held_.begin(), platform_.held_.end(), key_) ==
-               platform_.held_.end();
+           std::find(platform_.held_.begin(), platform_.held_.end(), key_) == platform_.held_.end();
   };
   if (!platform_.hold_changed_.wait_for(lock, std::chrono::seconds(kHoldWaitSeconds), is_free)) {
     throw Error(ErrorCode::kBusy, "the same request is still being worked on; ask again");

@@ -35,12 +35,12 @@ constexpr Who may(label::Permission permission) {
 
 // What the request brings.
 struct Takes {
-  std::string_view body = {};        // name of a shape; empty = no JSON body
-  bool body_is_optional = false;     // absent = {}
-  std::string_view media = {};       // bytes of this kind instead of JSON
-  bool streaming = false;            // read by the handler as they come
+  std::string_view body = {};     // name of a shape; empty = no JSON body
+  bool body_is_optional = false;  // absent = {}
+  std::string_view media = {};    // bytes of this kind instead of JSON
+  bool streaming = false;         // read by the handler as they come
   uint64_t max_bytes = 64 * 1024;
-  std::vector<Field> query = {};     // a line of each parameter; the paging ones are added by is_list
+  std::vector<Field> query = {};  // a line of each parameter; the paging ones are added by is_list
 };
 
 // What comes back when it goes well.

@@ -67,9 +67,8 @@ http::Response opened_response(Call& call, const label::OpenedSession& opened) {
                 "you belong to no organisation any more; ask for an invitation");
   }
   http::Response response = json_response(200, session_body(call, *principal));
-  response.headers.add("Set-Cookie",
-                       http::set_cookie(session_cookie(call, opened.cookie,
-                                                       label::kSessionLifeMs / 1000)));
+  response.headers.add("Set-Cookie", http::set_cookie(session_cookie(
+                                         call, opened.cookie, label::kSessionLifeMs / 1000)));
   return response;
 }
 
@@ -82,8 +81,7 @@ std::string_view user_agent(const Call& call) { return call.request.headers.get(
 
 }  // namespace
 
-std::string page_link(const http::Request& request, std::string_view page,
-                      std::string_view token) {
+std::string page_link(const http::Request& request, std::string_view page, std::string_view token) {
   const std::string_view host = request.headers.get("Host");
   std::string link;
   if (!host.empty()) link = (request.tls ? "https://" : "http://") + std::string(host);
@@ -96,10 +94,10 @@ http::Response read_session(Call& call) {
 
 http::Response sign_in(Call& call) {
   label::Identity& identity = call.platform.identity();
-  return opened_response(
-      call, identity.sign_in_with_password(call.text("email"), call.text("password"),
-                                           call.request.peer_address, user_agent(call),
-                                           replaced_session(call)));
+  return opened_response(call,
+                         identity.sign_in_with_password(call.text("email"), call.text("password"),
+                                                        call.request.peer_address, user_agent(call),
+                                                        replaced_session(call)));
 }
 
 http::Response sign_in_by_link(Call& call) {
@@ -123,7 +121,8 @@ http::Response choose_organisation(Call& call) {
 
 http::Response change_password(Call& call) {
   if (call.who().is_token()) {
-    throw Error(ErrorCode::kForbidden, "a password is changed by its person, signed in, not by a token");
+    throw Error(ErrorCode::kForbidden,
+                "a password is changed by its person, signed in, not by a token");
   }
   call.platform.identity().set_password(call.who(), call.maybe_text("current"), call.text("new"),
                                         call.request.peer_address);
@@ -168,9 +167,8 @@ bool joins_as_themselves(const Call& call, const label::InvitationRecord& invita
     return false;
   }
   label::Identity& identity = call.platform.identity();
-  const auto memberships = identity.read([&](store::Connection& db) {
-    return identity.memberships(db, call.principal->person_key);
-  });
+  const auto memberships = identity.read(
+      [&](store::Connection& db) { return identity.memberships(db, call.principal->person_key); });
   for (const label::MembershipRecord& each : memberships) {
     if (each.organisation.key == invitation.organisation_key) return false;
   }

@@ -30,9 +30,8 @@ MadePerson add_person_to(Platform& platform, const label::OrganisationRecord& or
                {.person_id = wanted.id, .name = wanted.name, .skills = {}, .languages = {}})
         .id;
   });
-  made.person = identity.write([&](store::Transaction& tx) {
-    return identity.add_person(tx, organisation.key, wanted);
-  });
+  made.person = identity.write(
+      [&](store::Transaction& tx) { return identity.add_person(tx, organisation.key, wanted); });
   return made;
 }
 
@@ -43,9 +42,8 @@ MadeOrganisation add_organisation(Platform& platform, const NewOrganisation& wan
   const std::string id = identity.new_organisation_id();
   platform.make_organisation_database(id);
   MadeOrganisation made;
-  made.organisation = identity.write([&](store::Transaction& tx) {
-    return identity.add_organisation(tx, id, wanted.name);
-  });
+  made.organisation = identity.write(
+      [&](store::Transaction& tx) { return identity.add_organisation(tx, id, wanted.name); });
   made.owner = add_person_to(platform, made.organisation,
                              {.id = {},
                               .name = wanted.owner_name,

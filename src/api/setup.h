@@ -12,7 +12,7 @@ namespace hone::api {
 struct NewOrganisation {
   std::string name;
   std::string owner_name;
-  std::string owner_email = {};   // empty = none
+  std::string owner_email = {};    // empty = none
   bool owner_is_operator = false;  // of the installation: the first one, by hone up
 };
 struct MadeOrganisation {

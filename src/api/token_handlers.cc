@@ -25,12 +25,9 @@ int64_t reach(const Call& call) {
 void record_token(Call& call, const label::Actor& actor, std::string_view kind,
                   std::string_view token_id) {
   call.organisation().write(store::Durability::kDisk, [&](store::Transaction& tx) {
-    label::record_event(tx, call.now_ms(), actor,
-                        {.kind = kind,
-                         .object = token_id,
-                         .project_id = std::nullopt,
-                         .from = "",
-                         .to = ""});
+    label::record_event(
+        tx, call.now_ms(), actor,
+        {.kind = kind, .object = token_id, .project_id = std::nullopt, .from = "", .to = ""});
   });
 }
 

@@ -84,10 +84,10 @@ http::Response web_file(const Files& files, const http::Request& request) {
   auto found = files.find(name);
   if (found == files.end()) {
     // A screen of the page has an address of its own; a file that is missing is missing.
-    const bool is_file = request.segments.size() > 0 &&
-                         (request.segments[0] == "assets" ||
-                          (!request.segments.back().empty() &&
-                           request.segments.back().find('.') != std::string::npos));
+    const bool is_file =
+        request.segments.size() > 0 && (request.segments[0] == "assets" ||
+                                        (!request.segments.back().empty() &&
+                                         request.segments.back().find('.') != std::string::npos));
     if (is_file) throw not_found("there is no such file");
     found = files.find("index.html");
     if (found == files.end()) throw not_found("there is no web page in this program");
