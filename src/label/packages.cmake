@@ -1,0 +1,4 @@
+file(GLOB organisation_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/sqlite/organisation/*.sql)
+hone_embed(hone_label organisation_migrations
+  BASE ${CMAKE_SOURCE_DIR}/migrations/sqlite/organisation
+  FILES ${organisation_migrations})
