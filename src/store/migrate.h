@@ -36,4 +36,7 @@ size_t migrate(Database& database, std::span<const Migration> migrations, int64_
 // The check alone: throws as migrate does, and also when a migration is missing.
 void require_migrated(Database& database, std::span<const Migration> migrations);
 
+// How many of them the database has had; throws as migrate does.
+size_t count_migrations(Connection& db, std::span<const Migration> migrations);
+
 }  // namespace hone::store

@@ -39,8 +39,9 @@ export function quality(project, base) {
   const alpha = pairs ? (percent - expected) / (1 - expected) : null;
   const decided = counts.left + counts.right;
   months.sort();
-  const over_time = Array.from({ length: Math.min(12, Math.floor(labels / 20)) }, (_, i, all) => ({
-    at: months[Math.floor((i + 1) * (months.length - 1) / all.length)], labels: Math.floor((i + 1) * labels / all.length),
+  const points = Math.min(12, Math.floor(labels / 20));
+  const over_time = Array.from({ length: points }, (_, i) => ({
+    at: months[Math.floor((i + 1) * (months.length - 1) / points)], labels: Math.floor((i + 1) * labels / points),
     alpha: alpha + Math.sin(i * 1.7) * 0.12 / (i + 1) }));
   return { labels, people: people.size, tasks_labelled: labelled, method: "majority (development server)",
     agreement: { percent, alpha, alpha_interval: alpha === null ? null : [alpha - 0.02, alpha + 0.02], ac1: alpha === null ? null : alpha + 0.01,

@@ -18,7 +18,7 @@ export function start_run(project, body, tell) {
 }
 export function demo_run(project) {
   project.runs.push({ id: new_id("run"), job_id: new_id("job"), name: "First adapter", method: "dpo", model: "SmolLM2-135M-Instruct", snapshot_id: null,
-    settings: { learning_rate: 5e-5, epochs: 1, lora_rank: 16 }, steps: 240, started: Date.now() - 3600e3, seconds: 40, project, created_at: new Date(Date.now() - 3600e3).toISOString() });
+    settings: { learning_rate: 5e-5, num_train_epochs: 1, lora_r: 16 }, steps: 240, started: Date.now() - 3600e3, seconds: 40, project, created_at: new Date(Date.now() - 3600e3).toISOString() });
 }
 const share = (run) => Math.min(1, (Date.now() - run.started) / 1000 / run.seconds);
 export function run_view(run) {

@@ -295,7 +295,7 @@ export function make_app({ dist } = {}) {
     ["GET", "/models", null, () => page([{ name: "SmolLM2-135M-Instruct", parameters: 134515008, file: "SmolLM2-135M-Instruct.Q4_1.gguf", fits: "fits" }, { name: "SmolLM2-1.7B-Instruct", parameters: 1711376384, file: "SmolLM2-1.7B.gguf", fits: "too_big" }], new URLSearchParams())],
     ["POST", "/projects/:id/runs/plan", "run.start", ({ ids, body }) => {
       const rows = project_of(ids[0]).tasks.filter((t) => t.annotations.length).length;
-      return { rows, heldout_rows: Math.floor(rows / 10), steps: Math.ceil(rows / 8) * (body.settings?.epochs ?? 1), tokens: rows * 310, memory_bytes: 1.31e9, memory_limit_bytes: 6.9e9, seconds: rows * 0.9,
+      return { rows, heldout_rows: Math.floor(rows / 10), steps: Math.ceil(rows / 8) * (body.settings?.num_train_epochs ?? 1), tokens: rows * 310, memory_bytes: 1.31e9, memory_limit_bytes: 6.9e9, seconds: rows * 0.9,
         writes: ["runs/…/adapter.safetensors", "runs/…/report.json"], config_digest: "9f2c41d0", ready: rows > 0, missing: rows ? [] : ["labelled pairs"] };
     }],
     ["POST", "/projects/:id/runs", "run.start", ({ ids, body }) => { const run = start_run(project_of(ids[0]), body, tell); return [202, run_view(run)]; }],

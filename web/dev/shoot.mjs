@@ -18,7 +18,7 @@ for (const size of sizes) {
     const [place, keys] = real.split("!");
     await page.goto(base + place);
     await page.waitForTimeout(Number(process.env.WAIT ?? 900));
-    for (const key of keys ? keys.split("+") : []) { await page.keyboard.press(key); await page.waitForTimeout(350); }
+    for (const key of keys ? keys.split("~") : []) { await page.keyboard.press(key); await page.waitForTimeout(350); }
     await page.screenshot({ path: `${folder}/${(path.replace(/[^\w]+/g, "_").replace(/^_+|_+$/g, "") || "home")}-${size}.png`, fullPage: process.env.FULL === "1" });
   }
   if (trouble.length) console.log(size, [...new Set(trouble)].slice(0, 8));

@@ -44,7 +44,7 @@ export interface TaskItem {
   answer: string | null; probability: number | null; flagged: boolean; is_gold: boolean; created_at: string;
 }
 export interface TaskDetail extends TaskItem {
-  body: TaskBody & { responses: { response_id: string; text: string; model?: string | null }[]; meta?: Record<string, unknown> };
+  body: Omit<TaskBody, "responses"> & { responses: { response_id: string; text: string; model?: string | null }[]; meta?: Record<string, unknown> };
   posterior: { answer: string; probability: number }[];
   annotations_list?: Annotation[];
   flags: { id: string; reason: string; comment?: string; person?: Named; state?: string; created_at?: string }[];

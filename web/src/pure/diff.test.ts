@@ -17,6 +17,10 @@ describe("differences", () => {
     expect(marked(a, left)).toEqual(["quick", "jumps"]);
     expect(marked(b, right)).toEqual(["slow", "leaps"]);
   });
+  it("joins a lone short word that long differences have in common", () => {
+    const a = "alpha beta gamma it delta epsilon zeta", [left] = differences(a, "one two three it four five six");
+    expect(marked(a, left)).toEqual([a]);
+  });
   it("marks nothing between equal texts, everything against an empty one", () => {
     expect(differences("one two", "one  two")).toEqual([[], []]);
     expect(differences("one two", "")).toEqual([[{ from: 0, to: 7 }], []]);

@@ -67,11 +67,25 @@ function walk_back(trace: Int32Array[], n: number, m: number, edits: number, off
   return pairs;
 }
 
-/** Places in each text that the other does not have; neighbouring words are joined. */
+/** Places in each text that the other does not have; neighbouring words are joined. A lone short word
+ *  that both have between long runs they have not ("it", "a", ".") is joined in: it tells nobody anything. */
 export function differences(left: string, right: string): [Range[], Range[]] {
   const a = words_of(left), b = words_of(right);
   const [keep_a, keep_b] = kept_words(a.map((w) => w.text), b.map((w) => w.text));
-  return [ranges(a, keep_a), ranges(b, keep_b)];
+  return [ranges(a, without_crumbs(a, keep_a)), ranges(b, without_crumbs(b, keep_b))];
+}
+
+const kCrumb = 3, kAround = 3;
+function without_crumbs(list: Word[], keep: boolean[]): boolean[] {
+  const result = [...keep];
+  for (let at = 0; at < keep.length; at++) {
+    if (!keep[at] || list[at]!.text.length > kCrumb) continue;
+    let before = 0, after = 0;
+    while (before < kAround && at - before - 1 >= 0 && !keep[at - before - 1]) before++;
+    while (after < kAround && at + after + 1 < keep.length && !keep[at + after + 1]) after++;
+    if (before === kAround && after === kAround) result[at] = false;
+  }
+  return result;
 }
 
 function ranges(list: Word[], keep: boolean[]): Range[] {

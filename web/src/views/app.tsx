@@ -19,6 +19,21 @@ import { Shell } from "./shell/shell";
 const SignIn = lazy(() => import("./sign_in"));
 const Invitation = lazy(() => import("./sign_in").then((m) => ({ default: m.Invitation })));
 const Home = lazy(() => import("./home"));
+const NewProject = lazy(() => import("./project/new_project"));
+const Overview = lazy(() => import("./project/overview"));
+const GuidelinePage = lazy(() => import("./project/guideline"));
+const SchemaPage = lazy(() => import("./project/schema"));
+const ImportPage = lazy(() => import("./project/import"));
+const ProjectSettings = lazy(() => import("./project/settings"));
+const TasksPage = lazy(() => import("./tasks"));
+const QualityPage = lazy(() => import("./quality"));
+const SnapshotsPage = lazy(() => import("./snapshots"));
+const RunsPage = lazy(() => import("./runs"));
+const NewRunPage = lazy(() => import("./runs/new_run"));
+const RunPage = lazy(() => import("./runs/detail"));
+const PeoplePage = lazy(() => import("./people"));
+const AuditPage = lazy(() => import("./audit"));
+const SettingsPage = lazy(() => import("./settings"));
 const LabelPage = lazy(() => import("./label"));
 
 export function App() {
@@ -69,6 +84,21 @@ function Screens() {
   return (
     <Switch>
       <Route path="/"><Home /></Route>
+      <Route path="/projects/new"><NewProject /></Route>
+      <Route path="/projects/:id">{({ id }) => <Overview key={id} id={id} />}</Route>
+      <Route path="/projects/:id/guideline">{({ id }) => <GuidelinePage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/schema">{({ id }) => <SchemaPage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/import">{({ id }) => <ImportPage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/settings">{({ id }) => <ProjectSettings key={id} id={id} />}</Route>
+      <Route path="/projects/:id/tasks">{({ id }) => <TasksPage key={id + window.location.search} id={id} />}</Route>
+      <Route path="/projects/:id/quality">{({ id }) => <QualityPage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/snapshots">{({ id }) => <SnapshotsPage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/runs">{({ id }) => <RunsPage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/runs/new">{({ id }) => <NewRunPage key={id} id={id} />}</Route>
+      <Route path="/projects/:id/runs/:run">{({ id, run }) => <RunPage key={run} id={id} run_id={run} />}</Route>
+      <Route path="/people"><PeoplePage /></Route>
+      <Route path="/audit"><AuditPage /></Route>
+      <Route path="/settings"><SettingsPage /></Route>
       <Route><div className="page"><Empty title={t.common.not_found} text={t.common.not_found_text}><Link href="/" className="btn primary">{t.common.go_home}</Link></Empty></div></Route>
     </Switch>);
 }

@@ -1,0 +1,62 @@
+#pragma once
+// The handlers of routes.cc, one file a resource: each reads what was asked, calls a function of the
+// label room and answers. What every one of them may rely on is said in dispatch.cc.
+
+#include <string>
+#include <string_view>
+
+#include "api/call.h"
+#include "http/router.h"
+
+namespace hone::api {
+
+inline constexpr std::string_view kSessionCookie = "hone_session";
+
+// session_handlers.cc
+http::Response read_session(Call& call);
+http::Response sign_in(Call& call);
+http::Response sign_in_by_link(Call& call);
+http::Response choose_organisation(Call& call);
+http::Response change_password(Call& call);
+http::Response sign_out(Call& call);
+http::Response preview_invitation(Call& call);
+http::Response accept_invitation(Call& call);
+
+// people_handlers.cc
+http::Response list_people(Call& call);
+http::Response add_person(Call& call);
+http::Response import_people(Call& call);
+http::Response change_person(Call& call);
+http::Response remove_person(Call& call);
+http::Response make_person_link(Call& call);
+
+// organisation_handlers.cc
+http::Response list_invitations(Call& call);
+http::Response make_invitation(Call& call);
+http::Response withdraw_invitation(Call& call);
+http::Response read_organisation(Call& call);
+http::Response change_organisation(Call& call);
+http::Response list_organisations(Call& call);
+http::Response make_organisation(Call& call);
+
+// token_handlers.cc
+http::Response list_tokens(Call& call);
+http::Response make_token(Call& call);
+http::Response revoke_token(Call& call);
+
+// audit_handlers.cc
+http::Response list_audit(Call& call);
+http::Response verify_audit(Call& call);
+
+// service_handlers.cc
+http::Response read_openapi(Call& call);
+http::Response listen_to_events(Call& call);
+
+// web_files.cc: /health, /metrics and the web page, which are no part of /api/v1.
+void add_plain_routes(Platform& platform, http::Router& router);
+
+// ---- Shared by handler files.
+// "https://host/sign-in#token=…" as whoever asked reaches this server.
+std::string page_link(const http::Request& request, std::string_view page, std::string_view token);
+
+}  // namespace hone::api

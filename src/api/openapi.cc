@@ -1,0 +1,274 @@
+// The OpenAPI 3.1 document, made from the routes table and the shapes: what it says is what the
+// server does.
+#include <algorithm>
+#include <string>
+
+#include "api/handlers.h"
+#include "api/routes.h"
+
+namespace hone::api {
+namespace {
+
+Json text_of(std::string_view text) { return Json(text); }
+
+Json reference(std::string_view shape) {
+  Json schema;
+  schema["$ref"] = "#/components/schemas/" + std::string(shape);
+  return schema;
+}
+
+Json content(std::string_view media, Json schema) {
+  Json body;
+  body[media]["schema"] = std::move(schema);
+  return body;
+}
+
+Json bytes_schema() {
+  Json schema;
+  schema["type"] = "string";
+  return schema;
+}
+
+// {"items": […], "next": cursor | null}
+Json list_schema(std::string_view shape) {
+  Json schema;
+  schema["type"] = "object";
+  Json& properties = schema["properties"];
+  properties["items"]["type"] = "array";
+  properties["items"]["items"] = reference(shape);
+  Json& next = properties["next"];
+  next["type"].push_back("string");
+  next["type"].push_back("null");
+  schema["required"].push_back("items");
+  schema["required"].push_back("next");
+  return schema;
+}
+
+Json parameter(std::string_view place, std::string_view name, Json schema, bool is_required) {
+  Json body;
+  body["name"] = name;
+  body["in"] = place;
+  body["required"] = is_required;
+  body["schema"] = std::move(schema);
+  return body;
+}
+
+// {project_id} is "prj_" and 26 letters or digits; what is none is not found.
+Json path_parameter(std::string_view name) {
+  struct Prefix {
+    std::string_view name, prefix;
+  };
+  constexpr Prefix kPrefixes[] = {
+      {"project_id", "prj"},  {"task_id", "tsk"},       {"assignment_id", "asn"},
+      {"person_id", "usr"},   {"invitation_id", "inv"}, {"import_id", "imp"},
+      {"snapshot_id", "snp"}, {"run_id", "run"},        {"job_id", "job"},
+      {"token_id", "key"},    {"flag_id", "flg"},
+  };
+  Json schema;
+  schema["type"] = "string";
+  for (const Prefix& each : kPrefixes) {
+    if (each.name == name) schema["pattern"] = "^" + std::string(each.prefix) + "_[a-z2-7]{26}$";
+  }
+  if (name == "file") {
+    for (const char* file : {"train.jsonl", "heldout.jsonl", "manifest.json"}) {
+      schema["enum"].push_back(file);
+    }
+  }
+  return parameter("path", name, std::move(schema), true);
+}
+
+Json parameters_of(const ApiRoute& route) {
+  Json parameters = Json::array();
+  std::string_view rest = route.path;
+  for (size_t open = rest.find('{'); open != rest.npos; open = rest.find('{')) {
+    const size_t close = rest.find('}', open);
+    parameters.push_back(path_parameter(rest.substr(open + 1, close - open - 1)));
+    rest = rest.substr(close + 1);
+  }
+  for (const Field& field : route.takes.query) {
+    parameters.push_back(parameter("query", field.name, schema_of(field.type), field.is_required));
+  }
+  if (route.gives.is_list) {
+    parameters.push_back(
+        parameter("query", "limit", schema_of(integer("limit", 1, kPageMax).type), false));
+    parameters.push_back(parameter("query", "after", schema_of(line("after", 1, 200).type), false));
+  }
+  if (route.method != "GET" && route.who.kind != Who::Kind::kOpen) {
+    Json key;
+    key["type"] = "string";
+    key["minLength"] = 1;
+    key["maxLength"] = 200;
+    key["pattern"] = "^[!-~]+$";
+    parameters.push_back(parameter("header", "Idempotency-Key", std::move(key), false));
+  }
+  return parameters;
+}
+
+Json body_of(const ApiRoute& route) {
+  Json body;
+  if (!route.takes.body.empty()) {
+    body["required"] = !route.takes.body_is_optional;
+    body["content"] = content("application/json", reference(route.takes.body));
+  } else if (!route.takes.media.empty()) {
+    body["required"] = true;
+    body["content"] = content(route.takes.media, bytes_schema());
+  }
+  return body;
+}
+
+Json error_response_of(std::string_view what) {
+  Json response;
+  response["description"] = what;
+  response["content"] = content("application/problem+json", reference("Problem"));
+  return response;
+}
+
+Json responses_of(const ApiRoute& route) {
+  Json responses = Json::object();
+  Json good;
+  good["description"] = "Done";
+  const Gives& gives = route.gives;
+  if (gives.is_list) {
+    good["content"] = content("application/json", list_schema(gives.shape));
+  } else if (!gives.shape.empty()) {
+    good["content"] = content("application/json", reference(gives.shape));
+  } else if (!gives.media.empty()) {
+    good["content"] = content(gives.media, bytes_schema());
+  }
+  responses[std::to_string(gives.status)] = std::move(good);
+  if (gives.also_status != 0) {
+    Json other;
+    other["description"] = "Started; a job goes on with it";
+    other["content"] = content("application/json", reference(gives.also_shape));
+    responses[std::to_string(gives.also_status)] = std::move(other);
+  }
+  if (gives.may_be_none) responses["204"]["description"] = "There is none; X-Hone-Reason says why";
+  struct Failure {
+    const char* status;
+    const char* what;
+  };
+  constexpr Failure kFailures[] = {
+      {"400", "The request cannot be used; field says where"},
+      {"401", "Nobody is known to be asking"},
+      {"403", "Whoever asks may not"},
+      {"404", "There is no such thing in this organisation"},
+      {"409", "It exists, or changed meanwhile"},
+      {"412", "If-Match is old"},
+      {"413", "The body is too large"},
+      {"422", "The Idempotency-Key was used for another request"},
+      {"429", "Too many requests; Retry-After says when to ask again"},
+      {"503", "Not now; Retry-After says when to ask again"},
+  };
+  for (const Failure& each : kFailures) responses[each.status] = error_response_of(each.what);
+  return responses;
+}
+
+Json security_of(const ApiRoute& route) {
+  Json security = Json::array();
+  if (route.who.kind == Who::Kind::kOpen) return security;
+  Json token, cookie;
+  token["token"] = Json::array();
+  cookie["cookie"] = Json::array();
+  if (route.method != "GET") cookie["csrf"] = Json::array();
+  security.push_back(std::move(token));
+  security.push_back(std::move(cookie));
+  return security;
+}
+
+std::string who_words(const ApiRoute& route) {
+  switch (route.who.kind) {
+    case Who::Kind::kOpen: return "anyone";
+    case Who::Kind::kSignedIn: return "anyone signed in";
+    case Who::Kind::kOperator: return "operators of the installation";
+    case Who::Kind::kMember: break;
+  }
+  return "permission " + std::string(label::permission_name(route.who.permission));
+}
+
+Json operation(const ApiRoute& route) {
+  Json body;
+  body["operationId"] = route.name;
+  body["summary"] = route.summary;
+  body["tags"].push_back(text_of(route.path.substr(1, route.path.find('/', 1) - 1)));
+  std::string words = "Who: " + who_words(route) + ".";
+  if (route.who.kind != Who::Kind::kOpen) {
+    words += route.scope == label::Scope::kAll
+                 ? " Tokens: scope all."
+                 : " Tokens: scope " + label::Scopes::only(route.scope).words() +
+                       (route.is_labelling ? " or label." : ".");
+  }
+  body["description"] = words;
+  Json parameters = parameters_of(route);
+  if (parameters.size() > 0) body["parameters"] = std::move(parameters);
+  Json request = body_of(route);
+  if (!request.is_null()) body["requestBody"] = std::move(request);
+  body["responses"] = responses_of(route);
+  body["security"] = security_of(route);
+  return body;
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  return out;
+}
+
+bool is_body(std::string_view shape) {
+  const auto routes = api_routes();
+  return std::any_of(routes.begin(), routes.end(),
+                     [&](const ApiRoute& route) { return route.takes.body == shape; });
+}
+
+Json problem_schema() {
+  return schema_of(
+      Shape{"Problem",
+            {required(text("type")), required(text("title")), required(integer("status")),
+             required(text("detail")), required(text("code")), text("field")}},
+      false);
+}
+
+Json components() {
+  Json body;
+  Json& schemas = body["schemas"];
+  schemas["Problem"] = problem_schema();
+  for (const Shape& shape : api_shapes()) {
+    // Members that a body does not know are refused; an answer may grow.
+    schemas[shape.name] = schema_of(shape, is_body(shape.name) || shape.name == "FirstOwner");
+  }
+  Json& schemes = body["securitySchemes"];
+  schemes["token"]["type"] = "http";
+  schemes["token"]["scheme"] = "bearer";
+  schemes["cookie"]["type"] = "apiKey";
+  schemes["cookie"]["in"] = "cookie";
+  schemes["cookie"]["name"] = kSessionCookie;
+  schemes["csrf"]["type"] = "apiKey";
+  schemes["csrf"]["in"] = "header";
+  schemes["csrf"]["name"] = "X-CSRF-Token";
+  return body;
+}
+
+}  // namespace
+
+std::string openapi_document(const std::string& version) {
+  Json document;
+  document["openapi"] = "3.1.0";
+  Json& info = document["info"];
+  info["title"] = "Hone";
+  info["version"] = version;
+  info["description"] = "The labelling platform. docs/api.md explains it for people.";
+  info["license"]["name"] = "Apache-2.0";
+  info["license"]["identifier"] = "Apache-2.0";
+  document["servers"].push_back([] {
+    Json server;
+    server["url"] = kApiPrefix;
+    return server;
+  }());
+  Json& paths = document["paths"];
+  for (const ApiRoute& route : api_routes()) {
+    paths[route.path][lower(route.method)] = operation(route);
+  }
+  document["components"] = components();
+  return document.dump();
+}
+
+}  // namespace hone::api

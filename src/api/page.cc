@@ -1,0 +1,77 @@
+#include "api/page.h"
+
+#include <charconv>
+
+#include "api/error_response.h"
+
+namespace hone::api {
+namespace {
+
+constexpr std::string_view kVersion = "c1";
+constexpr size_t kMaxCursorBytes = 200;
+
+// Two base32 letters that catch a cursor that was cut or typed; no secret.
+std::string check_letters(std::string_view text) {
+  uint32_t sum = 2166136261u;  // FNV-1a
+  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 16777619u;
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz234567";
+  return {kLetters[sum & 31], kLetters[(sum >> 5) & 31]};
+}
+
+}  // namespace
+
+// "c1" then each key as "." and its decimal, then "." and two letters: short, URL-safe as it is.
+std::string write_cursor(const std::vector<int64_t>& keys) {
+  std::string text(kVersion);
+  for (const int64_t key : keys) {
+    text += '.';
+    text += std::to_string(key);
+  }
+  const std::string check = check_letters(text);
+  return text + "." + check;
+}
+
+std::optional<std::vector<int64_t>> read_cursor(std::string_view cursor) {
+  if (cursor.size() > kMaxCursorBytes) return std::nullopt;
+  const size_t last = cursor.rfind('.');
+  if (last == std::string_view::npos) return std::nullopt;
+  std::string_view rest = cursor.substr(0, last);
+  if (check_letters(rest) != cursor.substr(last + 1)) return std::nullopt;
+  if (rest.substr(0, kVersion.size()) != kVersion) return std::nullopt;
+  rest.remove_prefix(kVersion.size());
+  std::vector<int64_t> keys;
+  while (!rest.empty()) {
+    if (rest.front() != '.') return std::nullopt;
+    rest.remove_prefix(1);
+    int64_t key = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), key);
+    if (error != std::errc()) return std::nullopt;
+    keys.push_back(key);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+  }
+  return keys;
+}
+
+PageRequest read_page(const http::Parameters& query, size_t keys) {
+  PageRequest page;
+  page.limit = static_cast<int>(query.get_int("limit", kPageDefault, 1, kPageMax));
+  const auto after = query.find("after");
+  if (!after) return page;
+  const auto read = read_cursor(*after);
+  if (!read || read->size() != keys) {
+    throw bad_field("after",
+                    "after is not a cursor of this list: take it from \"next\", or leave "
+                    "it out to begin at the start");
+  }
+  page.after = *read;
+  return page;
+}
+
+Json page_body(Json::Array items, const std::optional<std::string>& next) {
+  Json body = Json::object();
+  body["items"] = Json(std::move(items));
+  body["next"] = next ? Json(*next) : Json();
+  return body;
+}
+
+}  // namespace hone::api

@@ -1,0 +1,339 @@
+// Every JSON object of /api/v1: what bodies must look like, and what answers do (docs/api.md).
+#include "api/route.h"
+
+namespace hone::api {
+namespace {
+
+constexpr int kNameMax = 200;
+constexpr int kSkillsMax = 50;
+
+Field role() { return word("role", {"owner", "manager", "reviewer", "annotator", "viewer"}); }
+Field task_type() {
+  return word("task_type",
+              {"pairwise", "ranking", "rating", "text", "safety", "rubric", "conversation"});
+}
+Field project_state(std::string_view name) {
+  return word(name, {"open", "paused", "finished", "archived"});
+}
+Field words_list(std::string_view name) { return list(name, line_type(1, 60), 0, kSkillsMax); }
+Field snapshot_format() {
+  return word("format", {"preferences", "sft", "unpaired", "annotations"});
+}
+Field email() { return line("email", 3, 254); }
+Field secret(std::string_view name) { return line(name, 1, 200); }
+Field interval(std::string_view name) { return nullable(list(name, number_type())); }
+Field id() { return required(text("id")); }
+
+std::vector<Shape> people_bodies() {
+  return {
+      {"SignIn", {required(email()), required(text("password", 1, 1000))}},
+      {"LinkToken", {required(secret("token"))}},
+      {"ChooseOrganisation", {required(line("organisation_id", 1, 60))}},
+      {"NewPassword", {nullable(text("current", 0, 1000)), required(text("new", 8, 1000))}},
+      {"AcceptInvitation",
+       {required(secret("token")), required(line("name", 1, kNameMax)),
+        nullable(text("password", 8, 1000))}},
+      {"NewPerson",
+       {required(line("name", 1, kNameMax)), nullable(email()), required(role()),
+        words_list("skills"), words_list("languages")}},
+      {"PersonChange",
+       {line("name", 1, kNameMax), role(), words_list("skills"), words_list("languages"),
+        boolean("paused")},
+       true},
+      {"NewInvitation",
+       {required(role()), line("name", 0, kNameMax), nullable(email()), words_list("skills"),
+        words_list("languages")}},
+      {"OrganisationChange", {required(line("name", 1, kNameMax))}},
+      {"FirstOwner", {required(line("name", 1, kNameMax)), nullable(email())}},
+      {"NewOrganisation",
+       {required(line("name", 1, kNameMax)), required(ref("owner", "FirstOwner"))}},
+      {"NewToken",
+       {required(line("name", 1, kNameMax)),
+        note(line("scope", 1, 100), "words: all, or some of read label import export train serve"),
+        nullable(integer("expires_in_days", 1, 3650))}},
+  };
+}
+
+std::vector<Shape> people_answers() {
+  return {
+      {"OrganisationName", {id(), required(text("name"))}},
+      {"OwnMembership", {id(), required(text("name")), required(role())}},
+      {"SessionPerson", {id(), required(text("name")), required(text("locale"))}},
+      {"Session",
+       {required(ref("person", "SessionPerson")),
+        required(nullable(ref("organisation", "OrganisationName"))), required(nullable(role())),
+        required(list("permissions", text_type())), required(text("csrf_token")),
+        required(list("organisations", ref_type("OwnMembership"))), required(text("version")),
+        required(boolean("has_password")), required(boolean("is_operator")),
+        required(nullable(text("demo_project")))}},
+      {"Person",
+       {id(), required(text("name")), required(text("pseudonym")), nullable(text("email")),
+        required(role()), required(list("skills", text_type())),
+        required(list("languages", text_type())), required(boolean("paused")),
+        required(time("created_at")), required(nullable(time("last_seen_at"))),
+        required(integer("annotations"))}},
+      {"MadePerson", {required(ref("person", "Person")), required(text("sign_in_link"))}},
+      {"LineError", {required(integer("line")), required(text("reason"))}},
+      {"PeopleImported",
+       {required(integer("created")), required(list("errors", ref_type("LineError"))),
+        required(list("people", ref_type("MadePerson")))}},
+      {"SignInLink", {required(text("sign_in_link"))}},
+      {"Invitation",
+       {id(), required(role()), required(text("name")), required(nullable(text("email"))),
+        required(time("created_at")), required(time("expires_at")),
+        required(word("state", {"open", "accepted", "revoked", "expired"}))}},
+      {"MadeInvitation", {required(ref("invitation", "Invitation")), required(text("link"))}},
+      {"InvitationOrganisation", {required(text("name"))}},
+      {"InvitationPreview",
+       {required(ref("organisation", "InvitationOrganisation")), required(role()),
+        required(text("name"))}},
+      {"Organisation",
+       {id(), required(text("name")), required(time("created_at")), required(integer("people")),
+        required(integer("projects"))}},
+      {"OrganisationRow", {id(), required(text("name")), required(time("created_at"))}},
+      {"MadeOrganisation",
+       {required(ref("organisation", "OrganisationRow")), required(text("sign_in_link"))}},
+      {"Token",
+       {id(), required(text("name")), required(text("scope")), required(text("person_id")),
+        required(time("created_at")), required(nullable(time("last_used_at"))),
+        required(nullable(time("expires_at")))}},
+      {"MadeToken", {required(ref("token", "Token")), required(text("secret"))}},
+      {"ActorName", {id(), required(text("name"))}},
+      {"Event",
+       {required(integer("id")), required(time("at")), required(ref("actor", "ActorName")),
+        required(text("kind")), required(text("object")), required(text("from")),
+        required(text("to")), required(map("data")), required(text("hash"))}},
+      {"ChainState",
+       {required(integer("events")), required(boolean("intact")), required(text("head"))}},
+  };
+}
+
+std::vector<Shape> project_bodies() {
+  const auto settings = [](bool is_new) {
+    std::vector<Field> fields = {
+        is_new ? required(line("name", 1, kNameMax)) : line("name", 1, kNameMax),
+        integer("overlap", 1, 50),
+        nullable(integer("overlap_max", 1, 50)),
+        nullable(number("stop_probability", 0, 1)),
+        integer("lease_seconds", 10, 86400),
+        number("gold_share", 0, 1),
+        boolean("blind"),
+        boolean("show_gold_result"),
+        words_list("skills"),
+        text("description", 0, 10'000),
+    };
+    return fields;
+  };
+  std::vector<Field> make = settings(true);
+  make.push_back(required(task_type()));
+  make.push_back(text("guideline", 0, 500'000));
+  make.push_back(nullable(map("schema")));
+  std::vector<Field> change = settings(false);
+  change.push_back(project_state("state"));
+  return {
+      {"NewProject", make},
+      {"ProjectChange", change, true},
+      {"NewGuideline", {required(text("body", 0, 500'000))}},
+      {"SchemaBody", {required(map("schema"))}},
+      {"ProjectPeople", {required(nullable(list("people", line_type(1, 60), 0, 100'000)))}},
+      {"TaskChange",
+       {integer("priority", -1'000'000, 1'000'000), word("state", {"open", "cancelled"})},
+       true},
+      {"GoldAnswer", {required(map("answer")), text("explanation", 0, 20'000)}},
+      {"NextRequest", {integer("count", 1, 3)}},
+      {"NewAnnotation",
+       {required(map("answer")), nullable(text("rationale", 0, 20'000)),
+        nullable(integer("active_ms", 0, 86'400'000))}},
+      {"DraftBody", {required(any("draft"))}},
+      {"SkipBody", {required(line("reason", 1, 300)), nullable(text("comment", 0, 20'000))}},
+      {"FlagBody", {required(line("reason", 1, 300)), nullable(text("comment", 0, 20'000))}},
+      {"NewSplit",
+       {required(number("heldout_fraction", 0, 0.5)),
+        nullable(integer("seed", 0, 9007199254740991))}},
+      {"NewSnapshot",
+       {required(line("name", 1, kNameMax)), snapshot_format(), number("min_probability", 0, 1),
+        integer("min_annotations", 0, 1000)}},
+      {"RunPlanRequest",
+       {required(line("snapshot_id", 1, 60)), required(word("method", {"dpo", "sft"})),
+        nullable(line("model", 1, 200)), map("settings")}},
+      {"NewRun",
+       {nullable(line("name", 1, kNameMax)), nullable(line("snapshot_id", 1, 60)),
+        required(word("method", {"dpo", "sft"})), nullable(line("model", 1, 200)),
+        map("settings")}},
+  };
+}
+
+std::vector<Shape> project_answers() {
+  return {
+      {"SplitCounts",
+       {required(integer("train")), required(integer("heldout")), required(integer("none"))}},
+      {"ProjectCounts",
+       {required(integer("tasks")), required(integer("done")), required(integer("open")),
+        required(integer("annotations")), required(integer("surplus")), required(integer("skips")),
+        required(integer("flags"))}},
+      {"MyShare", {required(integer("done")), required(integer("available"))}},
+      {"Project",
+       {id(),
+        required(text("name")),
+        required(task_type()),
+        required(project_state("state")),
+        required(integer("overlap")),
+        required(integer("overlap_max")),
+        required(number("stop_probability")),
+        required(boolean("adaptive")),
+        required(integer("lease_seconds")),
+        number("gold_share"),
+        required(boolean("blind")),
+        required(boolean("show_gold_result")),
+        required(list("skills", text_type())),
+        required(text("description")),
+        required(integer("guideline_version")),
+        required(integer("schema_version")),
+        required(text("split_state")),
+        ref("split", "SplitCounts"),
+        ref("counts", "ProjectCounts"),
+        ref("mine", "MyShare"),
+        required(time("created_at"))}},
+      {"GuidelineVersion",
+       {required(integer("version")), required(time("created_at")), required(text("created_by"))}},
+      {"Guideline",
+       {required(integer("version")), required(text("body")), required(text("created_by")),
+        required(time("created_at")), required(list("versions", ref_type("GuidelineVersion")))}},
+      {"SchemaVersion", {required(integer("version")), required(map("schema"))}},
+      {"ValidSchema", {required(boolean("valid")), required(map("schema"))}},
+      {"BuiltInSchema", {required(task_type()), required(map("schema"))}},
+      {"PeopleOfProject", {required(nullable(list("people", text_type())))}},
+      {"ImportColumn",
+       {required(text("name")), required(text("role")), required(text("guessed_from")),
+        required(list("samples", text_type()))}},
+      {"ImportPreview",
+       {required(text("format")), required(list("columns", ref_type("ImportColumn"))),
+        required(list("rows", map_type())), required(list("problems", ref_type("LineError"))),
+        required(text("message"))}},
+      {"ImportDone",
+       {required(text("import_id")), integer("rows"), integer("created"), integer("duplicates"),
+        integer("errors"), list("first_errors", ref_type("LineError"))}},
+      {"ImportStarted", {required(text("import_id")), required(text("job_id"))}},
+      {"Import",
+       {id(), required(text("name")), required(text("format")),
+        required(word("state", {"running", "done", "failed"})), required(integer("rows")),
+        required(integer("created")), required(integer("duplicates")), required(integer("errors")),
+        required(list("first_errors", ref_type("LineError"))), required(time("created_at")),
+        required(nullable(time("finished_at")))}},
+  };
+}
+
+std::vector<Shape> task_answers() {
+  return {
+      {"TaskRow",
+       {id(), required(text("state")), required(integer("priority")), required(text("split")),
+        required(text("prompt")), required(integer("annotations")), required(integer("wanted")),
+        required(nullable(text("answer"))), required(nullable(number("probability"))),
+        required(boolean("flagged")), required(boolean("is_gold")), required(time("created_at"))}},
+      {"AnswerShare", {required(text("answer")), required(number("probability"))}},
+      {"TaskAnnotation",
+       {id(), required(ref("person", "ActorName")), required(text("status")),
+        required(map("answer")), required(text("rationale")), required(integer("active_ms")),
+        required(time("created_at")), required(integer("guideline_version"))}},
+      {"TaskFlag",
+       {id(), required(ref("person", "ActorName")), required(text("reason")),
+        required(text("comment")), required(time("created_at")),
+        required(nullable(time("resolved_at")))}},
+      {"TaskGold", {required(map("answer")), required(text("explanation"))}},
+      {"Task",
+       {id(), required(text("state")), required(integer("priority")), required(text("split")),
+        required(text("prompt")), required(integer("annotations_count")),
+        required(integer("wanted")), required(nullable(text("answer"))),
+        required(nullable(number("probability"))), required(boolean("flagged")),
+        required(boolean("is_gold")), required(time("created_at")), required(map("body")),
+        required(list("posterior", ref_type("AnswerShare"))),
+        required(list("annotations", ref_type("TaskAnnotation"))),
+        required(list("flags", ref_type("TaskFlag"))),
+        required(nullable(ref("gold", "TaskGold")))}},
+      {"Assignment",
+       {required(text("assignment_id")), required(text("task_id")), required(text("project_id")),
+        required(map("task")), required(time("lease_expires_at")),
+        required(integer("guideline_version")), required(integer("schema_version")), any("draft"),
+        any("answer")}},
+      {"ExamResult", {required(boolean("correct")), required(text("explanation"))}},
+      {"Submitted",
+       {required(text("annotation_id")), required(word("status", {"valid", "surplus"})),
+        required(integer("done_by_me")), nullable(ref("exam", "ExamResult"))}},
+      {"Lease", {required(time("lease_expires_at"))}},
+      {"MyAnswer",
+       {required(text("assignment_id")), required(text("task_id")), required(text("prompt")),
+        required(any("answer")), required(text("status")), required(time("created_at")),
+        required(boolean("can_undo"))}},
+      {"Mine",
+       {required(integer("done")), required(integer("done_today")),
+        required(number("minutes_today")), required(integer("available")),
+        required(list("recent", ref_type("MyAnswer"))), required(integer("guideline_version"))}},
+  };
+}
+
+std::vector<Shape> result_answers() {
+  return {
+      {"Snapshot",
+       {id(), required(text("name")), required(text("format")),
+        required(word("state", {"making", "ready", "failed"})), required(integer("rows_train")),
+        required(integer("rows_heldout")), required(integer("annotations")),
+        required(text("digest")), required(map("filter")), required(time("created_at")),
+        required(text("created_by"))}},
+      {"FrozenSplit", {required(integer("train")), required(integer("heldout"))}},
+      {"Model",
+       {required(text("name")), required(integer("parameters")), required(text("file")),
+        required(word("fits", {"fits", "tight", "too_big"}))}},
+      {"Accuracy", {required(number("accuracy")), interval("interval")}},
+      {"Run",
+       {id(),
+        required(text("name")),
+        required(text("method")),
+        required(text("model")),
+        required(text("snapshot_id")),
+        required(map("settings")),
+        required(word("state", {"queued", "running", "done", "failed", "cancelled"})),
+        required(text("phase")),
+        required(integer("step")),
+        required(integer("steps")),
+        required(nullable(number("rate"))),
+        required(nullable(number("seconds_left"))),
+        required(text("error")),
+        required(nullable(text("verdict"))),
+        required(nullable(ref("before", "Accuracy"))),
+        required(nullable(ref("after", "Accuracy"))),
+        required(nullable(number("p_value"))),
+        required(nullable(number("smallest_detectable"))),
+        required(time("created_at")),
+        required(nullable(time("finished_at"))),
+        required(text("job_id"))}},
+      {"BeforeAfter", {required(any("prompt")), required(text("before")), required(text("after"))}},
+      {"MarginItem",
+       {required(text("id")), required(any("prompt")), required(number("before_margin")),
+        required(number("after_margin"))}},
+      {"Job",
+       {id(), required(text("kind")), required(text("object_id")),
+        required(word("state", {"queued", "running", "done", "failed", "cancelled"})),
+        required(number("progress")), required(text("text")), required(text("error")),
+        required(time("created_at")), required(nullable(time("finished_at")))}},
+      {"AnyObject", {}},
+      {"Accepted", {}},
+  };
+}
+
+std::vector<Shape> all_shapes() {
+  std::vector<Shape> shapes;
+  for (auto part : {people_bodies(), people_answers(), project_bodies(), project_answers(),
+                    task_answers(), result_answers()}) {
+    for (Shape& shape : part) shapes.push_back(std::move(shape));
+  }
+  return shapes;
+}
+
+}  // namespace
+
+std::span<const Shape> api_shapes() {
+  static const std::vector<Shape> kShapes = all_shapes();
+  return kShapes;
+}
+
+}  // namespace hone::api
