@@ -14,7 +14,7 @@
 #include <cstring>
 #include <filesystem>
 #include <functional>
-#include <set>
+#include <map>
 #include <sstream>
 #include <thread>
 

@@ -25,12 +25,6 @@ constexpr double kStopSeconds = 60, kPlanSeconds = 120;
 constexpr uint64_t kMaxLogBytes = 64 << 10;
 constexpr size_t kImportPiece = 256 << 10;
 
-label::Actor system_actor() {
-  label::Actor actor;
-  actor.id = "system";
-  return actor;
-}
-
 // What the child said last on stderr: one sentence, without its name in front.
 std::string last_words(Env& env, const std::string& path, int code) {
   std::string text;
@@ -76,21 +70,6 @@ double overall(const std::string& phase, double share) {
   return 0;
 }
 
-api::JobView view_of(const store::Job& job) {
-  api::JobView view;
-  view.key = job.id;
-  view.id = job.public_id;
-  view.kind = job.kind;
-  if (const Json* object = job.payload.find("object_id")) view.object_id = object->as_string();
-  view.state = store::job_state_name(job.state);
-  view.progress = job.fraction;
-  view.text = job.progress_text;
-  view.error = job.error;
-  view.created_at_ms = job.created_at_ms;
-  view.finished_at_ms = job.finished_at_ms;
-  return view;
-}
-
 std::string text_at(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
   return value != nullptr && value->is_string() ? value->as_string() : std::string();
@@ -99,6 +78,17 @@ std::string text_at(const Json& json, std::string_view key) {
 Json object_or_empty(const Json& json, std::string_view key) {
   const Json* value = json.find(key);
   return value != nullptr && value->is_object() ? *value : Json::object();
+}
+
+// What the jobs' list shows: "training 12 of 42".
+std::string progress_text(const Json& progress) {
+  std::string text = text_at(progress, "phase");
+  const auto steps = static_cast<int64_t>(number_or(progress, "steps", 0));
+  if (steps > 0) {
+    text += " " + std::to_string(static_cast<int64_t>(number_or(progress, "step", 0))) + " of " +
+            std::to_string(steps);
+  }
+  return text;
 }
 
 }  // namespace
@@ -123,60 +113,12 @@ ServerJobs::~ServerJobs() {
   thread_.join();
 }
 
-std::string ServerJobs::start(const api::NewJob& asked) {
-  store::NewJob job;
-  job.public_id = seal::new_id(env_, "job_");
-  job.kind = asked.kind;
-  job.organisation = asked.organisation_id;
-  job.payload = asked.arguments.is_object() ? asked.arguments : Json::object();
-  job.payload["object_id"] = asked.object_id;
-  job.unique_key = asked.kind + ":" + asked.object_id;
-  job.created_by = asked.person_id;
-  const store::Enqueued enqueued = platform_.control().write(
-      store::Durability::kDisk,
-      [&](store::Transaction& tx) { return store::enqueue_job(tx, job, env_.now_ms()); });
-  changed_.notify_all();
-  return enqueued.public_id;
-}
-
-std::vector<api::JobView> ServerJobs::list(std::string_view organisation_id, int64_t before_key,
-                                           int limit) {
-  store::JobPage page;
-  page.organisation = std::string(organisation_id);
-  if (before_key != 0) page.before_id = before_key;
-  page.limit = limit;
-  const std::vector<store::Job> jobs =
-      platform_.control().read([&](store::Connection& db) { return store::list_jobs(db, page); });
-  std::vector<api::JobView> views;
-  for (const store::Job& job : jobs) views.push_back(view_of(job));
-  return views;
-}
-
-std::optional<api::JobView> ServerJobs::find(std::string_view organisation_id,
-                                             std::string_view job_id) {
-  const std::optional<store::Job> job =
-      platform_.control().read([&](store::Connection& db) { return store::get_job(db, job_id); });
-  if (!job || job->organisation != organisation_id) return std::nullopt;
-  return view_of(*job);
-}
-
-void ServerJobs::cancel(std::string_view organisation_id, std::string_view job_id) {
-  if (!find(organisation_id, job_id)) throw not_found("there is no such job");
-  const std::string id(job_id);
-  const auto [state, job] =
-      platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
-        const store::JobState now = store::cancel_job(tx, id, env_.now_ms());
-        return std::pair(now, store::get_job(tx, id));
-      });
-  if (state == store::JobState::kCancelled && job && job->kind == "run") {
-    move_run(*job, "cancelled", "", nullptr, "");
+void ServerJobs::wake() {
+  {
+    const std::lock_guard lock(mutex_);
+    woken_ = true;
   }
-}
-
-std::optional<api::RunProgress> ServerJobs::progress(std::string_view job_id) {
-  const std::lock_guard lock(mutex_);
-  if (running_ != job_id) return std::nullopt;
-  return progress_;
+  changed_.notify_all();
 }
 
 std::vector<std::string> ServerJobs::common_arguments() const {
@@ -197,7 +139,7 @@ Json ServerJobs::plan_run(const api::OfferedModel& model, std::string_view metho
   spec["output"] = snapshot_folder;  // a plan writes nothing
   spec["method"] = method;
   if (settings.is_object()) spec["settings"] = settings;
-  const std::string name = platform_.options().data_dir + "/" + seal::new_id(env_, "plan_");
+  const std::string name = platform_.options().data_dir + "/" + label::make_public_id(env_, "plan");
   write_file_atomically(env_, name + ".json", spec.dump());
   struct Remove {
     Env& env;
@@ -267,17 +209,15 @@ void ServerJobs::work() {
       continue;
     }
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::milliseconds(kIdleMs), [&] { return stopping_; });
+    changed_.wait_for(lock, std::chrono::milliseconds(kIdleMs),
+                      [&] { return stopping_ || woken_; });
+    woken_ = false;
   }
 }
 
 void ServerJobs::run(const store::Job& job) {
-  {
-    const std::lock_guard lock(mutex_);
-    running_ = job.public_id;
-    progress_ = {};
-    fraction_ = job.fraction;
-  }
+  progress_ = Json::object();
+  fraction_ = job.fraction;
   try {
     if (job.kind == "run") {
       run_training(job);
@@ -291,14 +231,10 @@ void ServerJobs::run(const store::Job& job) {
       platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
         store::fail_job(tx, job.public_id, worker_, error, std::nullopt, env_.now_ms());
       });
-      if (job.kind == "run") move_run(job, "failed", "", nullptr, error.message());
+      if (job.kind == "run") move_run(job, {.state = "failed", .error = error.message()});
     } catch (const Error&) {
       // Not even that could be written: the lease runs out and the job is adopted.
     }
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    running_.clear();
   }
   tell(job);
 }
@@ -321,21 +257,15 @@ bool ServerJobs::must_stop(const store::Job& job, const store::JobProgress& prog
 
 void ServerJobs::take_line(const store::Job& job, const Json& line) {
   const std::string phase = text_at(line, "phase");
-  const double share = number_or(line, "share", 0);
-  bool is_new_phase = false;
-  {
-    const std::lock_guard lock(mutex_);
-    is_new_phase = progress_.phase != phase;
-    progress_.phase = phase;
-    progress_.step = static_cast<int64_t>(number_or(line, "done", 0));
-    progress_.steps = static_cast<int64_t>(number_or(line, "total", 0));
-    progress_.rate = number_or(line, "per_second", 0);
-    const Json* left = line.find("seconds_left");
-    progress_.seconds_left =
-        left != nullptr ? std::optional<double>(left->as_double()) : std::nullopt;
-    fraction_ = std::max(fraction_, overall(phase, share));
-  }
-  if (is_new_phase) move_run(job, "running", phase, nullptr, "");
+  const bool is_new_phase = text_at(progress_, "phase") != phase;
+  progress_ = Json::object();
+  progress_["phase"] = phase;
+  progress_["step"] = static_cast<int64_t>(number_or(line, "done", 0));
+  progress_["steps"] = static_cast<int64_t>(number_or(line, "total", 0));
+  progress_["rate"] = number_or(line, "per_second", 0);
+  if (const Json* left = line.find("seconds_left")) progress_["seconds_left"] = *left;
+  fraction_ = std::max(fraction_, overall(phase, number_or(line, "share", 0)));
+  if (is_new_phase) move_run(job, {.state = "running", .phase = phase});
 }
 
 bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
@@ -349,16 +279,7 @@ bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
     const double now = env_.steady_seconds();
     if (now - beat < kBeatSeconds) continue;
     beat = now;
-    store::JobProgress progress;
-    {
-      const std::lock_guard lock(mutex_);
-      progress.fraction = fraction_;
-      progress.text = progress_.phase;
-      if (progress_.steps > 0) {
-        progress.text +=
-            " " + std::to_string(progress_.step) + " of " + std::to_string(progress_.steps);
-      }
-    }
+    const store::JobProgress progress = {fraction_, progress_text(progress_), progress_};
     if (asked_at == 0 && must_stop(job, progress)) {
       child.terminate();
       asked_at = now;
@@ -371,20 +292,21 @@ bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
 
 void ServerJobs::run_training(const store::Job& job) {
   label::Organisation& organisation = platform_.organisation(job.organisation);
-  const std::string run_id = text_at(job.payload, "object_id");
+  const std::string run_id = text_at(job.payload, "run_id");
+  const label::RunOrder order =
+      organisation.read([&](store::Connection& db) { return label::run_order(db, run_id); });
   const std::string folder = organisation.folder() + "/runs/" + run_id;
-  const std::string snapshot =
-      organisation.folder() + "/snapshots/" + text_at(job.payload, "snapshot_id");
+  const std::string snapshot = organisation.folder() + "/snapshots/" + order.snapshot_id;
   env_.create_directories(organisation.folder() + "/runs");
   Json spec = Json::object();
-  spec["model"] = platform_.model(text_at(job.payload, "model")).path;
+  spec["model"] = platform_.model(order.model).path;
   spec["train"] = snapshot + "/train.jsonl";
   spec["heldout"] = snapshot + "/heldout.jsonl";
   spec["output"] = folder;
-  spec["method"] = text_at(job.payload, "method");
-  spec["settings"] = object_or_empty(job.payload, "settings");
+  spec["method"] = order.method;
+  spec["settings"] = order.settings;
   write_file_atomically(env_, folder + ".spec.json", spec.dump());
-  move_run(job, "running", "loading", nullptr, "");
+  move_run(job, {.state = "running", .phase = "loading"});
 
   std::vector<std::string> words = {"job", "train", folder + ".spec.json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
@@ -401,12 +323,12 @@ void ServerJobs::run_training(const store::Job& job) {
     platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
       store::finish_job(tx, job.public_id, worker_, result, now_ms);
     });
-    move_run(job, "done", "done", &result, "");
+    move_run(job, {.state = "done", .phase = "done", .result = result});
   } else if (!by_itself) {
     platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
       store::end_cancelled_job(tx, job.public_id, worker_, now_ms);
     });
-    move_run(job, "cancelled", "", nullptr, "");
+    move_run(job, {.state = "cancelled"});
   } else {
     throw Error(ErrorCode::kInternal, last_words(env_, folder + ".log", code));
   }
@@ -414,14 +336,14 @@ void ServerJobs::run_training(const store::Job& job) {
 
 void ServerJobs::run_import(const store::Job& job) {
   label::Organisation& organisation = platform_.organisation(job.organisation);
-  label::Actor actor = system_actor();
+  label::Actor actor = label::system_actor();
   actor.id = job.created_by;
-  const std::string path = text_at(job.payload, "path");
+  const std::string path = organisation.folder() + "/" + text_at(job.payload, "path");
   const uint64_t size = std::max<uint64_t>(env_.file_size(path), 1);
   label::ImportRequest request;
   request.max_bytes = platform_.options().max_import_bytes;
   const auto importer =
-      label::Importer::resume(organisation, actor, text_at(job.payload, "object_id"), request);
+      label::Importer::resume(organisation, actor, text_at(job.payload, "import_id"), request);
   double beat = 0;
   for (uint64_t offset = 0;;) {
     const std::string piece = env_.read_range(path, offset, kImportPiece);
@@ -452,32 +374,13 @@ void ServerJobs::run_import(const store::Job& job) {
   env_.remove_all(path);
 }
 
-void ServerJobs::move_run(const store::Job& job, const std::string& state, const std::string& phase,
-                          const Json* result, const std::string& error) {
-  constexpr std::string_view kMove =
-      "UPDATE run SET state = $1, phase = $2, result = coalesce($3, result), error = $4, "
-      "finished_at_ms = $5 WHERE public_id = $6";
-  const std::string run_id = text_at(job.payload, "object_id");
+void ServerJobs::move_run(const store::Job& job, const label::RunMove& move) {
+  const std::string run_id = text_at(job.payload, "run_id");
   label::Organisation& organisation = platform_.organisation(job.organisation);
-  const bool has_ended = state != "running";
   organisation.write(
-      has_ended ? store::Durability::kDisk : store::Durability::kProcess,
+      move.state == "running" ? store::Durability::kProcess : store::Durability::kDisk,
       [&](store::Transaction& tx) {
-        const int64_t now_ms = env_.now_ms();
-        const std::string before =
-            tx.query_text("SELECT state FROM run WHERE public_id = $1", {run_id}).value_or("");
-        tx.execute(kMove,
-                   {state, phase, result == nullptr ? store::Value() : store::Value(result->dump()),
-                    error, has_ended ? store::Value(now_ms) : store::Value(), run_id});
-        if (before == state) return;
-        label::NewEvent event;
-        event.kind = "run.changed";
-        event.object = run_id;
-        event.project_id =
-            tx.query_int64("SELECT project_id FROM run WHERE public_id = $1", {run_id});
-        event.from = before;
-        event.to = state;
-        label::record_event(tx, now_ms, system_actor(), event);
+        label::move_run(organisation, tx, label::system_actor(), run_id, move);
       });
   tell(job);
 }
@@ -487,7 +390,7 @@ void ServerJobs::tell(const store::Job& job) {
   data["id"] = job.public_id;
   platform_.events().publish(job.organisation, "job", data);
   if (job.kind != "run") return;
-  data["id"] = text_at(job.payload, "object_id");
+  data["id"] = text_at(job.payload, "run_id");
   platform_.events().publish(job.organisation, "run", data);
 }
 

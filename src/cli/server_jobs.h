@@ -22,6 +22,7 @@
 #include "api/job_runner.h"
 #include "api/platform.h"
 #include "cli/child_process.h"
+#include "label/runs.h"
 #include "store/job_queue.h"
 
 namespace hone::cli {
@@ -36,13 +37,7 @@ class ServerJobs : public api::JobRunner {
   ServerJobs(Env& env, api::Platform& platform, ServerJobsOptions options);
   ~ServerJobs() override;  // saves and stops what runs
 
-  std::string start(const api::NewJob& job) override;
-  std::vector<api::JobView> list(std::string_view organisation_id, int64_t before_key,
-                                 int limit) override;
-  std::optional<api::JobView> find(std::string_view organisation_id,
-                                   std::string_view job_id) override;
-  void cancel(std::string_view organisation_id, std::string_view job_id) override;
-  std::optional<api::RunProgress> progress(std::string_view job_id) override;
+  void wake() override;
   Json plan_run(const api::OfferedModel& model, std::string_view method, const Json& settings,
                 const std::string& snapshot_folder) override;
 
@@ -56,8 +51,7 @@ class ServerJobs : public api::JobRunner {
   void take_line(const store::Job& job, const Json& line);
   // A heartbeat; true when the job must stop now.
   bool must_stop(const store::Job& job, const store::JobProgress& progress);
-  void move_run(const store::Job& job, const std::string& state, const std::string& phase,
-                const Json* result, const std::string& error);
+  void move_run(const store::Job& job, const label::RunMove& move);
   void tell(const store::Job& job);
   std::vector<std::string> common_arguments() const;
 
@@ -68,10 +62,11 @@ class ServerJobs : public api::JobRunner {
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  // Guarded by mutex_.
-  bool stopping_ = false;
-  std::string running_;  // job id
-  api::RunProgress progress_;
+  bool stopping_ = false;  // guarded by mutex_
+  bool woken_ = false;     // guarded by mutex_
+
+  // Of the job that runs; the worker's thread only.
+  Json progress_ = Json::object();  // {phase, step, steps, rate, seconds_left}
   double fraction_ = 0;
 
   std::mutex plan_mutex_;  // one plan at a time: it loads a model
