@@ -37,7 +37,7 @@ AssignmentRow remake(Organisation& organisation, store::Transaction& tx, const A
   if (!receipt) throw not_found("there is no such assignment");
   const TaskRow task = get_task_row(tx, receipt->task);
   shown_order = receipt->shown_order;
-  if (auto other = find_assignment(tx, task.id, actor.member_id)) return *std::move(other);
+  if (const auto other = find_assignment(tx, task.id, actor.member_id)) return *other;
   const int64_t now_ms = organisation.env().now_ms();
   tx.execute(
       "INSERT INTO assignment (public_id, project_id, task_id, member_id, stage, state,"
@@ -219,11 +219,13 @@ Submitted submit(Organisation& organisation, store::Transaction& tx, const Actor
                  std::string_view assignment_id, const Submission& submission) {
   require(actor, Permission::kLabel);
   std::string shown_order;
-  auto found = find_assignment(tx, assignment_id);
-  if (found && found->member != actor.member_id) found = std::nullopt;
-  AssignmentRow assignment =
-      found ? *std::move(found)
-            : remake(organisation, tx, actor, assignment_id, submission, shown_order);
+  AssignmentRow assignment;
+  const auto found = find_assignment(tx, assignment_id);
+  if (found && found->member == actor.member_id) {
+    assignment = *found;
+  } else {
+    assignment = remake(organisation, tx, actor, assignment_id, submission, shown_order);
+  }
   if (shown_order.empty()) shown_order = assignment.shown_order;
 
   Queue& queue = organisation.queue();

@@ -12,7 +12,8 @@ namespace hone::label {
 inline std::vector<std::string> text_list(std::string_view json) {
   std::vector<std::string> list;
   if (json == "[]") return list;
-  for (const Json& entry : Json::parse(json).value().as_array()) list.push_back(entry.as_string());
+  const Json array = Json::parse(json).value();
+  for (const Json& entry : array.as_array()) list.push_back(entry.as_string());
   return list;
 }
 

@@ -388,17 +388,18 @@ std::string format_shown_order(const ShownOrder& order) {
 
 ShownOrder parse_shown_order(std::string_view text, size_t count) {
   ShownOrder order;
+  bool good = true;
   for (std::string_view part : split_choice(text)) {
     uint32_t number = 0;
     const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), number);
-    if (error != std::errc() || end != part.data() + part.size()) break;
+    good = good && error == std::errc() && end == part.data() + part.size();
     order.push_back(number);
   }
   std::vector<bool> seen(count, false);
   for (uint32_t number : order) {
     if (number < count) seen[number] = true;
   }
-  if (order.size() != count || std::find(seen.begin(), seen.end(), false) != seen.end()) {
+  if (!good || order.size() != count || std::find(seen.begin(), seen.end(), false) != seen.end()) {
     throw corrupt_data("the order in which the responses were shown is no order of " +
                        std::to_string(count) + " responses");
   }
