@@ -172,14 +172,13 @@ std::optional<AdminCommand> project_export(const Arguments& arguments) {
     data::refuse_existing(env, path, overwrite);
     const std::string part = path + ".part";
     label::ExportRequest request;
-    request.project = find_project(organisation, words[0]).public_id;
     request.format = label::export_format_from_name(format);
+    const label::Project project = find_project(organisation, words[0]);
     uint64_t rows = 0;
     {
       const auto file = env.create_file(part);
-      rows = label::export_project(organisation, request, [&](std::string_view bytes) {
+      rows = label::export_project(organisation, project, request, [&](std::string_view bytes) {
                file->append(bytes);
-               return true;
              }).rows;
       file->sync();
       file->close();

@@ -1,5 +1,6 @@
 // hone up and hone serve: the labelling platform with its page, on one data folder.
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,6 +24,7 @@
 #include "cli/options.h"
 #include "cli/server_jobs.h"
 #include "http/server.h"
+#include "label/members.h"
 #include "llm/formats/model_file.h"
 
 namespace hone::cli {

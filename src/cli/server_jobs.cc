@@ -11,8 +11,8 @@
 #include "cli/run_result.h"
 #include "label/events.h"
 #include "label/import.h"
+#include "label/public_id.h"
 #include "seal/digest.h"
-#include "seal/public_id.h"
 
 namespace hone::cli {
 
