@@ -1,5 +1,6 @@
 #include "cli/server_jobs.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -231,7 +232,7 @@ void ServerJobs::run(const store::Job& job) {
       platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
         store::fail_job(tx, job.public_id, worker_, error, std::nullopt, env_.now_ms());
       });
-      if (job.kind == "run") move_run(job, {.state = "failed", .error = error.message()});
+      if (job.kind == "run") change_run(job, {.state = "failed", .error = error.message()});
     } catch (const Error&) {
       // Not even that could be written: the lease runs out and the job is adopted.
     }
@@ -265,7 +266,7 @@ void ServerJobs::take_line(const store::Job& job, const Json& line) {
   progress_["rate"] = number_or(line, "per_second", 0);
   if (const Json* left = line.find("seconds_left")) progress_["seconds_left"] = *left;
   fraction_ = std::max(fraction_, overall(phase, number_or(line, "share", 0)));
-  if (is_new_phase) move_run(job, {.state = "running", .phase = phase});
+  if (is_new_phase) change_run(job, {.state = "running", .phase = phase});
 }
 
 bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
@@ -293,9 +294,9 @@ bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
 void ServerJobs::run_training(const store::Job& job) {
   label::Organisation& organisation = platform_.organisation(job.organisation);
   const std::string run_id = text_at(job.payload, "run_id");
-  const label::RunOrder order =
-      organisation.read([&](store::Connection& db) { return label::run_order(db, run_id); });
-  const std::string folder = organisation.folder() + "/runs/" + run_id;
+  const label::Run order =
+      organisation.read([&](store::Connection& db) { return label::get_run(db, run_id); });
+  const std::string folder = label::run_folder(organisation, run_id);
   const std::string snapshot = organisation.folder() + "/snapshots/" + order.snapshot_id;
   env_.create_directories(organisation.folder() + "/runs");
   Json spec = Json::object();
@@ -306,7 +307,7 @@ void ServerJobs::run_training(const store::Job& job) {
   spec["method"] = order.method;
   spec["settings"] = order.settings;
   write_file_atomically(env_, folder + ".spec.json", spec.dump());
-  move_run(job, {.state = "running", .phase = "loading"});
+  change_run(job, {.state = "running", .phase = "loading"});
 
   std::vector<std::string> words = {"job", "train", folder + ".spec.json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
@@ -323,12 +324,12 @@ void ServerJobs::run_training(const store::Job& job) {
     platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
       store::finish_job(tx, job.public_id, worker_, result, now_ms);
     });
-    move_run(job, {.state = "done", .phase = "done", .result = result});
+    change_run(job, {.state = "done", .phase = "done", .result = result});
   } else if (!by_itself) {
     platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
       store::end_cancelled_job(tx, job.public_id, worker_, now_ms);
     });
-    move_run(job, {.state = "cancelled"});
+    change_run(job, {.state = "cancelled"});
   } else {
     throw Error(ErrorCode::kInternal, last_words(env_, folder + ".log", code));
   }
@@ -374,13 +375,13 @@ void ServerJobs::run_import(const store::Job& job) {
   env_.remove_all(path);
 }
 
-void ServerJobs::move_run(const store::Job& job, const label::RunMove& move) {
+void ServerJobs::change_run(const store::Job& job, const label::RunChange& change) {
   const std::string run_id = text_at(job.payload, "run_id");
   label::Organisation& organisation = platform_.organisation(job.organisation);
   organisation.write(
-      move.state == "running" ? store::Durability::kProcess : store::Durability::kDisk,
+      change.state == "running" ? store::Durability::kProcess : store::Durability::kDisk,
       [&](store::Transaction& tx) {
-        label::move_run(organisation, tx, label::system_actor(), run_id, move);
+        label::change_run(organisation, tx, label::system_actor(), run_id, change);
       });
   tell(job);
 }

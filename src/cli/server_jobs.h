@@ -51,7 +51,7 @@ class ServerJobs : public api::JobRunner {
   void take_line(const store::Job& job, const Json& line);
   // A heartbeat; true when the job must stop now.
   bool must_stop(const store::Job& job, const store::JobProgress& progress);
-  void move_run(const store::Job& job, const label::RunMove& move);
+  void change_run(const store::Job& job, const label::RunChange& change);
   void tell(const store::Job& job);
   std::vector<std::string> common_arguments() const;
 
