@@ -1,5 +1,10 @@
 #include "api/error_response.h"
 
+#include <algorithm>
+
+#include "label/identity.h"
+#include "label/task_schema.h"
+
 namespace hone::api {
 namespace {
 
@@ -46,6 +51,11 @@ http::Response error_response(const Error& error) {
     if (more->status() != 0) status = more->status();
     field = more->field();
     retry_after_seconds = more->retry_after_seconds();
+  } else if (const auto* wait = dynamic_cast<const label::TooManyFailures*>(&error)) {
+    status = 429;
+    retry_after_seconds = wait->retry_after_seconds();
+  } else if (const auto* place = dynamic_cast<const label::FieldError*>(&error)) {
+    field = place->field();
   }
   // What went wrong inside is for the log; the client learns that it did.
   const bool ours = error.code() == ErrorCode::kInternal;

@@ -7,6 +7,3 @@ else()
 endif()
 hone_embed(hone_api web_files BASE ${web_folder} DEPENDS ${web_folder}/index.html)
 hone_embed(hone_api web_files_gzip BASE ${web_folder} GZIP DEPENDS ${web_folder}/index.html)
-file(GLOB control_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/sqlite/control/*.sql)
-hone_embed(hone_api control_migrations BASE ${CMAKE_SOURCE_DIR}/migrations/sqlite/control
-  FILES ${control_migrations})

@@ -94,7 +94,7 @@ void check_size(const Json& value, const Type& type, const std::string& path,
 }
 
 std::string below(const std::string& path, std::string_view name) {
-  return path.empty() ? std::string(name) : path + "/" + std::string(name);
+  return path + "/" + std::string(name);
 }
 
 void check_fields(const Json& value, const Shape& shape, std::span<const Shape> shapes,

@@ -90,7 +90,7 @@ Field required(Field field);
 Field nullable(Field field);
 Field note(Field field, std::string_view note);
 
-// Throws ApiError (error_response.h) with the field's path ("owner/name") when value is not of that
+// Throws ApiError (error_response.h) with the field's JSON pointer ("/owner/name") when value is not of that
 // shape: an unknown member (the message names the known ones), a missing one, a wrong kind, a bound.
 // `shapes` is where names are looked up.
 void check_shape(const Json& value, const Shape& shape, std::span<const Shape> shapes);

@@ -9,7 +9,14 @@ Json token_json(const label::TokenRecord& token) {
   Json body = Json::object();
   body["id"] = token.id;
   body["name"] = token.name;
-  body["scope"] = token.scope;
+  Json words = Json::array();
+  std::string_view rest = token.scope;
+  while (!rest.empty()) {
+    const size_t space = rest.find(' ');
+    words.push_back(rest.substr(0, space));
+    rest = space == rest.npos ? std::string_view() : rest.substr(space + 1);
+  }
+  body["scope"] = std::move(words);
   body["person_id"] = token.person_id;
   body["created_at"] = time_text(token.created_at_ms);
   body["last_used_at"] = time_json(token.last_used_at_ms);
@@ -54,13 +61,12 @@ http::Response list_tokens(Call& call) {
 
 http::Response make_token(Call& call) {
   label::Identity& identity = call.platform.identity();
-  const label::Scopes scopes = [&] {
-    try {
-      return label::Scopes::parse(call.text("scope", "all"));
-    } catch (const Error& error) {
-      throw bad_field("scope", error.message());
-    }
-  }();
+  std::string words;
+  for (const std::string& word :
+       call.maybe_texts("scope").value_or(std::vector<std::string>{"all"})) {
+    words += word + " ";
+  }
+  const label::Scopes scopes = label::Scopes::parse(words);
   std::optional<int64_t> life_ms;
   if (const auto days = call.maybe_int("expires_in_days")) life_ms = *days * label::kDayMs;
   const label::Actor actor = call.actor();

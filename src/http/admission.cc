@@ -54,9 +54,9 @@ std::optional<ErrorInfo> check_origin(const ServerCore& core, const Target& targ
   return refused(403, "forbidden", "requests from pages of another origin are not answered here");
 }
 
-std::optional<ErrorInfo> check_expect(const Headers& headers, bool& expects_continue) {
-  const auto expect = headers.find("Expect");
-  if (!expect) return std::nullopt;
+std::optional<ErrorInfo> check_expect(const Request& request, bool& expects_continue) {
+  const auto expect = request.headers.find("Expect");
+  if (!expect || request.version_minor == 0) return std::nullopt;
   if (!equals_ignoring_case(*expect, "100-continue")) {
     return refused(417, "invalid_input", "the only expectation understood is '100-continue'");
   }
@@ -122,7 +122,7 @@ Admission admit(const ServerCore& core, MessageHead& head, Request& request) {
   if (!admission.refusal) admission.refusal = check_origin(core, *target, request.headers);
   if (!admission.refusal) find_route(core, request, admission);
   if (!admission.refusal) {
-    admission.refusal = check_expect(request.headers, admission.expects_continue);
+    admission.refusal = check_expect(request, admission.expects_continue);
   }
   if (!admission.refusal && admission.route != nullptr) {
     admission.refusal = check_body(*admission.route, head);

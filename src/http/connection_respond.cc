@@ -42,7 +42,12 @@ bool Connection::respond(Response response) {
                               "a handler returned status " + std::to_string(response.status)},
                              &exchange.request);
   }
-  // A request that was not read to its end, or not understood, cannot be followed by another.
+  // A small body that the handler did not care for is passed over; otherwise a request that was not
+  // read to its end, or not understood, cannot be followed by another.
+  if (parser_ != nullptr && !parser_->done() && !in_.empty()) {
+    in_.erase(0, parser_->feed(in_));
+    parser_->body().clear();
+  }
   exchange.keep_alive = exchange.head_keep_alive && parser_ != nullptr && parser_->done() &&
                         parser_->fault() == nullptr && !core_->stopping.load();
   const bool head_only = exchange.request.method == "HEAD";
@@ -86,6 +91,9 @@ bool Connection::respond_plain(Response response) {
 bool Connection::respond_later(std::shared_ptr<LaterResponse> later) {
   std::optional<Response> ready =
       LaterChannel::attach(*later, [self = shared_from_this()](Response response) {
+        // Once the server is gone so may be its log: nobody is told any more.
+        const std::shared_lock gate(self->core_->late_gate);
+        if (self->core_->finished) return;
         if (response.later != nullptr) {
           response = Response::text(500, "internal: an answer that came late was none\n");
         }

@@ -173,7 +173,11 @@ bool Connection::pump_events() {
     drop_events("client_gone", true);
     return true;
   }
-  if (status != IoStatus::kOk) return false;  // the client is slow: the queue's bound holds
+  if (status != IoStatus::kOk) {  // the client is slow: the queue's bound holds
+    if (!EventChannel::overflowed(*exchange_->events)) return false;
+    drop_events("timeout", true);
+    return true;
+  }
   return take_events();
 }
 

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -64,6 +65,9 @@ struct ServerCore {
   // Told when a connection closes while the server stops.
   std::mutex closed_mutex;
   std::condition_variable closed;
+  // Held by answers that come late; whoever finishes the server waits for those under way.
+  std::shared_mutex late_gate;
+  bool finished = false;  // guarded by late_gate
 
   WorkerPool workers;
   WorkerPool streams;

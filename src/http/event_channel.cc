@@ -1,5 +1,7 @@
 #include "http/event_channel.h"
 
+#include <utility>
+
 namespace hone::http {
 
 void EventChannel::attach(EventStream& stream, std::function<void()> wake) {
@@ -10,9 +12,13 @@ void EventChannel::attach(EventStream& stream, std::function<void()> wake) {
 EventChannel::Taken EventChannel::take(EventStream& stream) {
   const std::lock_guard lock(stream.mutex_);
   stream.wake_pending_ = false;
-  Taken taken{std::move(stream.queue_), stream.closed_, stream.dropped_};
-  stream.queue_.clear();
+  Taken taken{std::exchange(stream.queue_, {}), stream.closed_, stream.dropped_};
   return taken;
+}
+
+bool EventChannel::overflowed(const EventStream& stream) {
+  const std::lock_guard lock(stream.mutex_);
+  return stream.dropped_;
 }
 
 void EventChannel::drop(EventStream& stream) {

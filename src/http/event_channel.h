@@ -20,6 +20,8 @@ class EventChannel {
   // wake is called, from any thread, when there is something to take; at once if there is already.
   static void attach(EventStream& stream, std::function<void()> wake);
   static Taken take(EventStream& stream);
+  // The client left more unread than the stream's bound.
+  static bool overflowed(const EventStream& stream);
   // The other side is gone, or the server stops: tells the producer once.
   static void drop(EventStream& stream);
   static int keep_alive_ms(const EventStream& stream) { return stream.options_.keep_alive_ms; }

@@ -72,6 +72,7 @@ class MessageParser::Impl {
   std::string body_;
   uint64_t body_bytes_ = 0;
   size_t head_bytes_ = 0;
+  size_t fields_ = 0;
   bool head_done_ = false;
   bool done_ = false;
   std::optional<MessageFault> fault_;
@@ -136,9 +137,7 @@ class MessageParser::ImplOf : public MessageParser::Impl,
   // Counts, as Beast's own limit holds for one call and not for a head that comes in drops.
   void count(size_t bytes, beast::error_code& failure) {
     head_bytes_ += bytes;
-    if (head_bytes_ > limits_.max_head_bytes || head_.headers.size() > limits_.max_headers) {
-      failure = error::header_limit;
-    }
+    if (head_bytes_ > limits_.max_head_bytes) failure = error::header_limit;
   }
 
   void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target,
@@ -167,6 +166,7 @@ class MessageParser::ImplOf : public MessageParser::Impl,
   void on_field_impl(beast::http::field, beast::string_view name, beast::string_view value,
                      beast::error_code& failure) override {
     count(name.size() + value.size() + 4, failure);
+    if (++fields_ > limits_.max_headers) failure = error::header_limit;
     // Fields behind a chunked body are counted and dropped: nothing may change a head that was
     // already acted on.
     if (!failure && !head_done_) HeadersFromWire::add(head_.headers, view(name), view(value));

@@ -13,7 +13,7 @@ namespace hone::http {
 
 struct HeadFacts {
   int64_t now_ms = 0;
-  std::optional<uint64_t> content_length;
+  std::optional<uint64_t> content_length = {};
   bool chunked = false;
   bool keep_alive = true;
   int version_minor = 1;  // of the request

@@ -92,14 +92,16 @@ void Router::add(std::string_view method, std::string_view pattern, RouteOptions
                  Handler handler) {
   HONE_CHECK(!method.empty() && handler);
   Node* node = root_.get();
+  bool ended = false;  // nothing may follow "{name...}"
   for (const std::string& segment : split_pattern(pattern)) {
-    HONE_CHECK(node != nullptr);
+    HONE_CHECK(!ended);
     std::unique_ptr<Node>* next = nullptr;
     if (!is_parameter(segment)) {
       next = &node->fixed[segment];
     } else {
       HONE_CHECK(!parameter_name(segment).empty());
-      next = is_rest(segment) ? &node->rest : &node->parameter;
+      ended = is_rest(segment);
+      next = ended ? &node->rest : &node->parameter;
     }
     if (*next == nullptr) *next = std::make_unique<Node>();
     node = next->get();

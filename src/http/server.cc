@@ -253,6 +253,10 @@ size_t Server::Impl::stop(int deadline_ms) {
   if (cut > 0) each(&Connection::cut);
   core_->workers.stop();
   core_->streams.stop();
+  {
+    const std::unique_lock gate(core_->late_gate);
+    core_->finished = true;
+  }
   stop_loops();
   return cut;
 }

@@ -120,7 +120,7 @@ struct ServerMetrics {
 
 class Server {
  public:
-  // env must outlive the server. Throws invalid_input for options that cannot be.
+  // env must outlive the server and every LaterResponse given to it. Throws invalid_input for options that cannot be.
   Server(Env& env, ServerOptions options, Router router);
   ~Server();  // stops at once when stop() was not called
   Server(const Server&) = delete;

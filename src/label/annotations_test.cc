@@ -168,6 +168,7 @@ TEST(Submit, AReceiptOfAPersonWhoHoldsTheTaskAgainAnswersThatLease) {
     tx.execute("DELETE FROM assignment");
     tx.execute("UPDATE task SET leased = 0, slots = wanted");
   });
+  pair.test.open();
   pair.next(pair.ann);
   EXPECT_EQ(pair.test.answer(pair.ann, lost.public_id, kLeft, receipt).status, "valid");
   EXPECT_EQ(pair.test.text("SELECT choice FROM annotation"),

@@ -2,3 +2,7 @@ file(GLOB organisation_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migratio
 hone_embed(hone_label organisation_migrations
   BASE ${CMAKE_SOURCE_DIR}/migrations/sqlite/organisation
   FILES ${organisation_migrations})
+file(GLOB control_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/sqlite/control/*.sql)
+hone_embed(hone_label control_migrations
+  BASE ${CMAKE_SOURCE_DIR}/migrations/sqlite/control
+  FILES ${control_migrations})

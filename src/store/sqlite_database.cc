@@ -67,8 +67,10 @@ class SqliteTransaction final : public Transaction {
 
 class SqliteBackend final : public GroupBackend {
  public:
-  explicit SqliteBackend(const SqliteOpen& options) : sqlite_(options), transaction_(sqlite_) {
+  SqliteBackend(const SqliteOpen& options, int checkpoint_pages)
+      : sqlite_(options), transaction_(sqlite_) {
     require_wal();
+    sqlite3_wal_autocheckpoint(sqlite_.handle(), checkpoint_pages);
     sqlite_.exec("PRAGMA synchronous=NORMAL");
   }
 
@@ -156,7 +158,7 @@ class SqliteDatabase final : public Database {
  public:
   SqliteDatabase(const SqliteOptions& options, Env& env)
       : options_(options),
-        backend_(writer_options(options)),
+        backend_(writer_options(options), options.checkpoint_pages),
         writer_(backend_, limits_of(options), env) {}
 
   std::string_view dialect() const override { return "sqlite"; }

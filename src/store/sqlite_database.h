@@ -28,7 +28,8 @@ struct SqliteOptions {
   int lock_wait_ms = 5000;       // for another process, then unavailable
   int writer_cache_kib = 16384;  // memory for pages, taken as it fills
   int reader_cache_kib = 2048;
-  std::string vfs;  // SQLite's name of a file layer; the operating system's when empty
+  int checkpoint_pages = 1000;  // the log is written back into the file when it has as many
+  std::string vfs;              // SQLite's name of a file layer; the operating system's when empty
 };
 
 std::unique_ptr<Database> open_sqlite(const SqliteOptions& options, Env& env);

@@ -37,7 +37,7 @@ export function IntervalBar({ value, interval, from = 0, to = 1, mark, tone = "p
 /** Rows: what is believed true; columns: what was said. Shares of each row, as numbers and as colour. */
 export function HeatMap({ names, counts, row_title, column_title, format }: { names: string[]; counts: number[][]; row_title: string; column_title: string; format: (share: number) => string }) {
   return (
-    <div className="scroll-x"><table className="heat"><caption className="visually-hidden">{row_title} · {column_title}</caption>
+    <div className="scroll-x" tabIndex={0}><table className="heat"><caption className="visually-hidden">{row_title} · {column_title}</caption>
       <thead><tr><td className="dim small">{row_title} \ {column_title}</td>{names.map((n) => <th key={n} scope="col">{n}</th>)}</tr></thead>
       <tbody>{counts.map((row, i) => { const sum = row.reduce((a, b) => a + b, 0); return (
         <tr key={names[i]}><th scope="row">{names[i]}</th>{row.map((n, j) => { const share = sum ? n / sum : 0; return <td key={j} style={{ "--share": share } as React.CSSProperties} className={share > 0.55 ? "deep" : ""}>{sum ? format(share) : "–"}<small>{n}</small></td>; })}</tr>); })}</tbody>

@@ -10,8 +10,8 @@ export function Waiting({ lines = 5 }: { lines?: number }) {
       {Array.from({ length: lines }, (_, at) => <Skeleton key={at} height={at === 0 ? 22 : 14} width={`${[38, 92, 84, 88, 60, 76, 90][at % 7]}%`} />)}
     </div>);
 }
-export function Empty({ title, text, children }: { title: string; text?: string; children?: ReactNode }) {
-  return <div className="empty"><h2>{title}</h2>{text && <p>{text}</p>}{children && <div className="row wrap">{children}</div>}</div>;
+export function Empty({ title, text, children, whole }: { title: string; text?: string; children?: ReactNode; whole?: boolean }) {
+  return <div className="empty">{whole ? <h1>{title}</h1> : <h2>{title}</h2>}{text && <p>{text}</p>}{children && <div className="row wrap">{children}</div>}</div>;
 }
 export function Failed({ error, retry }: { error: unknown; retry?: () => void }) {
   const away = error instanceof ApiError && error.status === 0;

@@ -44,7 +44,7 @@ export function App() {
       <Suspense fallback={null}>
         {path.startsWith("/invitation") ? <Invitation /> : path === "/sign-in" ? <SignIn />
           : session.error && session.data === undefined ? <div className="page medium"><Failed error={session.error} retry={() => void session.refetch()} /></div>
-          : session.data === undefined ? null : session.data === null ? <SignIn /> : <Inside key={session.data.person.id + session.data.organisation.id} />}
+          : session.data === undefined ? null : session.data === null ? <SignIn /> : !session.data.organisation ? <div className="page medium"><Empty whole title={t.common.no_organisation} text={t.common.no_organisation_text} /></div> : <Inside key={session.data.person.id + session.data.organisation.id} />}
       </Suspense>
       <Toasts />
     </Guard>);
@@ -99,7 +99,7 @@ function Screens() {
       <Route path="/people"><PeoplePage /></Route>
       <Route path="/audit"><AuditPage /></Route>
       <Route path="/settings"><SettingsPage /></Route>
-      <Route><div className="page"><Empty title={t.common.not_found} text={t.common.not_found_text}><Link href="/" className="btn primary">{t.common.go_home}</Link></Empty></div></Route>
+      <Route><div className="page"><Empty whole title={t.common.not_found} text={t.common.not_found_text}><Link href="/" className="btn primary">{t.common.go_home}</Link></Empty></div></Route>
     </Switch>);
 }
 
@@ -109,6 +109,6 @@ class Guard extends Component<{ children: ReactNode }, { error: Error | null }> 
   static getDerivedStateFromError(error: Error) { return { error }; }
   override render() {
     if (!this.state.error) return this.props.children;
-    return <div className="page"><Empty title={t.common.failed} text={`${t.common.failed_text} (${this.state.error.message})`}><button type="button" className="btn primary" onClick={() => window.location.reload()}>{t.common.reload}</button></Empty></div>;
+    return <div className="page"><Empty whole title={t.common.failed} text={`${t.common.failed_text} (${this.state.error.message})`}><button type="button" className="btn primary" onClick={() => window.location.reload()}>{t.common.reload}</button></Empty></div>;
   }
 }

@@ -1,5 +1,5 @@
 // Who works here: a table, adding one or many, invitations, links that are shown once.
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useDeferredValue, useEffect, useState, type FormEvent } from "react";
 import { add_person, change_person, import_people, invite, list_invitations, list_people, new_sign_in_link, remove_person, revoke_invitation, type WithLink } from "../../api/people";
 import { kRoles, type Person, type Role } from "../../api/types";
@@ -22,7 +22,8 @@ export default function PeoplePage() {
   const [q, set_q] = useState("");
   const asked = useDeferredValue(q);
   const [open, set_open] = useState<Open>(null);
-  const query = useQuery({ queryKey: ["people", asked, "table"], queryFn: () => list_people(asked), placeholderData: (old) => old });
+  const query = useInfiniteQuery({ queryKey: ["people", asked, "table"], initialPageParam: null as string | null, queryFn: ({ pageParam }) => list_people(asked, pageParam), getNextPageParam: (p) => p.next, placeholderData: (old) => old });
+  const rows = query.data?.pages.flatMap((p) => p.items) ?? [];
   useEffect(() => { document.title = `${t.nav.people} · ${t.common.product}`; }, []);
   const manage = can("people.manage");
   const refresh = () => void queries.invalidateQueries({ queryKey: ["people"] });
@@ -34,10 +35,10 @@ export default function PeoplePage() {
         {manage && <><button type="button" className="btn" onClick={() => set_open({ what: "import" })}>{t.people.import}</button><button type="button" className="btn" onClick={() => set_open({ what: "invite" })}>{t.people.invite}</button><button type="button" className="btn primary" onClick={() => set_open({ what: "add" })}>{t.people.add}</button></>}
       </PageHead>
       <input className="input" type="search" style={{ maxWidth: 320 }} aria-label={t.people.search} placeholder={t.people.search} value={q} onChange={(e) => set_q(e.target.value)} />
-      <Panel pad={false}><div className={query.data ? "" : "body"}><Loaded query={query}>{({ items }) => (items.length === 0 ? <Empty title={t.people.nobody} /> : (
-        <div className="scroll-x"><table className="table">
+      <Panel pad={false}><div className={query.data ? "" : "body"}><Loaded query={query}>{() => (rows.length === 0 ? <Empty title={t.people.nobody} /> : (
+        <div className="scroll-x" tabIndex={0}><table className="table">
           <thead><tr><th>{t.common.name}</th><th>{t.people.role}</th><th>{t.people.skills}</th><th className="num">{t.project.labels}</th><th>{t.people.seen}</th>{manage && <th><span className="visually-hidden">{t.people.more}</span></th>}</tr></thead>
-          <tbody>{items.map((p) => (
+          <tbody>{rows.map((p) => (
             <tr key={p.id}>
               <td><div className="row"><span className="strong">{p.name}</span>{p.id === me.person.id && <span className="badge accent">{t.people.you}</span>}{p.paused && <span className="badge warn">{t.states.paused}</span>}</div>{p.email && <div className="dim small">{p.email}</div>}</td>
               <td>{t.roles[p.role] ?? p.role}</td>
@@ -45,6 +46,7 @@ export default function PeoplePage() {
               <td className="num">{count(p.annotations ?? 0)}</td><td className="dim nowrap">{ago(p.last_seen_at, Date.now())}</td>
               {manage && <td className="right"><PersonMenu p={p} self={p.id === me.person.id} edit={() => set_open({ what: "edit", person: p })} link={() => void new_sign_in_link(p.id).then((r) => set_open({ what: "links", list: [{ name: p.name, link: whole_link(r.sign_in_link) }] }), toast_error)} act={act} /></td>}
             </tr>))}</tbody></table></div>))}</Loaded></div></Panel>
+      {query.hasNextPage && <div><button type="button" className="btn" onClick={() => void query.fetchNextPage()}>{t.common.more} <span className="dim">{count(rows.length)}</span></button></div>}
       {manage && <Invitations />}
       {open?.what === "add" && <PersonForm title={t.people.add} close={() => set_open(null)} save={(p) => add_person(p).then((r) => show_links([r]))} />}
       {open?.what === "edit" && <PersonForm title={open.person.name} person={open.person} close={() => set_open(null)} save={({ email: _, ...p }) => change_person(open.person.id, p).then(() => { refresh(); set_open(null); })} />}
@@ -121,6 +123,6 @@ function Invitations() {
   if (!items.length) return null;
   const revoke = (id: string) => void revoke_invitation(id).then(() => { toast(t.people.revoked); void queries.invalidateQueries({ queryKey: ["invitations"] }); }, toast_error);
   return (
-    <Panel title={t.people.invitations} pad={false}><div className="scroll-x"><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.people.role}</th><th>{t.home.column_state}</th><th>{t.people.expires}</th><th><span className="visually-hidden">{t.people.more}</span></th></tr></thead>
+    <Panel title={t.people.invitations} pad={false}><div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.people.role}</th><th>{t.home.column_state}</th><th>{t.people.expires}</th><th><span className="visually-hidden">{t.people.more}</span></th></tr></thead>
       <tbody>{items.map((i) => <tr key={i.id}><td>{i.name ?? i.email ?? "–"}</td><td>{t.roles[i.role]}</td><td>{t.people.invitation_states[i.state] ?? i.state}</td><td className="dim">{i.expires_at.slice(0, 10)}</td><td className="right">{(i.state === "open" || i.state === "pending") && <button type="button" className="btn quiet slim" onClick={() => revoke(i.id)}>{t.people.revoke}</button>}</td></tr>)}</tbody></table></div></Panel>);
 }

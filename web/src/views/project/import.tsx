@@ -106,7 +106,7 @@ function Earlier({ id }: { id: string }) {
   if (!items.length) return null;
   return (
     <Panel title={t.imports.earlier} pad={false}>
-      <div className="scroll-x"><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.home.column_state}</th><th className="num">{t.imports.created}</th><th className="num">{t.imports.duplicates}</th><th className="num">{t.imports.errors}</th><th>{t.common.created}</th></tr></thead>
+      <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.home.column_state}</th><th className="num">{t.imports.created}</th><th className="num">{t.imports.duplicates}</th><th className="num">{t.imports.errors}</th><th>{t.common.created}</th></tr></thead>
         <tbody>{items.map((i) => <tr key={i.id ?? i.import_id}><td className="clip">{i.name}</td><td><span className="badge">{t.states[i.state ?? ""] ?? i.state}</span></td><td className="num">{count(i.created ?? 0)}</td><td className="num">{count(i.duplicates ?? 0)}</td><td className={"num" + (i.errors ? " bad" : "")}>{count(i.errors ?? 0)}</td><td className="dim nowrap">{ago(i.created_at, Date.now())}</td></tr>)}</tbody></table></div>
     </Panel>);
 }

@@ -85,7 +85,7 @@ function People({ project }: { project: LoadedProject }) {
   return (
     <Panel title={t.quality.people} pad={false} footer={t.quality.people_text}>
       <div className="body" style={{ padding: query.data ? 0 : undefined }}><Loaded query={query}>{({ items }) => (
-        <div className="scroll-x"><table className="table">
+        <div className="scroll-x" tabIndex={0}><table className="table">
           <thead><tr><th>{t.tasks.person}</th><th className="num">{t.project.labels}</th><th style={{ width: "28%" }}>{t.quality.reliability}</th><th className="num">{t.quality.left_share}</th><th className="num">{t.quality.median_time}</th><th className="num">{t.quality.gold}</th><th>{t.quality.words}</th></tr></thead>
           <tbody>{(all ? items : items.slice(0, 12)).map((p) => (
             <tr key={p.person.id}>

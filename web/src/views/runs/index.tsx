@@ -18,7 +18,7 @@ function Runs({ id }: { id: string }) {
   return (
     <Loaded query={query}>{({ items }) => (items.length === 0 ? <div className="panel"><Empty title={t.runs.none} text={t.runs.none_text}>{start}</Empty></div> : (
       <Panel title={t.nav.runs} tools={start} pad={false}>
-        <div className="scroll-x"><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.runs.method}</th><th>{t.runs.model}</th><th>{t.home.column_state}</th><th>{t.runs.proof}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th>{t.common.created}</th></tr></thead>
+        <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.runs.method}</th><th>{t.runs.model}</th><th>{t.home.column_state}</th><th>{t.runs.proof}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th>{t.common.created}</th></tr></thead>
           <tbody>{items.map((r) => (
             <tr key={r.id}><td><Link href={`/projects/${id}/runs/${r.id}`} className="strong">{r.name}</Link></td><td>{t.runs.methods[r.method] ?? r.method}</td><td className="dim">{r.model}</td>
               <td>{is_live(r) ? <div className="row"><span className="nowrap small">{t.runs.phases[r.phase] ?? r.phase}</span><span style={{ width: 70 }}><Bar share={r.steps ? r.step / r.steps : 0} label={r.name} /></span></div> : <StateBadge run={r} />}</td>

@@ -104,7 +104,7 @@ function Keys() {
           <button type="submit" className="btn" aria-disabled={missing !== null}>{missing ?? t.settings.make_key}</button>
         </form></div>
       {query.data && query.data.items.length > 0 && (
-        <div className="scroll-x"><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.common.created}</th><th>{t.settings.last_used}</th><th>{t.settings.expires}</th><th><span className="visually-hidden">{t.common.remove}</span></th></tr></thead>
+        <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.common.created}</th><th>{t.settings.last_used}</th><th>{t.settings.expires}</th><th><span className="visually-hidden">{t.common.remove}</span></th></tr></thead>
           <tbody>{query.data.items.map((k) => <tr key={k.id}><td className="strong">{k.name}</td><td className="dim">{ago(k.created_at, Date.now())}</td><td className="dim">{ago(k.last_used_at, Date.now())}</td><td className="dim">{k.expires_at ? k.expires_at.slice(0, 10) : t.settings.never}</td><td className="right"><button type="button" className="btn quiet slim danger" aria-label={`${t.common.remove} ${k.name}`} onClick={() => void delete_token(k.id).then(refresh, toast_error)}>{t.common.remove}</button></td></tr>)}</tbody></table></div>)}
       {secret && <Dialog title={t.settings.key_title} onClose={() => set_secret(null)}><div className="stack"><p>{t.common.once}</p><CopyLine text={secret} label={t.settings.key_title} /></div></Dialog>}
     </Panel>);

@@ -45,7 +45,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </div>
       </nav>
       <div style={{ minWidth: 0 }}>
-        <div className="top-bar"><button type="button" className="btn quiet icon slim" aria-label={t.common.menu} aria-expanded={open} onClick={() => set_open(true)}>☰</button><span className="clip grow strong">{session.organisation.name}</span><OutboxChip /></div>
+        <header className="top-bar"><button type="button" className="btn quiet icon slim" aria-label={t.common.menu} aria-expanded={open} onClick={() => set_open(true)}>☰</button><span className="clip grow strong">{session.organisation.name}</span><OutboxChip /></header>
         <main id="content" tabIndex={-1}>{children}</main>
       </div>
     </div>);

@@ -21,7 +21,7 @@ function Body({ project }: { project: LoadedProject }) {
     <>
       <div className="halves">{can("snapshot.create") && <NewSnapshot project={project} />}<Export project={project} /></div>
       <Panel title={t.snapshots.title} pad={false} footer={t.snapshots.footer}><div className={query.data ? "" : "body"}><Loaded query={query}>{({ items }) => (items.length === 0 ? <Empty title={t.snapshots.none} text={t.snapshots.none_text} /> : (
-        <div className="scroll-x"><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.snapshots.format}</th><th className="num">{t.tasks.train}</th><th className="num">{t.tasks.heldout}</th><th className="num">{t.project.labels}</th><th>{t.snapshots.digest}</th><th>{t.common.created}</th><th><span className="visually-hidden">{t.snapshots.files}</span></th></tr></thead>
+        <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.snapshots.format}</th><th className="num">{t.tasks.train}</th><th className="num">{t.tasks.heldout}</th><th className="num">{t.project.labels}</th><th>{t.snapshots.digest}</th><th>{t.common.created}</th><th><span className="visually-hidden">{t.snapshots.files}</span></th></tr></thead>
           <tbody>{items.map((s) => (
             <tr key={s.id}><td className="strong">{s.name}</td><td>{t.snapshots.formats[s.format] ?? s.format}</td><td className="num">{count(s.rows_train)}</td><td className="num">{count(s.rows_heldout)}</td><td className="num">{count(s.annotations)}</td><td className="mono dim" title={s.digest}>{s.digest.slice(0, 12)}</td>
               <td className="dim nowrap">{ago(s.created_at, Date.now())}{name_of(s.created_by) && ` ${t.common.by} ${name_of(s.created_by)}`}</td>
