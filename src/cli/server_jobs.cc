@@ -76,9 +76,11 @@ std::string text_at(const Json& json, std::string_view key) {
   return value != nullptr && value->is_string() ? value->as_string() : std::string();
 }
 
-Json object_or_empty(const Json& json, std::string_view key) {
-  const Json* value = json.find(key);
-  return value != nullptr && value->is_object() ? *value : Json::object();
+label::RunChange to_state(std::string state, std::string phase = {}) {
+  label::RunChange change;
+  change.state = std::move(state);
+  change.phase = std::move(phase);
+  return change;
 }
 
 // What the jobs' list shows: "training 12 of 42".
@@ -232,7 +234,11 @@ void ServerJobs::run(const store::Job& job) {
       platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
         store::fail_job(tx, job.public_id, worker_, error, std::nullopt, env_.now_ms());
       });
-      if (job.kind == "run") change_run(job, {.state = "failed", .error = error.message()});
+      if (job.kind == "run") {
+        label::RunChange change = to_state("failed");
+        change.error = error.message();
+        change_run(job, change);
+      }
     } catch (const Error&) {
       // Not even that could be written: the lease runs out and the job is adopted.
     }
@@ -266,7 +272,7 @@ void ServerJobs::take_line(const store::Job& job, const Json& line) {
   progress_["rate"] = number_or(line, "per_second", 0);
   if (const Json* left = line.find("seconds_left")) progress_["seconds_left"] = *left;
   fraction_ = std::max(fraction_, overall(phase, number_or(line, "share", 0)));
-  if (is_new_phase) change_run(job, {.state = "running", .phase = phase});
+  if (is_new_phase) change_run(job, to_state("running", phase));
 }
 
 bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
@@ -307,7 +313,7 @@ void ServerJobs::run_training(const store::Job& job) {
   spec["method"] = order.method;
   spec["settings"] = order.settings;
   write_file_atomically(env_, folder + ".spec.json", spec.dump());
-  change_run(job, {.state = "running", .phase = "loading"});
+  change_run(job, to_state("running", "loading"));
 
   std::vector<std::string> words = {"job", "train", folder + ".spec.json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
@@ -324,12 +330,14 @@ void ServerJobs::run_training(const store::Job& job) {
     platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
       store::finish_job(tx, job.public_id, worker_, result, now_ms);
     });
-    change_run(job, {.state = "done", .phase = "done", .result = result});
+    label::RunChange change = to_state("done", "done");
+    change.result = result;
+    change_run(job, change);
   } else if (!by_itself) {
     platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
       store::end_cancelled_job(tx, job.public_id, worker_, now_ms);
     });
-    change_run(job, {.state = "cancelled"});
+    change_run(job, to_state("cancelled"));
   } else {
     throw Error(ErrorCode::kInternal, last_words(env_, folder + ".log", code));
   }
