@@ -44,6 +44,32 @@ http::Response list_tokens(Call& call);
 http::Response make_token(Call& call);
 http::Response revoke_token(Call& call);
 
+// project_handlers.cc
+http::Response list_projects(Call& call);
+http::Response make_project(Call& call);
+http::Response read_project(Call& call);
+http::Response change_project(Call& call);
+http::Response read_guideline(Call& call);
+http::Response change_guideline(Call& call);
+http::Response read_schema(Call& call);
+http::Response change_schema(Call& call);
+http::Response validate_schema(Call& call);
+http::Response list_schemas(Call& call);
+http::Response read_project_people(Call& call);
+http::Response change_project_people(Call& call);
+
+// labelling_handlers.cc
+http::Response next_tasks(Call& call);
+http::Response read_assignment(Call& call);
+http::Response submit_annotation(Call& call);
+http::Response save_draft(Call& call);
+http::Response heartbeat(Call& call);
+http::Response skip_assignment(Call& call);
+http::Response flag_assignment(Call& call);
+http::Response undo_annotation(Call& call);
+http::Response release_assignment(Call& call);
+http::Response read_my_work(Call& call);
+
 // audit_handlers.cc
 http::Response list_audit(Call& call);
 http::Response verify_audit(Call& call);

@@ -11,6 +11,8 @@ using S = label::Scope;
 
 constexpr uint64_t kBigBody = 1 << 20;  // guidelines, schemas, answers
 
+constexpr bool kForLabelling = true;
+
 Gives gives(std::string_view shape, int status = 200) { return {.status = status, .shape = shape}; }
 Gives list_of(std::string_view shape) { return {.shape = shape, .is_list = true}; }
 Gives nothing(int status = 204) { return {.status = status}; }
@@ -137,6 +139,142 @@ std::vector<ApiRoute> people_routes() {
   };
 }
 
+std::vector<ApiRoute> project_routes() {
+  const Field state = word("state", {"open", "paused", "finished", "archived"});
+  const Field version = integer("version", 1, INT32_MAX);
+  return {
+      {"GET", "/projects", "projects.list", may(P::kProjectView), S::kRead, list_projects,
+       "Projects, newest first; an annotator's own", query({state}), list_of("Project"),
+       kForLabelling},
+      {"POST", "/projects", "projects.make", may(P::kProjectCreate), S::kAll, make_project,
+       "Make a project", body("NewProject", kBigBody), gives("Project", 201)},
+      {"GET",
+       "/projects/{project_id}",
+       "projects.read",
+       may(P::kProjectView),
+       S::kRead,
+       read_project,
+       "One project",
+       {},
+       gives("Project"),
+       kForLabelling},
+      {"PATCH", "/projects/{project_id}", "projects.change", may(P::kProjectManage), S::kAll,
+       change_project, "Change settings or state", body("ProjectChange"), gives("Project")},
+      {"GET", "/projects/{project_id}/guideline", "guideline.read", may(P::kProjectView), S::kRead,
+       read_guideline, "The guideline, or an older version", query({version}), gives("Guideline"),
+       kForLabelling},
+      {"POST", "/projects/{project_id}/guideline", "guideline.change", may(P::kProjectManage),
+       S::kAll, change_guideline, "A new version of the guideline", body("NewGuideline", kBigBody),
+       gives("Guideline", 201)},
+      {"GET", "/projects/{project_id}/schema", "schema.read", may(P::kProjectView), S::kRead,
+       read_schema, "What tasks ask", query({version}), gives("SchemaVersion"), kForLabelling},
+      {"POST", "/projects/{project_id}/schema", "schema.change", may(P::kProjectManage), S::kAll,
+       change_schema, "A new version of what tasks ask", body("SchemaBody", kBigBody),
+       gives("SchemaVersion", 201)},
+      {"POST", "/schemas/validate", "schema.validate", kSignedIn, S::kRead, validate_schema,
+       "Whether this is a task schema; its normal form", body("SchemaBody", kBigBody),
+       gives("ValidSchema")},
+      {"GET",
+       "/schemas",
+       "schemas.list",
+       kSignedIn,
+       S::kRead,
+       list_schemas,
+       "The schema of each task type that a project has unless it brings its own",
+       {},
+       list_of("BuiltInSchema")},
+      {"GET",
+       "/projects/{project_id}/people",
+       "projects.people",
+       may(P::kProjectManage),
+       S::kRead,
+       read_project_people,
+       "Who may label it",
+       {},
+       gives("PeopleOfProject")},
+      {"PUT", "/projects/{project_id}/people", "projects.people.change", may(P::kProjectManage),
+       S::kAll, change_project_people, "Say who may label it", body("ProjectPeople", 4 * kBigBody),
+       gives("PeopleOfProject")},
+  };
+}
+
+std::vector<ApiRoute> labelling_routes() {
+  return {
+      {"POST",
+       "/projects/{project_id}/next",
+       "next",
+       may(P::kLabel),
+       S::kLabel,
+       next_tasks,
+       "The next task, or up to three",
+       {.body = "NextRequest", .body_is_optional = true},
+       {.status = 200, .shape = "NextTasks", .may_be_none = true},
+       kForLabelling},
+      {"GET",
+       "/assignments/{assignment_id}",
+       "assignment.read",
+       may(P::kLabel),
+       S::kLabel,
+       read_assignment,
+       "One's own assignment, with draft and answer",
+       {},
+       gives("Assignment"),
+       kForLabelling},
+      {"PUT", "/assignments/{assignment_id}/annotation", "annotation.submit", may(P::kLabel),
+       S::kLabel, submit_annotation, "Answer; acknowledged once it is on the disk",
+       body("NewAnnotation", kBigBody), gives("Submitted", 201), kForLabelling},
+      {"PUT", "/assignments/{assignment_id}/draft", "draft.save", may(P::kLabel), S::kLabel,
+       save_draft, "Keep what is not finished", body("DraftBody", kBigBody), nothing(),
+       kForLabelling},
+      {"POST",
+       "/assignments/{assignment_id}/heartbeat",
+       "heartbeat",
+       may(P::kLabel),
+       S::kLabel,
+       heartbeat,
+       "Prolong the lease",
+       {},
+       gives("Lease"),
+       kForLabelling},
+      {"POST", "/assignments/{assignment_id}/skip", "skip", may(P::kLabel), S::kLabel,
+       skip_assignment, "Do not answer this one", body("SkipBody", kBigBody), nothing(),
+       kForLabelling},
+      {"POST", "/assignments/{assignment_id}/flag", "flag", may(P::kLabel), S::kLabel,
+       flag_assignment, "Tell a reviewer about it", body("FlagBody", kBigBody), nothing(),
+       kForLabelling},
+      {"POST",
+       "/assignments/{assignment_id}/undo",
+       "undo",
+       may(P::kLabel),
+       S::kLabel,
+       undo_annotation,
+       "Take one's answer back",
+       {},
+       gives("Assignment"),
+       kForLabelling},
+      {"POST",
+       "/assignments/{assignment_id}/release",
+       "release",
+       may(P::kLabel),
+       S::kLabel,
+       release_assignment,
+       "Give the lease back",
+       {},
+       nothing(),
+       kForLabelling},
+      {"GET",
+       "/projects/{project_id}/mine",
+       "mine",
+       may(P::kLabel),
+       S::kLabel,
+       read_my_work,
+       "What I did and what is left",
+       {},
+       gives("Mine"),
+       kForLabelling},
+  };
+}
+
 std::vector<ApiRoute> service_routes() {
   return {
       {"GET",
@@ -194,7 +332,8 @@ std::vector<ApiRoute> service_routes() {
 
 std::vector<ApiRoute> all_routes() {
   std::vector<ApiRoute> routes;
-  for (auto& part : {session_routes(), people_routes(), service_routes()}) {
+  for (auto& part : {session_routes(), people_routes(), project_routes(), labelling_routes(),
+                     service_routes()}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }
   return routes;
