@@ -15,6 +15,7 @@ export interface LabelContext {
   toggle_differences: () => void;
   focus_rationale: () => void;
   stop_writing: () => void;
+  write_here: () => boolean;        // puts the cursor into the text of this question; false when it has none
 }
 const group = "label";
 const working = (c: LabelContext) => c.view.phase === "working" && c.view.current !== null;
@@ -51,7 +52,8 @@ export const label_actions: Action<LabelContext>[] = [
   choice("label.tie", ["t"], () => t.label.tie, (s) => s.question.tie !== false),
   choice("label.bad", ["n"], () => t.label.both_bad, (s) => s.question.both_bad !== false),
   choice("label.right", ["b", "2", "right"], () => t.label.right_better, () => true),
-  { id: "label.submit", group, keys: ["enter", "ctrl+enter"], title: () => t.label.submit, shown: (c) => !c.view.instant, enabled: working, run: (c) => { c.session.submit(); } },
+  { id: "label.submit", group, keys: ["enter", "ctrl+enter"], title: () => t.label.submit, shown: (c) => !c.view.instant, enabled: working,
+    run: (c, key) => { if (key !== "enter" || !c.write_here()) c.session.submit(); } },
   { id: "label.submit_writing", group, hidden: true, writing: true, keys: ["ctrl+enter"], title: () => t.label.submit, enabled: working,
     run: (c) => { c.stop_writing(); if (!c.session.submit()) c.stop_writing(); } },
   { id: "label.next_question", group, keys: ["down"], title: () => t.label.next_question, shown: (c) => c.view.slots.length > 1, enabled: working, run: (c) => c.session.move(1) },

@@ -37,7 +37,7 @@ export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
   const focus_rationale = useCallback(() => { set_reason_open(true); requestAnimationFrame(() => rationale.current?.focus()); }, []);
   const stop_writing = useCallback(() => { (document.activeElement as HTMLElement | null)?.blur(); main.current?.focus({ preventScroll: true }); }, []);
   const context: LabelContext = {
-    session, view, differences, can_differ, leave: () => go(back), open: set_panel, toggle_differences: () => set_differences((d) => !d), focus_rationale, stop_writing,
+    session, view, differences, can_differ, leave: () => go(back), open: set_panel, write_here: () => { const at = session.view().slots[session.view().cursor]; const field = at?.question.kind === "text" ? [...document.querySelectorAll<HTMLElement>("[data-slot-text]")].find((e) => e.dataset.slotText === at.id) : undefined; field?.focus(); return field !== undefined; }, toggle_differences: () => set_differences((d) => !d), focus_rationale, stop_writing,
   };
   const latest = useRef(context);
   latest.current = context;
@@ -116,7 +116,9 @@ function Task({ view, session, differences }: { view: LabelView; session: LabelS
     <QuestionView key={slot.id} slot={slot} answer={view.draft.answer} task={task} here={view.slots[view.cursor]?.id === slot.id} missing={missing.has(slot.id)}
       onSet={(s, value, done) => { if (view.instant && done) session.answer_at_once(s, value); else session.set(s, value, done); }} onHere={(s) => session.go_to(s.id)} />);
   const visible = view.slots.filter((s) => !(s.question.kind === "comparison" && s.part === "main"));
-  const general = visible.filter((s) => s.response_at === undefined && s.turn === undefined);
+  const whole = visible.filter((s) => s.response_at === undefined && s.turn === undefined);
+  // An order is made while reading: it stands above the answers. The rest is asked after them.
+  const before = whole.filter((s) => s.question.kind === "ranking"), general = whole.filter((s) => s.question.kind !== "ranking");
   useScrollToCursor(view);
   return (
     <>
@@ -131,8 +133,9 @@ function Task({ view, session, differences }: { view: LabelView; session: LabelS
               <Asked>{visible.filter((s) => s.turn === m.index).map(ask)}</Asked>
             </article>))}
         </section>)}
+      {before.length > 0 && <section className="panel pad stack tight" aria-label={t.label.questions}>{before.map(ask)}</section>}
       {responses.length > 0 && (
-        <div className={"responses" + (responses.length === 1 ? " one" : "")}>
+        <div className={"responses" + (responses.length === 1 ? " one" : responses.length === 4 ? " four" : "")}>
           {responses.map((r, at) => (
             <section key={r.response_id} className={`response r${at}` + (chosen === r.response_id ? " chosen" : "")} aria-label={responses.length > 1 ? t.label.response(letter_of(at)) : t.label.response("")}>
               {responses.length > 1 && <header><span className="letter"><i>{letter_of(at)}</i></span><Rank view={view} response_id={r.response_id} /></header>}
@@ -181,7 +184,7 @@ function BottomBar({ view, act, differences }: { view: LabelView; act: (id: stri
       <div className={"answers" + (comparison ? "" : " submit")}>
         {comparison && ["left", "tie", "bad", "right"].map((id) => { const a = act(id); return a && <ActionButton key={id} action={a} className={id} pressed={view.instant ? undefined : chosen !== undefined && chosen === place(id)} />; })}
         {submit && view.current && (
-          <ActionButton action={submit} className={"primary" + (view.missing.length ? " waits" : "")}>
+          <ActionButton action={view.slots.some((s) => s.question.kind === "text") ? { ...submit, keys: [...submit.keys].reverse() } : submit} className={"primary" + (view.missing.length ? " waits" : "")}>
             {first ? t.label.missing(slot_name(first, many), view.missing.length - 1) : submit.title}
           </ActionButton>)}
       </div>
