@@ -36,8 +36,9 @@ test("skip, flag, guideline, differences and the key sheet work by keys", async 
   await page.keyboard.press("d");
   await page.waitForSelector(".response mark");
   await page.keyboard.press("g");
-  await page.waitForSelector("dialog[open] >> text=Read both.");
-  await page.keyboard.press("Escape");
+  await page.waitForSelector("aside >> text=Read both.");
+  await page.keyboard.press("g");
+  await page.waitForSelector("aside", { state: "detached" });
   await page.keyboard.press("?");
   await page.waitForSelector("dialog[open] >> text=Both bad");
   await page.keyboard.press("Escape");

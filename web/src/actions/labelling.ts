@@ -11,7 +11,8 @@ export interface LabelContext {
   differences: boolean;
   can_differ: boolean;
   leave: () => void;
-  open: (what: "skip" | "flag" | "guideline" | null) => void;
+  open: (what: "skip" | "flag" | null) => void;
+  toggle_guideline: () => void;
   toggle_differences: () => void;
   focus_rationale: () => void;
   stop_writing: () => void;
@@ -63,7 +64,7 @@ export const label_actions: Action<LabelContext>[] = [
   { id: "label.flag", group, keys: ["f"], title: () => t.label.flag, enabled: working, run: (c) => c.open("flag") },
   { id: "label.rationale", group, keys: ["r"], title: () => t.label.rationale, shown: (c) => c.view.schema?.rationale !== "off", enabled: working, run: (c) => c.focus_rationale() },
   { id: "label.differences", group, keys: ["d"], title: (c) => (c.differences ? t.label.differences_off : t.label.differences), shown: (c) => c.can_differ, enabled: working, run: (c) => c.toggle_differences() },
-  { id: "label.guideline", group, keys: ["g"], title: () => t.label.guideline, run: (c) => c.open("guideline") },
+  { id: "label.guideline", group, keys: ["g"], title: () => t.label.guideline, run: (c) => c.toggle_guideline() },
   { id: "label.stop_writing", group, hidden: true, writing: true, keys: ["esc"], title: () => t.label.stop_writing, run: (c) => c.stop_writing() },
   { id: "label.leave", group, title: () => t.label.leave, run: (c) => c.leave() },
 ];
