@@ -142,10 +142,9 @@ std::string enqueue(Call& call, const std::string& kind, Json payload,
   job.payload = std::move(payload);
   job.unique_key = std::move(unique_key);
   job.created_by = call.who().person_id;
-  const store::Enqueued made =
-      call.platform.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
-        return store::enqueue_job(tx, job, call.now_ms());
-      });
+  const store::Enqueued made = call.platform.control().write(
+      store::Durability::kDisk,
+      [&](store::Transaction& tx) { return store::enqueue_job(tx, job, call.now_ms()); });
   runner.wake();
   tell(call, "job", made.public_id);
   return made.public_id;
@@ -172,6 +171,7 @@ http::Response import_tasks(Call& call) {
   request.name = call.query("name", "upload");
   request.format = call.query("format");
   request.columns = columns_of(call);
+  request.votes = call.query("votes") != "false";
   request.max_bytes = call.platform.options().max_import_bytes;
   std::string digest;
   const Answer answer = call.query_bool("background")
@@ -248,8 +248,8 @@ http::Response export_project(Call& call) {
           if (!writer.write(piece)) throw Error(ErrorCode::kUnavailable, "the client left");
         });
       });
-  const std::string_view ending = request.format == label::ExportFormat::kLabelStudio ? "json"
-                                                                                      : "jsonl";
+  const std::string_view ending =
+      request.format == label::ExportFormat::kLabelStudio ? "json" : "jsonl";
   response.headers.set("Content-Disposition",
                        "attachment; filename=\"" + project.public_id + "-" +
                            std::string(label::export_format_name(request.format)) + "." +
@@ -294,11 +294,10 @@ label::Snapshot make_snapshot_of(Call& call, const label::Actor& actor, const st
 http::Response make_snapshot(Call& call) {
   const label::Actor actor = call.actor();
   return once_over_both(call, [&]() -> Answer {
-    const label::Snapshot snapshot =
-        make_snapshot_of(call, actor, call.id("project_id"), call.text("name"),
-                         call.text("format", "preferences"),
-                         call.maybe_number("min_probability").value_or(0.5),
-                         call.maybe_int("min_annotations").value_or(1));
+    const label::Snapshot snapshot = make_snapshot_of(
+        call, actor, call.id("project_id"), call.text("name"), call.text("format", "preferences"),
+        call.maybe_number("min_probability").value_or(0.5),
+        call.maybe_int("min_annotations").value_or(1));
     return {.status = 201, .body = call.organisation().read([&](Connection& db) {
               return snapshot_json(call, db, snapshot);
             })};
@@ -322,25 +321,24 @@ http::Response list_snapshots(Call& call) {
 
 http::Response read_snapshot(Call& call) {
   return call.organisation().read([&](Connection& db) {
-    return json_response(
-        200, snapshot_json(call, db, label::get_snapshot(db, call.id("snapshot_id"))));
+    return json_response(200,
+                         snapshot_json(call, db, label::get_snapshot(db, call.id("snapshot_id"))));
   });
 }
 
 http::Response read_snapshot_file(Call& call) {
   const std::string name = call.id("file");
-  const std::string path =
-      label::snapshot_file(call.organisation(), call.id("snapshot_id"), name);
+  const std::string path = label::snapshot_file(call.organisation(), call.id("snapshot_id"), name);
   Env& env = call.platform.env();
   const uint64_t size = env.file_size(path);
-  http::Response response = http::Response::streamed(
-      name == "manifest.json" ? "application/json" : "application/jsonl",
-      [&env, path, size](http::StreamWriter& writer) {
-        constexpr uint64_t kPiece = 256 * 1024;
-        for (uint64_t at = 0; at < size; at += kPiece) {
-          if (!writer.write(env.read_range(path, at, kPiece))) return;
-        }
-      });
+  http::Response response =
+      http::Response::streamed(name == "manifest.json" ? "application/json" : "application/jsonl",
+                               [&env, path, size](http::StreamWriter& writer) {
+                                 constexpr uint64_t kPiece = 256 * 1024;
+                                 for (uint64_t at = 0; at < size; at += kPiece) {
+                                   if (!writer.write(env.read_range(path, at, kPiece))) return;
+                                 }
+                               });
   response.headers.set("Content-Disposition", "attachment; filename=\"" + name + "\"");
   response.headers.set("X-Content-Type-Options", "nosniff");
   return response;

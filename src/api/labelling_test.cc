@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "api/testing.h"
+#include "label/projects.h"
 #include "label/public_id.h"
 #include "label/task_rows.h"
 

@@ -123,8 +123,8 @@ Json::Array read_margins(Env& env, const std::string& folder, const std::string&
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return std::fabs(a.after - a.before) > std::fabs(b.after - b.before);
   });
-  const auto prompts = rows.empty() ? std::map<std::string, Json>()
-                                    : held_out_prompts(env, snapshot_folder);
+  const auto prompts =
+      rows.empty() ? std::map<std::string, Json>() : held_out_prompts(env, snapshot_folder);
   Json::Array items;
   for (const Row& row : rows) {
     const auto prompt = prompts.find(row.id);

@@ -28,8 +28,8 @@ int64_t int_or_zero(const Json& object, std::string_view name) {
 // What a running job last said: {phase, step, steps, rate, seconds_left}.
 Json progress_of(Call& call, const label::Run& run) {
   if (run.ended() || run.job_id.empty()) return Json::object();
-  const auto job = call.platform.control().read(
-      [&](Connection& db) { return store::get_job(db, run.job_id); });
+  const auto job =
+      call.platform.control().read([&](Connection& db) { return store::get_job(db, run.job_id); });
   return job && job->progress.is_object() ? job->progress : Json::object();
 }
 
@@ -128,9 +128,9 @@ http::Response plan_run(Call& call) {
     return found;
   });
   const OfferedModel& model = wanted_model(call);
-  Json body = call.platform.job_runner().plan_run(
-      model, call.text("method"), settings_of(call),
-      label::snapshot_folder(organisation, snapshot.public_id));
+  Json body =
+      call.platform.job_runner().plan_run(model, call.text("method"), settings_of(call),
+                                          label::snapshot_folder(organisation, snapshot.public_id));
   body["rows"] = snapshot.rows_train;
   body["heldout_rows"] = snapshot.rows_heldout;
   Json missing = Json::array();
@@ -163,9 +163,8 @@ http::Response start_run(Call& call) {
     Json payload = Json::object();
     payload["run_id"] = run.public_id;
     run.job_id = enqueue(call, "run", std::move(payload), run.public_id);
-    organisation.write(Durability::kDisk, [&](Transaction& tx) {
-      label::set_run_job(tx, run.public_id, run.job_id);
-    });
+    organisation.write(Durability::kDisk,
+                       [&](Transaction& tx) { label::set_run_job(tx, run.public_id, run.job_id); });
     tell_run(call, run.public_id);
     return {.status = 202, .body = run_json(call, run)};
   });
@@ -239,7 +238,8 @@ http::Response read_run_items(Call& call) {
   const Json::Array all =
       read_margins(call.platform.env(), label::run_folder(organisation, run.public_id),
                    label::snapshot_folder(organisation, run.snapshot_id));
-  const auto from = static_cast<size_t>(page.after.empty() ? 0 : std::max<int64_t>(0, page.after[0]));
+  const auto from =
+      static_cast<size_t>(page.after.empty() ? 0 : std::max<int64_t>(0, page.after[0]));
   Json::Array items;
   for (size_t i = from; i < all.size() && items.size() < static_cast<size_t>(page.limit); ++i) {
     items.push_back(all[i]);
@@ -256,8 +256,8 @@ http::Response compare_run(Call& call) {
   const label::Actor actor = call.actor();
   label::Organisation& organisation = call.organisation();
   const label::Run run = find_run(call);
-  const Json::Array answers = read_shown_answers(
-      call.platform.env(), label::run_folder(organisation, run.public_id));
+  const Json::Array answers =
+      read_shown_answers(call.platform.env(), label::run_folder(organisation, run.public_id));
   if (answers.empty()) {
     throw Error(ErrorCode::kConflict, "this run has no answers yet; wait until it is done");
   }

@@ -295,6 +295,7 @@ std::vector<Shape> result_answers() {
         required(text("method")),
         required(text("model")),
         required(text("snapshot_id")),
+        required(text("project_id")),
         required(map("settings")),
         required(word("state", {"queued", "running", "done", "failed", "cancelled"})),
         required(text("phase")),
