@@ -12,7 +12,7 @@ help:
 	@echo "make quickstart     the same as run"
 	@echo "make lint           clang-format and clang-tidy"
 	@echo "make fuzz           each reader against random bytes, FUZZ_SECONDS=300 each"
-	@echo "make test-long      every test again under the address and the thread sanitiser"
+	@echo "make test-long      1,000 simulations where make test has fewer; every test under the sanitisers"
 	@echo "make test-contract  the same bits whatever the batch, threads or chunks"
 	@echo "make test-arm       the same bits on Arm (NEON and SVE under qemu)"
 	@echo "make install        PREFIX=$(PREFIX)"
@@ -37,7 +37,8 @@ fuzz:
 	@scripts/fuzz.sh
 
 test-long:
-	@scripts/test.sh release dev tsan
+	@HONE_TEST_LONG=1 scripts/test.sh release
+	@scripts/test.sh dev tsan
 
 test-contract:
 	@scripts/contract.sh

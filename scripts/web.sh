@@ -11,6 +11,9 @@ if [ -f dist/index.html ] && [ -z "$(find src public index.html package.json pac
   exit 0
 fi
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-  npm ci --no-audit --no-fund </dev/null
+  if ! npm ci --no-audit --no-fund </dev/null; then
+    say "npm could not get the packages of web/package-lock.json: the program will serve its plain page. With a network: scripts/web.sh"
+    exit 0
+  fi
 fi
 npm run build </dev/null

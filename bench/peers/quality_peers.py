@@ -3,11 +3,13 @@
 
     python quality_peers.py --hone build/release/hone --data $HONE_SHARED_DATA CASE [CASE ...]
 
-CASE is METHOD:SET, METHOD one of dawid-skene (crowd-kit's own stop),
-dawid-skene-converged (1e-9), one-coin, glad, mace, alpha, alpha-matrix, bradley-terry; SET a folder of
-truthinf (trec, s_adult, d_product, ...) or llmfao. Both sides get the same rows without exact repeats
-and are timed without reading. The peer runs `--peer-runs` times between Hone's, its best counts.
-One JSON line a case: seconds of both, ratio, versions. --limit: seconds after which the peer is given
+CASE is METHOD:SET. METHOD one of dawid-skene (each to its own stop), dawid-skene-same-stop (Hone stops
+after as many iterations as crowd-kit), dawid-skene-same-likelihood (crowd-kit goes on for as many
+iterations as Hone, to the same likelihood), one-coin, glad, mace, alpha, alpha-matrix, bradley-terry,
+bradley-terry-crowd-kit. SET a folder of truthinf (trec, s_adult, d_product, ...), llmfao or, for
+Bradley-Terry, votes: 1,000,000 invented votes on 100 things. Both sides get the same rows without exact
+repeats and are timed without reading. The peer runs `--peer-runs` times between Hone's, its best counts.
+One JSON line a case: seconds of both, ratio, iterations, log-likelihoods where known, versions. --limit: seconds after which the peer is given
 up (it then counts as slower than that). Needs crowd-kit, krippendorff, evalica, pandas.
 """
 import argparse
@@ -17,6 +19,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 
@@ -26,13 +29,35 @@ def labels_of(folder):
     return table.rename(columns={"item": "task"}).drop_duplicates()[["task", "worker", "label"]]
 
 
-def label_peer(method, table, rounds):
-    if method == "dawid-skene":
-        from crowdkit.aggregation import DawidSkene
-        return "crowd-kit", lambda: DawidSkene(n_iter=100).fit(table)
-    if method == "dawid-skene-converged":
-        from crowdkit.aggregation import DawidSkene
-        return "crowd-kit", lambda: DawidSkene(n_iter=1000, tol=1e-9).fit(table)
+def dawid_skene_peer(table, **settings):
+    from crowdkit.aggregation import DawidSkene
+
+    def run():
+        fit = DawidSkene(**settings).fit(table)
+        run.iterations = len(fit.loss_history_)
+        run.fit = fit
+
+    run.log_likelihood = lambda: log_likelihood(run.fit, table)
+    return "crowd-kit", run
+
+
+def log_likelihood(fit, table):
+    """log P(labels), which crowd-kit's loss is not: that counts a task's prior once a label."""
+    import numpy
+    rows = fit.errors_.reindex(list(zip(table["worker"], table["label"])))
+    logs = numpy.log(rows[fit.priors_.index].to_numpy())
+    codes = table["task"].astype("category").cat.codes.to_numpy()
+    sums = numpy.tile(numpy.log(fit.priors_.to_numpy()), (codes.max() + 1, 1))
+    numpy.add.at(sums, codes, logs)
+    most = sums.max(axis=1)
+    return float((most + numpy.log(numpy.exp(sums - most[:, None]).sum(axis=1))).sum())
+
+
+def label_peer(method, table, rounds, iterations):
+    if method in ("dawid-skene", "dawid-skene-same-stop"):
+        return dawid_skene_peer(table, n_iter=100)
+    if method == "dawid-skene-same-likelihood":
+        return dawid_skene_peer(table, n_iter=iterations, tol=-float("inf"))
     if method == "one-coin":
         from crowdkit.aggregation import OneCoinDawidSkene
         return "crowd-kit", lambda: OneCoinDawidSkene(n_iter=100).fit(table)
@@ -74,37 +99,72 @@ def alpha_peer(table, rounds, matrix):
     return run
 
 
-def vote_peer(data):
-    """arena-style: 100 resamples of the votes, a Bradley-Terry fit of evalica on each."""
-    import evalica
+def invented_votes(path):
+    """1,000,000 votes on 100 things, 15 % ties, by 5,000 workers on 2,000 tasks; one fixed seed."""
+    import numpy
     import pandas
-    votes = pandas.read_csv(os.path.join(data, "llmfao", "crowd-comparisons.csv"))
+    draw = numpy.random.default_rng(42)
+    n, things = 1000000, 100
+    left = draw.integers(things, size=n)
+    right = (left + 1 + draw.integers(things - 1, size=n)) % things
+    chance = 1.0 / (1.0 + numpy.exp(-3.0 * (left - right) / things))
+    winner = numpy.where(draw.random(n) < chance, "left", "right")
+    winner[draw.random(n) < 0.15] = "tie"
+    at = numpy.arange(n)
+    pandas.DataFrame({"left": [f"m{i}" for i in left], "right": [f"m{i}" for i in right],
+                      "winner": winner, "worker": at % 5000, "task": at % 2000}).to_csv(
+                          path, index=False)
+
+
+def vote_peer(method, path, whole):
+    """arena-style: a Bradley-Terry fit, then 100 fits of resampled votes (evalica) or, where that
+    takes minutes, one fit times 101."""
+    import pandas
+    votes = pandas.read_csv(path)
+    if method == "bradley-terry-crowd-kit":
+        from crowdkit.aggregation import BradleyTerry
+        decided = votes[votes["winner"] != "tie"]  # it knows no ties
+        table = decided[["left", "right"]].assign(
+            label=decided["left"].where(decided["winner"] == "left", decided["right"]))
+
+        def fit():
+            BradleyTerry(n_iter=100).fit(table)
+
+        fit.times = 101
+        return "crowd-kit", fit
+    import evalica
     words = {"left": evalica.Winner.X, "right": evalica.Winner.Y, "tie": evalica.Winner.Draw}
     left, right = votes["left"].tolist(), votes["right"].tolist()
     winners = [words[w] for w in votes["winner"]]
 
+    def once():
+        evalica.bradley_terry(left, right, winners)
+
     def run():
         import random
         draw = random.Random(42)
-        evalica.bradley_terry(left, right, winners)
+        once()
         for _ in range(100):
             at = [draw.randrange(len(left)) for _ in range(len(left))]
             evalica.bradley_terry([left[i] for i in at], [right[i] for i in at],
                                   [winners[i] for i in at])
 
-    return "evalica", run
+    once.times = 101
+    return "evalica", run if whole else once
 
 
-def hone_row(args, method, path):
+def hone_row(args, method, path, most=0):
     words = [args.hone, "bench", "labels", "--json", "--quiet", "--threads", str(args.threads),
              "--repeats", str(args.repeats)]
     if method == "bradley-terry":
-        words += ["--comparisons", path, "--columns", "task=id", "--only", "bradley-terry"]
+        words += ["--comparisons", path, "--only", "bradley-terry"]
+        words += ["--columns", "task=id"] if "llmfao" in path else []
     elif method == "alpha":
         words += ["--data", path, "--methods", "majority", "--only", "alpha", "--rounds",
                   str(args.rounds)]
     else:
-        words += ["--data", path, "--methods", method, "--only", method]
+        words += ["--data", path, "--methods", method, "--only", method, "--max-iterations",
+                  str(most)]
     answer = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
     return answer["rows"][0], answer["sources"][0]["read_seconds"]
 
@@ -131,27 +191,41 @@ def timed(run, limit):
 
 def measure(args, case):
     method, name = case.split(":")
-    ours = method.removesuffix("-converged").removesuffix("-matrix")
-    if method == "bradley-terry":
-        path = os.path.join(args.data, "llmfao", "crowd-comparisons.csv")
-        package, run = vote_peer(args.data)
-    else:
-        path = os.path.join(args.data, "truthinf", name, "label.csv")
-        package, run = label_peer(method, labels_of(os.path.dirname(path)), args.rounds)
-    hone, peer, read, given_up = [], [], [], False
-    for _ in range(args.peer_runs):
-        row, seconds = hone_row(args, ours, path)
-        hone.append(row["best_seconds"])
-        read.append(seconds)
-        spent, given_up = timed(run, args.limit)
-        peer.append(spent)
-    row, seconds = hone_row(args, ours, path)
-    hone.append(row["best_seconds"])
-    print(json.dumps({
+    ours, most, iterations = method, 0, 0
+    for end in ("-same-stop", "-same-likelihood", "-matrix", "-crowd-kit"):
+        ours = ours.removesuffix(end)
+    with tempfile.TemporaryDirectory() as folder:
+        if ours == "bradley-terry":
+            path = os.path.join(args.data, name, "crowd-comparisons.csv")
+            if name == "votes":
+                path = os.path.join(folder, "votes.csv")
+                invented_votes(path)
+            package, run = vote_peer(method, path, name != "votes")
+        else:
+            path = os.path.join(args.data, "truthinf", name, "label.csv")
+            if method.endswith("-same-likelihood"):
+                iterations = hone_row(args, ours, path)[0]["iterations"]
+            package, run = label_peer(method, labels_of(os.path.dirname(path)), args.rounds,
+                                      iterations)
+        hone, peer, read, given_up = [], [], [], False
+        for _ in range(args.peer_runs):
+            spent, given_up = timed(run, args.limit)
+            peer.append(spent)
+            if method.endswith("-same-stop"):
+                most = run.iterations + 1  # Hone ends with an E-step, crowd-kit with an M-step
+            row, seconds = hone_row(args, ours, path, most)
+            hone.append(row["best_seconds"])
+            read.append(seconds)
+    answer = {
         "case": case, "rows": row["rows"], "iterations": row["iterations"],
-        "hone_seconds": min(hone), "hone_read_seconds": min(read), "peer": package,
+        "log_likelihood": row.get("log_likelihood"), "hone_seconds": min(hone),
+        "hone_read_seconds": min(read), "peer": package,
         "peer_version": importlib.metadata.version(package), "peer_seconds": min(peer),
-        "peer_given_up": given_up, "ratio": round(min(peer) / min(hone), 1)}), flush=True)
+        "peer_given_up": given_up, "ratio": round(min(peer) / min(hone), 1)}
+    if hasattr(run, "iterations"):
+        answer["peer_iterations"] = run.iterations
+        answer["peer_log_likelihood"] = run.log_likelihood()
+    print(json.dumps(answer), flush=True)
 
 
 if __name__ == "__main__":

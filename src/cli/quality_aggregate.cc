@@ -63,7 +63,7 @@ void write_files(const Destinations& to, const AggregateReport& report, bool ove
                     [&](const auto& put) { put(summary); });
   }
   if (!to.plot.empty()) {
-    write_plot(real_env(), to.plot, "Answers: " + shown_name(report.input.path, 60),
+    write_plot(real_env(), to.plot, plot_title("Answers", report.input.path),
                aggregate_charts(report));
   }
 }

@@ -452,10 +452,14 @@ std::vector<Chart> aggregate_charts(const AggregateReport& report) {
         {table.workers()[row->worker], grouped(row->labels), row->accuracy, row->interval});
   }
   if (!people.empty()) {
-    charts.push_back(ranking_chart("Who is how often right",
-                                   "By this method's own answers; the lines show how exactly that "
-                                   "is known. At most 40 workers, those with most labels.",
-                                   "share of labels that are right", "labels", people));
+    charts.push_back(ranking_chart({"Who is how often right",
+                                    "By this method's own answers; the lines show how exactly that "
+                                    "is known. At most 40 workers, those with most labels.",
+                                    "labels that are right",
+                                    "labels",
+                                    std::move(people),
+                                    true,
+                                    {}}));
   }
   return charts;
 }

@@ -274,11 +274,11 @@ std::vector<Chart> charts_of(const LabelInput& input, const quality::Agreement& 
     std::vector<RankedThing> things;
     fill(things);
     if (!things.empty() && things.size() <= 60) {
-      charts.push_back(ranking_chart(title, caption, x_label, note, things));
+      charts.push_back(ranking_chart({title, caption, x_label, note, std::move(things), true, {}}));
     }
   };
   ranked("Agreement by label", "When one person gives this label, how often does another too?",
-         "share", "given", [&](std::vector<RankedThing>& things) {
+         "given by another too", "given", [&](std::vector<RankedThing>& things) {
            for (const quality::ClassAgreement& one : result.classes) {
              if (!one.specific.defined) continue;
              things.push_back({input.table.classes()[one.label_class], grouped(one.labels),
@@ -335,7 +335,7 @@ int run_quality_agreement(const Arguments& arguments) {
   tell_seconds(input.read_seconds, "agreement", real_env().steady_seconds() - begin, flags.common);
   tell_warnings(result.warnings, flags.common);
   if (!flags.plot.empty()) {
-    write_plot(real_env(), flags.plot, "Agreement: " + shown_name(input.path, 60),
+    write_plot(real_env(), flags.plot, plot_title("Agreement", input.path),
                charts_of(input, result));
   }
   if (flags.common.json) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <functional>
+#include <optional>
 
 #include "base/env.h"
 #include "base/error.h"
@@ -14,18 +15,30 @@
 #include "cli/quality_text.h"
 #include "quality/aggregate.h"
 #include "quality/agreement.h"
+#include "quality/incremental.h"
 #include "quality/rank.h"
 
 namespace hone::cli {
 
 namespace {
 
+struct Fitted {
+  uint64_t iterations = 0;  // 0 = none to speak of
+  std::optional<double> log_likelihood = {};
+};
+
 struct Work {
   std::string name;
-  uint64_t rows = 0;              // labels or votes of one run
-  std::function<uint64_t()> run;  // returns iterations; 0 = none to speak of
-  uint64_t iterations = 0;
+  uint64_t rows = 0;  // labels or votes of one run
+  std::function<Fitted()> run;
+  Fitted fitted = {};
   std::vector<double> seconds = {};
+};
+
+// What a label costs on arrival: its task's posterior is asked for at once, one call after another.
+struct Arrival {
+  uint64_t labels = 0;                                      // in the table when the calls begin
+  double median_us = 0.0, slow_us = 0.0, slowest_us = 0.0;  // slow: 99 % are faster
 };
 
 struct Source {
@@ -88,6 +101,7 @@ struct BenchFlags {
                                       "ibcc",     "mace", "mace-vb",     "glad"};
   size_t repeats = 5, rounds = 1000, restarts = 10, bootstrap_rounds = 100;
   size_t invented_labels = 100000, invented_votes = 1000000;
+  size_t max_iterations = 0, arrivals = 10000;
 };
 
 void add_label_works(const BenchFlags& flags, const quality::LabelTable& table, ThreadPool& pool,
@@ -98,9 +112,11 @@ void add_label_works(const BenchFlags& flags, const quality::LabelTable& table, 
     quality::AggregateOptions options;
     options.method = *method;
     options.restarts = static_cast<uint32_t>(flags.restarts);
+    options.max_iterations = static_cast<uint32_t>(flags.max_iterations);
     options.seed = flags.common.seed;
     works.push_back({name, table.label_count(), [&table, &pool, options] {
-                       return uint64_t{quality::aggregate(table, options, &pool).iterations};
+                       const auto fit = quality::aggregate(table, options, &pool);
+                       return Fitted{fit.iterations, fit.log_likelihood};
                      }});
   }
   quality::AgreementOptions agreement;
@@ -109,7 +125,7 @@ void add_label_works(const BenchFlags& flags, const quality::LabelTable& table, 
   works.push_back({"alpha, " + std::to_string(flags.rounds) + " rounds", table.label_count(),
                    [&table, &pool, agreement] {
                      quality::agreement(table, agreement, &pool);
-                     return uint64_t{0};
+                     return Fitted{};
                    }});
 }
 
@@ -123,9 +139,36 @@ void add_vote_works(const BenchFlags& flags, const quality::ComparisonTable& tab
     works.push_back({std::string(quality::rank_method_name(method)) + ", " +
                          std::to_string(flags.bootstrap_rounds) + " bootstraps",
                      table.comparisons.size(), [&table, &pool, options] {
-                       return uint64_t{quality::rank(table, options, &pool).iterations};
+                       return Fitted{quality::rank(table, options, &pool).iterations};
                      }});
   }
+}
+
+// As many labels as the table holds are there first; then `count` more come, one at a time.
+Arrival arrival_after(uint64_t labels, uint64_t count, uint64_t seed, ThreadPool& pool) {
+  quality::AggregateOptions options;
+  options.method = quality::Method::kIbcc;
+  quality::IncrementalAggregate live({"0", "1", "2", "3"}, options);
+  const uint64_t tasks = std::max<uint64_t>(1, labels / 4), workers = 10 + labels / 500;
+  const auto add = [&](uint64_t i) {
+    Rng rng(seed, rng_stream("bench-arrival", i));
+    const std::string task = "t" + std::to_string(rng.below(tasks));
+    const std::string worker = "w" + std::to_string(rng.below(workers));
+    const std::string said = std::to_string(rng.below(4));
+    const double begin = real_env().steady_seconds();
+    live.add(task, worker, said);
+    return real_env().steady_seconds() - begin;
+  };
+  for (uint64_t i = 0; i < labels; ++i) add(i);
+  live.accept(quality::IncrementalAggregate::refit(live.snapshot(), &pool).parameters);
+  Arrival arrival{live.label_count()};
+  std::vector<double> us(count);
+  for (uint64_t i = 0; i < count; ++i) us[i] = 1e6 * add(labels + i);
+  std::sort(us.begin(), us.end());
+  arrival.median_us = us[us.size() / 2];
+  arrival.slow_us = us[us.size() * 99 / 100];
+  arrival.slowest_us = us.back();
+  return arrival;
 }
 
 void measure(std::vector<Work>& works, const BenchFlags& flags) {
@@ -135,7 +178,7 @@ void measure(std::vector<Work>& works, const BenchFlags& flags) {
   for (size_t r = 0; r < flags.repeats; ++r) {
     for (Work& work : works) {
       const double begin = real_env().steady_seconds();
-      work.iterations = work.run();
+      work.fitted = work.run();
       work.seconds.push_back(real_env().steady_seconds() - begin);
       progress.update(++done);
       if (interrupted()) throw Error(ErrorCode::kUnavailable, "stopped before the end");
@@ -145,7 +188,7 @@ void measure(std::vector<Work>& works, const BenchFlags& flags) {
 }
 
 std::string text_of(const std::vector<Source>& sources, const std::vector<Work>& works,
-                    const BenchFlags& flags, size_t threads) {
+                    const std::vector<Arrival>& arrivals, const BenchFlags& flags, size_t threads) {
   std::string text = counted(threads, "thread", "threads") + "; " +
                      counted(flags.repeats, "run", "runs") + " of each in turn\n";
   for (const Source& source : sources) {
@@ -162,13 +205,20 @@ std::string text_of(const std::vector<Source>& sources, const std::vector<Work>&
     rows.push_back({work.name, fixed_text(1000 * best(work.seconds), 2),
                     fixed_text(1000 * seconds, 2),
                     grouped(static_cast<uint64_t>(static_cast<double>(work.rows) / seconds)),
-                    work.iterations > 0 ? grouped(work.iterations) : ""});
+                    work.fitted.iterations > 0 ? grouped(work.fitted.iterations) : ""});
   }
-  return text + "\n" + table_text(rows);
+  if (!works.empty()) text += "\n" + table_text(rows);
+  rows = {{"one label added to", "median us", "99 % within us", "slowest us"}};
+  for (const Arrival& arrival : arrivals) {
+    rows.push_back({grouped(arrival.labels) + " labels", fixed_text(arrival.median_us, 2),
+                    fixed_text(arrival.slow_us, 2), fixed_text(arrival.slowest_us, 1)});
+  }
+  if (!arrivals.empty()) text += "\n" + table_text(rows);
+  return text;
 }
 
 Json json_of(const std::vector<Source>& sources, const std::vector<Work>& works,
-             const BenchFlags& flags, size_t threads) {
+             const std::vector<Arrival>& arrivals, const BenchFlags& flags, size_t threads) {
   Json json = Json::object();
   json["schema"] = "hone.bench.labels/1";
   json["threads"] = uint64_t{threads};
@@ -188,8 +238,18 @@ Json json_of(const std::vector<Source>& sources, const std::vector<Work>& works,
     row["rows"] = work.rows;
     row["best_seconds"] = best(work.seconds);
     row["median_seconds"] = median(work.seconds);
-    row["iterations"] = work.iterations;
+    row["iterations"] = work.fitted.iterations;
+    row["log_likelihood"] = work.fitted.log_likelihood ? Json(*work.fitted.log_likelihood) : Json();
     rows.push_back(std::move(row));
+  }
+  Json& added = json["one_label"] = Json::array();
+  for (const Arrival& arrival : arrivals) {
+    Json row = Json::object();
+    row["labels"] = arrival.labels;
+    row["median_us"] = arrival.median_us;
+    row["percentile_99_us"] = arrival.slow_us;
+    row["slowest_us"] = arrival.slowest_us;
+    added.push_back(std::move(row));
   }
   return json;
 }
@@ -210,6 +270,9 @@ int run_bench_labels(const Arguments& arguments) {
   options.count("rounds", &flags.rounds, "resamples of alpha's interval");
   options.count("restarts", &flags.restarts, "of mace");
   options.count("bootstrap-rounds", &flags.bootstrap_rounds, "of the rankings");
+  options.count("max-iterations", &flags.max_iterations, "of the fits; 0 = the method's own");
+  options.count("arrivals", &flags.arrivals,
+                "without files: single labels added to tables of 10,000 to 1,000,000; 0 = none");
   options.count("invented-labels", &flags.invented_labels, "without files; 0 = none");
   options.count("invented-votes", &flags.invented_votes, "without files; 0 = none");
   options.section("The file");
@@ -228,6 +291,9 @@ int run_bench_labels(const Arguments& arguments) {
   }
   if (flags.restarts < 1 || flags.restarts > 1000) {
     throw invalid_input("--restarts must be 1 to 1,000");
+  }
+  if (flags.max_iterations > 1000000 || flags.arrivals > 1000000) {
+    throw invalid_input("--max-iterations and --arrivals are at most 1,000,000");
   }
   constexpr size_t kMostInvented = 100000000;
   if (std::max(flags.invented_labels, flags.invented_votes) > kMostInvented) {
@@ -257,13 +323,22 @@ int run_bench_labels(const Arguments& arguments) {
   if (!votes.table.comparisons.empty()) add_vote_works(flags, votes.table, pool, works);
   std::erase_if(works,
                 [&](const Work& work) { return work.name.find(flags.only) == std::string::npos; });
-  if (works.empty()) throw invalid_input("nothing is left to measure; see --only, --data");
+  const bool arrive = invent && flags.arrivals > 0 &&
+                      std::string_view("one label added").find(flags.only) != std::string::npos;
+  if (works.empty() && !arrive) {
+    throw invalid_input("nothing is left to measure; see --only, --data");
+  }
   interrupted();  // sets the handlers
   measure(works, flags);
+  std::vector<Arrival> arrivals;
+  for (const uint64_t size : {uint64_t{10000}, uint64_t{100000}, uint64_t{1000000}}) {
+    if (arrive) arrivals.push_back(arrival_after(size, flags.arrivals, flags.common.seed, pool));
+    if (interrupted()) throw Error(ErrorCode::kUnavailable, "stopped before the end");
+  }
   if (flags.common.json) {
-    std::printf("%s\n", json_of(sources, works, flags, pool.size()).dump().c_str());
+    std::printf("%s\n", json_of(sources, works, arrivals, flags, pool.size()).dump().c_str());
   } else {
-    std::fputs(text_of(sources, works, flags, pool.size()).c_str(), stdout);
+    std::fputs(text_of(sources, works, arrivals, flags, pool.size()).c_str(), stdout);
   }
   return 0;
 }

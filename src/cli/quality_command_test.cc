@@ -381,6 +381,24 @@ TEST_F(QualityCommand, DrawsChartsThatCarryNoCode) {
   }
 }
 
+TEST(QualityPlot, AxesHaveTheDigitsOfTheirStepAndTitlesTheEndOfThePath) {
+  LineSpec spec;
+  spec.series.push_back({"a", true, {{0.0, 0.80, {}}, {1.0, 0.92, {}}}});
+  const std::string lines = line_chart(spec).body;
+  expect_says(lines, ">82.5 %<");  // steps of 2.5 %
+  EXPECT_EQ(lines.find(">82 %<"), std::string::npos);
+  EXPECT_EQ(lines.find(">83 %<"), std::string::npos);
+  RankingSpec ranking{"t", "c", "right", "labels", {}, true, 0.5};
+  ranking.things.push_back({"ann", "10", 0.9, quality::Interval{0.8, 1.0}, true});
+  const std::string one = ranking_chart(ranking).body;
+  expect_says(one, ">90 %<");
+  expect_says(one, "class=\"second\"");
+  expect_says(one, "class=\"level\"");
+  EXPECT_EQ(plot_title("Answers", "/a/very/long/way/set/labels.csv"), "Answers: set/labels.csv");
+  EXPECT_EQ(plot_title("Answers", "labels.csv"), "Answers: labels.csv");
+  EXPECT_EQ(plot_title("Answers", "/labels.csv"), "Answers: labels.csv");
+}
+
 TEST(QualityText, SetsNumbersRightAndNamesLeft) {
   EXPECT_EQ(table_text({{"worker", "labels"}, {"x", "1,000"}, {"longer", "7"}}),
             "  worker  labels\n  x        1,000\n  longer       7\n");

@@ -38,6 +38,7 @@ constexpr const char* kStyle = R"(
   .hone .faint { stroke: var(--main); stroke-width: 1.2; fill: none; opacity: 0.4; }
   .hone .level { stroke: var(--second); stroke-width: 1.5; stroke-dasharray: 5 4; }
   .hone .whisker { stroke: var(--main); stroke-width: 2; opacity: 0.55; stroke-linecap: round; }
+  .hone .other { stroke: var(--second); opacity: 0.8; }
   .hone .band { fill: var(--main); opacity: 0.16; }
   .hone .cell { fill: var(--main); }
   .hone .on { fill: var(--ground); }
@@ -91,6 +92,11 @@ std::string box_at(double x, double y, double width, double height, const char* 
   return out + "/>\n";
 }
 
+std::string dot_at(double x, double y, double radius, const char* classes) {
+  return "<circle cx=\"" + at(x) + "\" cy=\"" + at(y) + "\" r=\"" + at(radius) + "\" class=\"" +
+         classes + "\"/>\n";
+}
+
 // A step of 1, 2, 2.5 or 5 times a power of ten that cuts the span into at most `most` parts.
 double nice_step(double span, size_t most) {
   double power = 1.0;
@@ -123,9 +129,7 @@ std::vector<double> ticks_of(double low, double high, size_t most) {
 
 // As many digits as the step has, and no more.
 std::string tick_text(double value, double step, bool percent) {
-  if (percent) {
-    return fixed_text(100.0 * value, 100.0 * step < 0.99 ? 1 : 0) + " %";
-  }
+  if (percent) return tick_text(100.0 * value, 100.0 * step, false) + " %";
   if (step >= 0.999 && value >= 1000) return grouped(static_cast<uint64_t>(value + 0.5));
   int digits = 0;
   for (double s = step; digits < 6 && std::abs(s - std::round(s)) > 1e-6; s *= 10.0) ++digits;
@@ -256,41 +260,51 @@ Chart confusion_chart(const std::string& title, const std::string& caption,
   return chart;
 }
 
-Chart ranking_chart(const std::string& title, const std::string& caption,
-                    const std::string& x_label, const std::string& note_heading,
-                    const std::vector<RankedThing>& things) {
-  constexpr double kRow = 20.0, kTop = 18.0;
-  Chart chart{title, caption, 0.0, {}};
-  double low = 0.0, high = 1.0, names = 40.0, notes = text_width(note_heading);
+Chart ranking_chart(const RankingSpec& spec) {
+  constexpr double kRow = 20.0;
+  constexpr size_t kLong = 25;  // rows from which on nobody sees the axis at the bottom
+  const bool two_axes = spec.things.size() > kLong;
+  const double top = two_axes ? 38.0 : 18.0;
+  Chart chart{spec.title, spec.caption, 0.0, {}};
+  double low = 0.0, high = 1.0, names = 40.0, notes = text_width(spec.note_heading);
   bool first = true;
-  for (const RankedThing& thing : things) {
-    const double l = thing.interval ? std::min(thing.interval->low, thing.value) : thing.value;
-    const double h = thing.interval ? std::max(thing.interval->high, thing.value) : thing.value;
+  const auto take = [&](double l, double h) {
     low = first ? l : std::min(low, l);
     high = first ? h : std::max(high, h);
     first = false;
+  };
+  for (const RankedThing& thing : spec.things) {
+    const quality::Interval drawn = thing.interval.value_or(quality::Interval{});
+    take(thing.interval ? std::min(drawn.low, thing.value) : thing.value,
+         thing.interval ? std::max(drawn.high, thing.value) : thing.value);
     names = std::max(names, text_width(shown_name(thing.name)));
     notes = std::max(notes, text_width(thing.note));
   }
+  if (spec.level) take(*spec.level, *spec.level);
   const double pad = std::max(1e-6, 0.03 * (high - low));
   const Scale x{low - pad, high + pad, names + 22, kChartWidth - notes - 36};
-  const double bottom = kTop + kRow * static_cast<double>(things.size()) + 6;
-  for (const double tick : ticks_of(x.low, x.high, 8)) {
-    chart.body += line_at(x(tick), kTop, x(tick), bottom, "rule");
+  const double bottom = top + kRow * static_cast<double>(spec.things.size()) + 6;
+  const std::vector<double> ticks = ticks_of(x.low, x.high, 8);
+  for (const double tick : ticks) {
+    chart.body += line_at(x(tick), top, x(tick), bottom, "rule");
+    if (!two_axes) continue;
+    chart.body += text_at(x(tick), top - 6, tick_text(tick, step_of(ticks), spec.percent),
+                          "small soft", Anchor::kMiddle);
   }
-  chart.body += text_at(kChartWidth - 24, kTop - 6, note_heading, "small soft", Anchor::kEnd);
-  for (size_t i = 0; i < things.size(); ++i) {
-    const RankedThing& thing = things[i];
-    const double y = kTop + (static_cast<double>(i) + 0.5) * kRow + 3;
+  if (spec.level) chart.body += line_at(x(*spec.level), top, x(*spec.level), bottom, "level");
+  chart.body += text_at(kChartWidth - 24, top - 6, spec.note_heading, "small soft", Anchor::kEnd);
+  for (size_t i = 0; i < spec.things.size(); ++i) {
+    const RankedThing& thing = spec.things[i];
+    const double y = top + (static_cast<double>(i) + 0.5) * kRow + 3;
     chart.body += text_at(names + 10, y + 4, shown_name(thing.name), "", Anchor::kEnd);
     if (thing.interval) {
-      chart.body += line_at(x(thing.interval->low), y, x(thing.interval->high), y, "whisker");
+      chart.body += line_at(x(thing.interval->low), y, x(thing.interval->high), y,
+                            thing.marked ? "whisker other" : "whisker");
     }
-    chart.body +=
-        "<circle cx=\"" + at(x(thing.value)) + "\" cy=\"" + at(y) + "\" r=\"4\" class=\"main\"/>\n";
+    chart.body += dot_at(x(thing.value), y, 4, thing.marked ? "second" : "main");
     chart.body += text_at(kChartWidth - 24, y + 4, thing.note, "soft", Anchor::kEnd);
   }
-  chart.body += x_axis(x, bottom, x_label, false, 8);
+  chart.body += x_axis(x, bottom, spec.x_label, spec.percent, 8);
   chart.height = bottom + 50;
   return chart;
 }
@@ -336,18 +350,20 @@ Chart line_chart(const LineSpec& spec) {
     if (!band.empty()) chart.body += "<path d=\"" + band + "Z\" class=\"band\"/>\n";
     chart.body +=
         "<path d=\"" + path + "\" class=\"" + (series.faint ? "faint" : "line") + "\"/>\n";
-    if (series.faint || series.points.size() > 40) continue;
+    if (series.points.empty()) continue;
+    if (series.faint || series.points.size() > 40) {  // many lines or points: where it ends
+      chart.body += dot_at(x(series.points.back().x), y(series.points.back().y), 4, "main");
+      continue;
+    }
     for (const LinePoint& point : series.points) {
-      chart.body += "<circle cx=\"" + at(x(point.x)) + "\" cy=\"" + at(y(point.y)) +
-                    "\" r=\"3\" class=\"main\"/>\n";
+      chart.body += dot_at(x(point.x), y(point.y), 3, "main");
     }
   }
   if (spec.level) {
     chart.body += line_at(kLeft, y(*spec.level), kChartWidth - kRight, y(*spec.level), "level");
     // Above the line, unless there is no room.
     const double where = y(*spec.level) - 6 < kTop + 8 ? y(*spec.level) + 14 : y(*spec.level) - 6;
-    chart.body +=
-        text_at(kChartWidth - kRight - 4, where, spec.level_name, "small soft", Anchor::kEnd);
+    chart.body += text_at(kLeft + 4, where, spec.level_name, "small soft");
   }
   chart.body += x_axis(x, kTop + kPlot, spec.x_label, spec.x_percent);
   return chart;
@@ -405,6 +421,12 @@ std::string html_document(const std::string& title, const std::vector<Chart>& ch
         "\" viewBox=\"0 0 " + width + " " + height + "\">\n" + chart.body + "</svg>\n</figure>\n";
   }
   return out + "</main>\n</body>\n</html>\n";
+}
+
+std::string plot_title(const std::string& what, const std::string& path) {
+  size_t begin = path.rfind('/');
+  if (begin != std::string::npos && begin > 0) begin = path.rfind('/', begin - 1);
+  return what + ": " + shown_name(begin == std::string::npos ? path : path.substr(begin + 1), 60);
 }
 
 void check_plot_path(Env& env, const std::string& path, bool overwrite) {

@@ -51,10 +51,15 @@ struct RankedThing {
   std::string name, note;  // note: right of the plot, such as "1 to 3"
   double value = 0.0;
   std::optional<quality::Interval> interval;
+  bool marked = false;  // drawn in the second colour
 };
-Chart ranking_chart(const std::string& title, const std::string& caption,
-                    const std::string& x_label, const std::string& note_heading,
-                    const std::vector<RankedThing>& things);
+struct RankingSpec {
+  std::string title, caption, x_label, note_heading;
+  std::vector<RankedThing> things;
+  bool percent = false;         // the values are shares
+  std::optional<double> level;  // a vertical line
+};
+Chart ranking_chart(const RankingSpec& spec);
 
 struct LinePoint {
   double x = 0.0, y = 0.0;
@@ -79,6 +84,9 @@ Chart line_chart(const LineSpec& spec);
 void check_plot_path(Env& env, const std::string& path, bool overwrite);
 void write_plot(Env& env, const std::string& path, const std::string& title,
                 const std::vector<Chart>& charts);
+
+// "Answers: folder/labels.csv": the end of a path is enough above a chart.
+std::string plot_title(const std::string& what, const std::string& path);
 
 // The text of such a file.
 std::string svg_document(const std::string& title, const std::vector<Chart>& charts);

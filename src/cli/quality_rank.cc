@@ -369,21 +369,27 @@ std::vector<Chart> charts_of(const RankReport& report) {
                         "known; the right column says which places each may deserve.";
   if (!report.ranking.has_intervals) caption = "Scores; this method has no intervals.";
   std::vector<Chart> charts = {
-      ranking_chart("Ranking", caption, "score (mean 1000; 100 points: preferred 64 % of the time)",
-                    report.ranking.has_intervals ? "place" : "", things)};
+      ranking_chart({"Ranking",
+                     caption,
+                     "score (mean 1000; 100 points: preferred 64 % of the time)",
+                     report.ranking.has_intervals ? "place" : "",
+                     std::move(things),
+                     false,
+                     {}})};
   std::vector<RankedThing> sides;
   for (const quality::SideRow& row : report.sides.workers) {
     sides.push_back({report.input.table.workers[row.worker], grouped(row.left + row.right),
-                     row.left_share, row.interval});
+                     row.left_share, row.interval, row.q <= kBiased});
   }
   std::stable_sort(sides.begin(), sides.end(),
                    [](const auto& a, const auto& b) { return a.value > b.value; });
   if (sides.size() >= 2 && sides.size() <= kMostDrawn) {
-    charts.push_back(ranking_chart("Who chooses by the side",
-                                   "Share of decided votes that went to the left, where sides are "
-                                   "shuffled one half is honest. A line that stays clear of one "
-                                   "half is a worker to talk to.",
-                                   "share of votes for the left", "votes", sides));
+    charts.push_back(ranking_chart(
+        {"Who chooses by the side",
+         "Share of decided votes that went to the left. Where sides are shuffled, an honest "
+         "worker's line meets the dashed one; marked are those whom chance does not explain, "
+         "though so many were looked at.",
+         "votes for the left", "votes", std::move(sides), true, 0.5}));
   }
   return charts;
 }
@@ -463,8 +469,7 @@ int run_quality_rank(const Arguments& arguments) {
     write_in_pieces(real_env(), output, overwrite, [&](const auto& put) { put(text); });
   }
   if (!plot.empty()) {
-    write_plot(real_env(), plot, "Ranking: " + shown_name(report.input.path, 60),
-               charts_of(report));
+    write_plot(real_env(), plot, plot_title("Ranking", report.input.path), charts_of(report));
   }
   if (common.json) {
     std::printf("%s\n", json_of(report).dump().c_str());

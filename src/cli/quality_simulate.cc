@@ -92,7 +92,7 @@ std::vector<Chart> charts_of(const quality::Simulation& result) {
   spec.title = "Accuracy against labels spent";
   spec.caption =
       "Each line is one run: it begins with a few labels a task and asks for one more "
-      "wherever the answer is not sure. It ends where nothing is left to ask.";
+      "wherever the answer is not sure. It ends, at the dot, where nothing is left to ask.";
   spec.x_label = "share of all labels";
   spec.y_label = "accuracy";
   spec.x_percent = true;
@@ -114,7 +114,7 @@ int run_quality_simulate(const Arguments& arguments) {
   CommonOptions common;
   LabelOptions labels;
   quality::SimulateOptions simulate;
-  std::string truth_path, plot, method = "dawid-skene";
+  std::string truth_path, plot, method = "ibcc";
   size_t start = simulate.start, max_labels = simulate.max_labels, runs = simulate.seeds.size();
   bool overwrite = false;
   std::vector<std::string> methods;
@@ -178,7 +178,7 @@ int run_quality_simulate(const Arguments& arguments) {
   warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
   tell_warnings(warnings, common);
   if (!plot.empty()) {
-    write_plot(real_env(), plot, "Fewer labels: " + shown_name(input.path, 60), charts_of(result));
+    write_plot(real_env(), plot, plot_title("Fewer labels", input.path), charts_of(result));
   }
   if (common.json) {
     std::printf("%s\n", json_of(input, result, simulate, method, warnings).dump().c_str());

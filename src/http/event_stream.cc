@@ -45,6 +45,7 @@ bool EventStream::send_raw(std::string_view bytes) {
       dropped_ = true;
       sent = false;
       queue_ = {};
+      wake_pending_ = false;  // the last wake may have found the socket full and looked no further
     } else {
       queue_ += bytes;
     }

@@ -181,7 +181,38 @@ Layout::Layout(const LabelTable& label_table, std::span<const GoldTask> gold_tas
   }
 }
 
-double softmax_rows(double* rows, size_t count, size_t classes) {
+namespace {
+
+// Four chains a sum, as above.
+template <size_t K>
+void sum_rows(const double* rows, size_t count, const uint32_t* weight, double* out) {
+  std::array<std::array<double, K>, 4> chain{};
+  for (size_t i = 0; i < count; ++i) {
+    const double times = weight == nullptr ? 1.0 : weight[i];
+    for (size_t k = 0; k < K; ++k) chain[i % 4][k] += times * rows[i * K + k];
+  }
+  for (size_t k = 0; k < K; ++k) {
+    out[k] = (chain[0][k] + chain[1][k]) + (chain[2][k] + chain[3][k]);
+  }
+}
+
+void sum_rows_any(const double* rows, size_t count, size_t classes, const uint32_t* weight,
+                  double* out) {
+  for (size_t i = 0; i < count; ++i) {
+    const double times = weight == nullptr ? 1.0 : weight[i];
+    for (size_t k = 0; k < classes; ++k) out[k] += times * rows[i * classes + k];
+  }
+}
+
+// The weights of a block's tasks, or null when each stands for itself.
+const uint32_t* block_weights(const Layout& layout, size_t begin, size_t end) {
+  if (layout.weight.empty() || layout.weight[end - 1] == 1) return nullptr;  // ones come first
+  return layout.weight.data() + begin;
+}
+
+}  // namespace
+
+double softmax_rows(double* rows, size_t count, size_t classes, const uint32_t* weight) {
   HONE_CHECK(count <= kRows);
   double greatest[kRows], normaliser[kRows + kProduct];
   if (classes == 2) {
@@ -204,6 +235,12 @@ double softmax_rows(double* rows, size_t count, size_t classes) {
       normaliser[i] = sum;
     }
   }
+  if (weight != nullptr) {
+    log_in_place(normaliser, count);
+    double sum = 0.0;
+    for (size_t i = 0; i < count; ++i) sum += weight[i] * (greatest[i] + normaliser[i]);
+    return sum;
+  }
   // log a + log b + ... = log(a b ...): each is in [1, classes], eight of them are in range.
   for (size_t i = 0; i < kProduct; ++i) normaliser[count + i] = 1.0;
   const size_t products = (count + kProduct - 1) / kProduct;
@@ -213,14 +250,16 @@ double softmax_rows(double* rows, size_t count, size_t classes) {
     normaliser[p] = product;
   }
   log_in_place(normaliser, products);
-  double sum = 0.0;
-  for (size_t i = 0; i < count; ++i) sum += greatest[i];
+  std::array<double, 4> chain{};
+  for (size_t i = 0; i < count; ++i) chain[i % 4] += greatest[i];
+  double sum = (chain[0] + chain[1]) + (chain[2] + chain[3]);
   for (size_t p = 0; p < products; ++p) sum += normaliser[p];
   return sum;
 }
 
 void e_step(const Layout& layout, std::span<const double> logs, std::span<const double> log_prior,
-            std::span<double> posterior, EStep& step, ThreadPool* pool, bool want_change) {
+            std::span<double> posterior, EStep& step, ThreadPool* pool, bool want_change,
+            std::span<double> weighted) {
   const size_t classes = layout.classes, blocks = layout.task_blocks();
   const size_t width = classes + 2;  // class sums, log-likelihood, greatest change
   step.block_numbers.assign(blocks * width, 0.0);
@@ -245,9 +284,22 @@ void e_step(const Layout& layout, std::span<const double> logs, std::span<const 
         for (size_t k = 0; k < classes; ++k) row[k] = k == known ? row[k] : -math::kInfinity;
       }
     }
-    numbers[classes] = softmax_rows(rows, end - begin, classes);
-    for (size_t task = 0; task < end - begin; ++task) {
-      for (size_t k = 0; k < classes; ++k) numbers[k] += rows[task * classes + k];
+    const uint32_t* weight = block_weights(layout, begin, end);
+    numbers[classes] = softmax_rows(rows, end - begin, classes, weight);
+    switch (classes) {
+      case 2: sum_rows<2>(rows, end - begin, weight, numbers); break;
+      case 3: sum_rows<3>(rows, end - begin, weight, numbers); break;
+      case 4: sum_rows<4>(rows, end - begin, weight, numbers); break;
+      default: sum_rows_any(rows, end - begin, classes, weight, numbers);
+    }
+    if (!weighted.empty()) {
+      double* out = weighted.data() + begin * classes;
+      for (size_t task = 0; task < end - begin; ++task) {
+        const double times = weight == nullptr ? 1.0 : weight[task];
+        for (size_t k = 0; k < classes; ++k) {
+          out[task * classes + k] = times * rows[task * classes + k];
+        }
+      }
     }
     double change = 0.0;
     for (size_t i = 0; i < before.size(); ++i) {
@@ -331,12 +383,12 @@ std::vector<double> class_shares(const Layout& layout, std::span<const double> p
   for (size_t begin = 0; begin < layout.tasks; begin += kTaskBlock) {
     const size_t end = std::min(begin + kTaskBlock, layout.tasks);
     std::vector<double> sum(classes, 0.0);
-    for (size_t task = begin; task < end; ++task) {
-      for (size_t k = 0; k < classes; ++k) sum[k] += posterior[task * classes + k];
-    }
+    sum_rows_any(posterior.data() + begin * classes, end - begin, classes,
+                 block_weights(layout, begin, end), sum.data());
     for (size_t k = 0; k < classes; ++k) shares[k] += sum[k];
   }
-  for (double& share : shares) share /= static_cast<double>(layout.tasks);
+  const size_t tasks = layout.merged_into.empty() ? layout.tasks : layout.merged_into.size();
+  for (double& share : shares) share /= static_cast<double>(tasks);
   return shares;
 }
 

@@ -36,6 +36,11 @@ struct Layout {
   // tasks, workers and classes keep their numbers.
   Layout(const LabelTable& label_table, std::span<const GoldTask> gold_tasks,
          std::span<const uint8_t> excluded = {});
+  // The same with tasks of equal labels (and gold) once: their posteriors are equal in every method
+  // that knows a task by its labels alone. The tasks of weight one come first, each kind in the order
+  // of its first task. rows stay empty, labels counts what is left.
+  struct EqualTasksOnce {};
+  Layout(const Layout& whole, EqualTasksOnce);
   Layout(const Layout&) = delete;
   Layout& operator=(const Layout&) = delete;
 
@@ -50,6 +55,8 @@ struct Layout {
   std::vector<uint32_t> worker_columns;  // workers + 1: into the columns, classes ascending
   std::vector<uint32_t> worker_blocks;   // first worker of each block, then workers
   std::vector<uint32_t> gold;            // per task its class or kNoTruth; empty without gold
+  std::vector<uint32_t> weight;          // per task how many it stands for; empty: one each
+  std::vector<uint32_t> merged_into;     // per task of the whole its task here; empty: itself
 
   size_t task_blocks() const { return (tasks + kTaskBlock - 1) / kTaskBlock; }
   size_t worker_block_count() const { return worker_blocks.size() - 1; }
@@ -72,9 +79,11 @@ struct EStep {
 };
 
 // posterior[task] = softmax(log_prior + sum of logs[column] over the task's labels), gold fixed.
-// logs: columns x classes.
+// logs: columns x classes. Sums and likelihood count a task as often as its weight; weighted, when
+// given, becomes the posterior times the weights: what sum_columns wants then.
 void e_step(const Layout& layout, std::span<const double> logs, std::span<const double> log_prior,
-            std::span<double> posterior, EStep& step, ThreadPool* pool, bool want_change = false);
+            std::span<double> posterior, EStep& step, ThreadPool* pool, bool want_change = false,
+            std::span<double> weighted = {});
 
 // sums[column] = sum of the posteriors of the column's tasks, for the columns of one worker block.
 void sum_columns(const Layout& layout, size_t worker_block, std::span<const double> posterior,
@@ -88,8 +97,9 @@ void majority_shares(const Layout& layout, std::span<double> posterior, ThreadPo
 // The mean of the posterior rows.
 std::vector<double> class_shares(const Layout& layout, std::span<const double> posterior);
 
-// In place; returns the sum of log sum exp of the rows. Rows must hold a finite greatest entry.
-double softmax_rows(double* rows, size_t count, size_t classes);
+// In place; returns the sum of log sum exp of the rows, each times its weight (null: one). Rows must
+// hold a finite greatest entry.
+double softmax_rows(double* rows, size_t count, size_t classes, const uint32_t* weight = nullptr);
 void log_in_place(double* values, size_t count);  // positive normal numbers only
 
 // A relative change below the tolerance: the stop of the EM methods.

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <map>
 #include <set>
 
 #include "base/error.h"
@@ -198,6 +200,49 @@ TEST(Aggregate, ATaskWithoutLabelsTakesTheSharesOfTheClasses) {
   }
   const Aggregate result = fit(table, Method::kIbcc);
   EXPECT_GT(result.posterior[9 * 2], 0.5);
+}
+
+// Dawid-Skene walks tasks with the same labels once: nobody must see that.
+TEST(Aggregate, CopiesOfTasksHaveTheOriginalsPosteriorAndTheirShareOfTheLikelihood) {
+  const std::vector<LabelRow> rows = plant(200, 12, 3, 4, 0.5, 0.9, 17).rows;
+  std::vector<LabelRow> copied = rows;
+  for (const char* copy : {"x", "y"}) {
+    for (LabelRow row : rows) {
+      row[0] = copy + row[0];
+      copied.push_back(row);
+    }
+  }
+  AggregateOptions options;
+  options.method = Method::kDawidSkene;
+  options.tolerance = 1e-15;
+  options.max_iterations = 20000;
+  const LabelTable one = table_of_rows(rows), three = table_of_rows(copied);
+  const Aggregate once = aggregate(one, options), thrice = aggregate(three, options);
+  EXPECT_NEAR(*thrice.log_likelihood, 3.0 * *once.log_likelihood, 1e-6);
+  std::map<std::string, size_t> task_of;
+  for (size_t task = 0; task < one.task_count(); ++task) task_of[one.tasks()[task]] = task;
+  for (size_t task = 0; task < three.task_count(); ++task) {
+    std::string name = three.tasks()[task];
+    if (name[0] == 'x' || name[0] == 'y') name.erase(0, 1);
+    for (size_t k = 0; k < 3; ++k) {
+      EXPECT_NEAR(thrice.posterior[task * 3 + k], once.posterior[task_of.at(name) * 3 + k], 1e-5);
+    }
+  }
+  // A gold answer to one of three equal tasks is not one to the others.
+  const std::string known = rows[0][0];
+  for (size_t task = 0; task < three.task_count(); ++task) {
+    if (three.tasks()[task] != known) continue;
+    const double* row = thrice.posterior.data() + task * 3;
+    const auto unlikely = static_cast<uint32_t>(std::min_element(row, row + 3) - row);
+    options.gold = {{static_cast<uint32_t>(task), unlikely}};
+  }
+  const Aggregate gold = aggregate(three, options);
+  const uint32_t fixed = options.gold.at(0).task, answer = options.gold.at(0).value;
+  EXPECT_EQ(gold.posterior[fixed * 3 + answer], 1.0);
+  for (size_t task = 0; task < three.task_count(); ++task) {
+    if (three.tasks()[task] != "x" + known) continue;
+    EXPECT_LT(gold.posterior[task * 3 + answer], 0.5);
+  }
 }
 
 TEST(Aggregate, GoldAnswersAreFixedAndTurnLiarsRound) {

@@ -12,6 +12,7 @@
 #include "quality/agreement_cohen.h"
 #include "quality/agreement_patterns.h"
 #include "quality/bootstrap.h"
+#include "quality/resample_draws.h"
 
 namespace hone::quality {
 namespace {
@@ -63,29 +64,6 @@ void check(const LabelTable& table, const AgreementOptions& options) {
   }
 }
 
-// Numbers below a bound, two from each draw of the generator (Lemire, "Fast random integer
-// generation in an interval", 2019).
-class Draws {
- public:
-  Draws(uint64_t seed, uint64_t round, uint32_t bound)
-      : rng_(seed, rng_stream("agreement", round)), bound_(bound), reject_(-bound % bound) {}
-  uint32_t next() {
-    while (true) {
-      if (!half_) word_ = rng_.next_u64();
-      const uint64_t product = (half_ ? word_ >> 32 : word_ & 0xffffffffu) * bound_;
-      half_ = !half_;
-      if (static_cast<uint32_t>(product) >= reject_) return static_cast<uint32_t>(product >> 32);
-    }
-  }
-
- private:
-  Rng rng_;
-  uint64_t bound_;
-  uint32_t reject_;
-  uint64_t word_ = 0;
-  bool half_ = false;
-};
-
 // Rounds of one statistic: row r holds what round r said, NaN inside where it is not defined.
 class Rounds {
  public:
@@ -118,11 +96,10 @@ class Rounds {
   std::vector<double> values_;  // column after column
 };
 
-// Resamples `units` units; each counts in counter[of_unit[unit]]; measure(counter, scratch, values).
+// Resamples the units; each counts in counter[of_unit[unit]]; measure(counter, scratch, values).
 template <typename Scratch, typename Measure>
 void resample(size_t rounds, uint64_t seed, std::span<const uint32_t> of_unit, size_t counters,
               ThreadPool* pool, Rounds& out, size_t classes, const Measure& measure) {
-  const uint32_t units = static_cast<uint32_t>(of_unit.size());
   struct Bench {
     std::vector<uint32_t> counter;
     Scratch scratch;
@@ -132,8 +109,7 @@ void resample(size_t rounds, uint64_t seed, std::span<const uint32_t> of_unit, s
   const auto one = [&](size_t round, size_t thread) {
     Bench& bench = benches[thread];
     bench.counter.assign(counters, 0);
-    Draws draws(seed, round, units);
-    for (uint32_t i = 0; i < units; ++i) ++bench.counter[of_unit[draws.next()]];
+    count_draws(seed, rng_stream("agreement", round), of_unit, bench.counter);
     measure(bench.counter, bench.scratch, bench.values);
     out.set(0, round, bench.values.value, bench.values.defined);
     for (size_t k = 0; k < classes; ++k) {

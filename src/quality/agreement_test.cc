@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "base/thread_pool.h"
 #include "quality/agreement_test_data.h"
+#include "quality/resample_draws.h"
 
 namespace hone::quality {
 namespace {
@@ -273,6 +274,32 @@ TEST(Agreement, RefusesNonsenseInOneSentence) {
   EXPECT_THROW(cohen_kappa(two, two, 1), Error);
   EXPECT_FALSE(agreement_metric("kappa").has_value());
   EXPECT_EQ(agreement_metric_name(AgreementMetric::kAc2), "ac2");
+}
+
+TEST(ResampleDraws, WordsAreThoseOfTheGeneratorAndDrawsAreAsManyAsUnits) {
+  for (const size_t size : {size_t{4}, size_t{1024}, size_t{3000}}) {
+    std::vector<uint32_t> words(size);
+    const uint64_t seed = 0x123456789abcdef0, stream = rng_stream("words", 7);
+    const uint64_t first = 0xfffffffe;  // the counter carries into its second word
+    philox_words(seed, stream, first, words);
+    for (size_t i = 0; i < size / 4; ++i) {
+      const uint64_t at = first + i;
+      const auto expected =
+          philox4x32_10({static_cast<uint32_t>(at), static_cast<uint32_t>(at >> 32),
+                         static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)},
+                        {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)});
+      for (size_t j = 0; j < 4; ++j) ASSERT_EQ(words[4 * i + j], expected[j]) << i;
+    }
+  }
+  // 3,000 units of which each thousand is one pattern: a thousand draws each, within six deviations.
+  std::vector<uint32_t> of_unit(3000), counter(3, 0);
+  for (size_t i = 0; i < of_unit.size(); ++i) of_unit[i] = static_cast<uint32_t>(i / 1000);
+  count_draws(1, 2, of_unit, counter);
+  EXPECT_EQ(counter[0] + counter[1] + counter[2], 3000u);
+  for (const uint32_t count : counter) EXPECT_NEAR(count, 1000.0, 6 * 26.0);
+  std::vector<uint32_t> nothing;
+  count_draws(1, 2, nothing, counter);
+  EXPECT_EQ(counter[0] + counter[1] + counter[2], 3000u);
 }
 
 // Tasks from a known model: two classes alike often, each label right with probability a. Then the

@@ -65,35 +65,44 @@ void authors_start(const Layout& layout, std::span<double> logs) {
 
 }  // namespace
 
-void fit_dawid_skene(const Layout& layout, const AggregateOptions& options, ThreadPool* pool,
+void fit_dawid_skene(const Layout& whole, const AggregateOptions& options, ThreadPool* pool,
                      Aggregate& result) {
+  const Layout layout(whole, Layout::EqualTasksOnce{});
   const size_t classes = layout.classes;
   const bool authors = options.authors_schedule;
   const double tolerance = authors ? 0.0 : options.tolerance > 0.0 ? options.tolerance : 1e-12;
   const uint32_t most = options.max_iterations > 0 ? options.max_iterations : authors ? 20 : 2000;
   std::vector<double> logs(layout.columns * classes);
+  std::vector<double> posterior(layout.tasks * classes), counts(posterior.size());
   EStep step;
   if (authors) {
     authors_start(layout, logs);
     result.prior.assign(classes, 1.0 / static_cast<double>(classes));
   } else {
-    majority_shares(layout, result.posterior, pool);
-    m_step(layout, result.posterior, logs, pool);
-    result.prior = class_shares(layout, result.posterior);
+    majority_shares(layout, posterior, pool);
+    for (size_t i = 0; i < counts.size(); ++i) {
+      counts[i] = posterior[i] * layout.weight[i / classes];
+    }
+    m_step(layout, counts, logs, pool);
+    result.prior = class_shares(layout, posterior);
   }
   double before = -math::kInfinity;
   result.converged = authors;
   for (result.iterations = 1;; ++result.iterations) {
-    e_step(layout, logs, log_of(result.prior), result.posterior, step, pool);
+    e_step(layout, logs, log_of(result.prior), posterior, step, pool, false, counts);
     if (!authors && has_converged(step.log_likelihood, before, tolerance)) result.converged = true;
     if ((!authors && result.converged) || result.iterations >= most) break;
     before = step.log_likelihood;
-    m_step(layout, result.posterior, logs, pool);
+    m_step(layout, counts, logs, pool);
     for (size_t k = 0; k < classes; ++k) {
-      result.prior[k] = step.class_sum[k] / static_cast<double>(layout.tasks);
+      result.prior[k] = step.class_sum[k] / static_cast<double>(whole.tasks);
     }
   }
   result.log_likelihood = result.objective = step.log_likelihood;
+  for (size_t task = 0; task < whole.tasks; ++task) {
+    const double* row = posterior.data() + size_t{layout.merged_into[task]} * classes;
+    std::copy(row, row + classes, result.posterior.data() + task * classes);
+  }
 }
 
 }  // namespace hone::quality

@@ -1,5 +1,5 @@
 // Planted parameters: simulated voters with known strengths, and how often the stated intervals
-// hold them. HONE_LONG_TESTS=1 runs the 1,000 simulations that issue 4 asks for with its bounds of
+// hold them. HONE_TEST_LONG=1 runs the 1,000 simulations that issue 4 asks for with its bounds of
 // 93 to 97 %; without it there are 300 and the bounds are as wide as the binomial makes them.
 
 #include <gtest/gtest.h>
@@ -18,7 +18,7 @@ namespace hone::quality {
 namespace {
 
 bool long_test() {
-  const char* value = std::getenv("HONE_LONG_TESTS");
+  const char* value = std::getenv("HONE_TEST_LONG");
   return value != nullptr && std::string(value) != "" && std::string(value) != "0";
 }
 

@@ -14,13 +14,16 @@
 // zero byte is refused with invalid_input, since PostgreSQL cannot keep it.
 //
 // The write path. All writes of one database meet in one writer thread, which takes what waits and
-// commits it as one group: one transaction, one sync of the disk, many answers. Each job can undo
+// commits it as one group: one transaction, one sync of the disk, many answers (group_writer.h). Each job can undo
 // itself and only itself: a job that throws leaves nothing, and its caller gets the error. A caller
 // gets its answer only when the group is as durable as the job asked for:
 //   Durability::kDisk    the commit is on the disk: answers of people
 //   Durability::kProcess the commit survives the process, not the power (leases, heartbeats, drafts)
-// A group with one kDisk job is synced as a whole. Jobs run in the order in which they came. When a
-// group cannot be committed (the disk is full), every job of it gets that error.
+// One sync serves all that was committed before it, and only kDisk jobs wait for it. Jobs run in the
+// order in which they came, and what survives the power is always a prefix of that order. When a
+// group cannot be committed (the disk is full), every job of it gets that error. When the disk
+// refuses a sync, nothing is written any more until the database is opened again: what the disk then
+// holds is unknown (group_writer.h).
 //
 // A job is a function of the transaction: it must have no other effect than its value, because an
 // implementation may run it again (PostgreSQL after a deadlock), and it must be short, because all
@@ -235,8 +238,8 @@ struct WriteStatistics {
   uint64_t jobs = 0;         // answered with a value
   uint64_t jobs_failed = 0;  // answered with an error
   uint64_t groups = 0;       // transactions committed
-  uint64_t disk_groups = 0;  // of those, synced to the disk
-  size_t waiting = 0;        // jobs in the queue now
+  uint64_t disk_groups = 0;  // syncs of the disk; each answered all kDisk jobs that had gathered
+  size_t waiting = 0;        // jobs in the queue or waiting for a sync, now
 };
 
 class Database {
@@ -256,11 +259,11 @@ class Database {
   }
 
   // The value of f(Transaction&), called on the writer thread; returns when it is as durable as
-  // asked, or throws what f threw. Called on the writer thread itself (from a job or from done) it
+  // asked, or throws what f threw. Called on a thread of the database (from a job or from done) it
   // would wait for itself: that is our mistake and ends the program.
   template <class F>
   auto write(Durability durability, F&& f) -> std::invoke_result_t<F&, Transaction&> {
-    HONE_CHECK(!on_writer_thread());
+    HONE_CHECK(!on_own_thread());
     return write_async(durability, std::forward<F>(f)).get();
   }
 
@@ -275,8 +278,8 @@ class Database {
     return future;
   }
 
-  // The same with a callback: done(Result<value>) is called once, on the writer thread, after the
-  // commit or with the error (Result<std::monostate> for a function without a value). All writers
+  // The same with a callback: done(Result<value>) is called once, on a thread of the database, when
+  // the job is as durable as asked or with the error (Result<std::monostate> for a function without a value). All writers
   // wait for done, so it only hands the result on; it must not throw. When the queue is full,
   // submit throws busy and never calls done.
   template <class F, class Done>
@@ -289,7 +292,7 @@ class Database {
 
  protected:
   virtual void enqueue(std::unique_ptr<WriteJob> job) = 0;  // throws busy
-  virtual bool on_writer_thread() const = 0;
+  virtual bool on_own_thread() const = 0;
   virtual Connection& begin_read() = 0;
   virtual void end_read(Connection& connection) noexcept = 0;
 

@@ -8,7 +8,11 @@
 namespace hone::store {
 
 GroupWriter::GroupWriter(GroupBackend& backend, const GroupLimits& limits, Env& env)
-    : backend_(backend), limits_(limits), env_(env), thread_([this] { run(); }) {}
+    : backend_(backend),
+      limits_(limits),
+      env_(env),
+      sync_thread_([this] { sync(); }),
+      write_thread_([this] { write(); }) {}
 
 GroupWriter::~GroupWriter() {
   {
@@ -16,18 +20,30 @@ GroupWriter::~GroupWriter() {
     closing_ = true;
   }
   arrived_.notify_one();
-  thread_.join();
+  write_thread_.join();
+  {
+    std::lock_guard lock(mutex_);
+    written_ = true;
+  }
+  committed_.notify_one();
+  sync_thread_.join();
+}
+
+bool GroupWriter::on_own_thread() const {
+  const auto here = std::this_thread::get_id();
+  return here == write_thread_.get_id() || here == sync_thread_.get_id();
 }
 
 void GroupWriter::enqueue(std::unique_ptr<WriteJob> job) {
   {
     std::lock_guard lock(mutex_);
-    HONE_CHECK(!closing_);
-    if (queue_.size() >= limits_.queue_jobs_max) {
+    if (closing_) throw Error(ErrorCode::kUnavailable, "the database is being closed");
+    if (broken_) std::rethrow_exception(broken_);
+    const size_t waiting = queue_.size() + unsynced_.size() + being_synced_;
+    if (waiting >= limits_.queue_jobs_max) {
       throw Error(ErrorCode::kBusy, "too many changes wait to be saved; try again in a moment",
-                  std::to_string(queue_.size()) + " write jobs wait");
+                  std::to_string(waiting) + " write jobs wait");
     }
-    if (job->durability() == Durability::kDisk) ++disk_jobs_waiting_;
     queue_.push_back(std::move(job));
   }
   arrived_.notify_one();
@@ -36,18 +52,17 @@ void GroupWriter::enqueue(std::unique_ptr<WriteJob> job) {
 WriteStatistics GroupWriter::statistics() const {
   std::lock_guard lock(mutex_);
   WriteStatistics now = statistics_;
-  now.waiting = queue_.size();
+  now.waiting = queue_.size() + unsynced_.size() + being_synced_;
   return now;
 }
 
-void GroupWriter::run() {
+void GroupWriter::write() {
   while (std::unique_ptr<WriteJob> first = wait_for_job()) run_group(std::move(first));
 }
 
 std::unique_ptr<WriteJob> GroupWriter::pop() {
   std::unique_ptr<WriteJob> job = std::move(queue_.front());
   queue_.pop_front();
-  if (job->durability() == Durability::kDisk) --disk_jobs_waiting_;
   return job;
 }
 
@@ -57,56 +72,57 @@ std::unique_ptr<WriteJob> GroupWriter::wait_for_job() {
   return queue_.empty() ? nullptr : pop();
 }
 
-std::unique_ptr<WriteJob> GroupWriter::take_job(Durability durability) {
+std::unique_ptr<WriteJob> GroupWriter::take_job() {
   std::lock_guard lock(mutex_);
-  if (queue_.empty()) return nullptr;
-  if (queue_.front()->durability() == Durability::kDisk && durability != Durability::kDisk) {
-    return nullptr;
-  }
-  return pop();
-}
-
-// Of the group that this job begins: one kDisk job among those that wait makes the group kDisk.
-Durability GroupWriter::durability_with(const WriteJob& first) const {
-  if (first.durability() == Durability::kDisk) return Durability::kDisk;
-  std::lock_guard lock(mutex_);
-  return disk_jobs_waiting_ > 0 ? Durability::kDisk : Durability::kProcess;
+  return queue_.empty() ? nullptr : pop();
 }
 
 void GroupWriter::run_group(std::unique_ptr<WriteJob> first) {
-  const Durability durability = durability_with(*first);
-  const double end = env_.steady_seconds() + static_cast<double>(limits_.group_time_ms) / 1000;
-  std::vector<Member> group;
+  Group group;
   std::exception_ptr error;
-  try {
-    backend_.begin(durability);
-  } catch (...) {
-    error = std::current_exception();
+  {
+    std::lock_guard lock(mutex_);
+    error = broken_;
   }
-  bool open = !error;
-  bool clean = true;  // nothing of a job stands in the transaction
-  for (std::unique_ptr<WriteJob> job = std::move(first); job; job = take_job(durability)) {
-    Member member{std::move(job), nullptr};
-    if (open && !run_job(member, clean, durability)) {
-      error = member.error;
-      open = false;
-    }
-    clean = clean && member.error;
-    group.push_back(std::move(member));
-    if (group.size() >= limits_.group_jobs_max || env_.steady_seconds() >= end) break;
-  }
-  if (open) {
+  run_jobs(std::move(first), group, error);
+  if (!error) {
     try {
-      backend_.commit();
+      const bool disk = std::any_of(group.begin(), group.end(), [](const Member& member) {
+        return member.job->durability() == Durability::kDisk;
+      });
+      backend_.commit(disk ? Durability::kDisk : Durability::kProcess);
     } catch (...) {
       error = std::current_exception();
     }
   }
-  if (error) backend_.rollback();
-  answer(group, durability, error);
+  if (error) {
+    backend_.rollback();
+  } else {
+    hand_to_sync(group);
+  }
+  answer(group, error);
 }
 
-bool GroupWriter::run_job(Member& member, bool clean, Durability durability) {
+// Fills the group with the jobs that it ran, or that it took along when it was lost.
+void GroupWriter::run_jobs(std::unique_ptr<WriteJob> first, Group& group,
+                           std::exception_ptr& error) {
+  const double end = env_.steady_seconds() + static_cast<double>(limits_.group_time_ms) / 1000;
+  try {
+    if (!error) backend_.begin();
+  } catch (...) {
+    error = std::current_exception();
+  }
+  bool clean = true;  // nothing of a job stands in the transaction
+  for (std::unique_ptr<WriteJob> job = std::move(first); job; job = take_job()) {
+    Member member{std::move(job), nullptr};
+    if (!error && !run_job(member, clean)) error = member.error;
+    clean = clean && member.error;
+    group.push_back(std::move(member));
+    if (group.size() >= limits_.group_jobs_max || env_.steady_seconds() >= end) break;
+  }
+}
+
+bool GroupWriter::run_job(Member& member, bool clean) {
   try {
     if (!clean) backend_.savepoint();
     member.job->run(backend_.transaction());
@@ -119,7 +135,7 @@ bool GroupWriter::run_job(Member& member, bool clean, Durability durability) {
   try {
     if (clean) {
       backend_.rollback();
-      backend_.begin(durability);
+      backend_.begin();
       return true;
     }
     if (!backend_.in_transaction()) return false;
@@ -131,18 +147,56 @@ bool GroupWriter::run_job(Member& member, bool clean, Durability durability) {
   }
 }
 
-void GroupWriter::answer(std::vector<Member>& group, Durability durability,
-                         const std::exception_ptr& error) {
+// Takes the kDisk jobs out of a group that was committed. One that failed waits too: what it found
+// wrong may rest on a row that is not on the disk yet.
+void GroupWriter::hand_to_sync(Group& group) {
+  auto disk = std::stable_partition(group.begin(), group.end(), [](const Member& member) {
+    return member.job->durability() == Durability::kProcess;
+  });
+  {
+    std::lock_guard lock(mutex_);
+    ++statistics_.groups;
+    if (disk == group.end()) return;
+    std::move(disk, group.end(), std::back_inserter(unsynced_));
+  }
+  group.erase(disk, group.end());
+  committed_.notify_one();
+}
+
+void GroupWriter::sync() {
+  while (true) {
+    Group group;
+    std::exception_ptr error;
+    {
+      std::unique_lock lock(mutex_);
+      committed_.wait(lock, [&] { return written_ || !unsynced_.empty(); });
+      if (unsynced_.empty()) return;
+      group.swap(unsynced_);
+      being_synced_ = group.size();
+      error = broken_;
+    }
+    try {
+      if (!error) backend_.sync();
+    } catch (...) {
+      error = std::current_exception();
+    }
+    {
+      std::lock_guard lock(mutex_);
+      being_synced_ = 0;
+      broken_ = error;
+      if (!error) ++statistics_.disk_groups;
+    }
+    answer(group, error);
+  }
+}
+
+void GroupWriter::answer(Group& group, const std::exception_ptr& error) {
   uint64_t failed = 0;
   for (const Member& member : group) failed += error || member.error ? 1 : 0;
   {
     std::lock_guard lock(mutex_);
     statistics_.jobs += group.size() - failed;
     statistics_.jobs_failed += failed;
-    if (!error) {
-      ++statistics_.groups;
-      if (durability == Durability::kDisk) ++statistics_.disk_groups;
-    }
   }
   // What a job found wrong may rest on what the group did: if the group is lost, so is its judgement.
   for (Member& member : group) member.job->answer(error ? error : member.error);

@@ -1,11 +1,20 @@
 #pragma once
-// The writer thread of a database: takes the jobs that wait and commits them as one group. It knows
-// nothing of SQL; an implementation hands it a GroupBackend. What it promises is said in database.h.
+// The writer of a database: one thread takes the jobs that wait and commits them as one group, a
+// second one syncs what was committed. It knows nothing of SQL; an implementation hands it a
+// GroupBackend. What it promises is said in database.h.
 //
-// A group: begin, then each job, then one commit, then the answers. A job that throws is undone by a
-// savepoint; while nothing stands in the transaction none is needed: undoing it is undoing the whole. A group
-// takes jobs until the queue is empty or a bound is met; one that began without a sync of the disk
-// stops before the first job that wants one.
+// A group: begin, then each job, then one commit. A job that throws is undone by a savepoint; while
+// nothing stands in the transaction none is needed: undoing it is undoing the whole. A group takes
+// jobs until the queue is empty or a bound is met.
+//
+// The answers: kProcess jobs get theirs after the commit, kDisk jobs after the next sync that began
+// behind their commit. Syncing has a thread of its own so that nobody waits for the disk who did not
+// ask for it: the writer goes on committing, and the next sync answers all that has gathered. So a
+// read may see a row before it is on the disk; nothing that was built on it can be there without it,
+// since the log that survives is a prefix of what was committed.
+//
+// After a sync failed, what the disk holds is unknown (the kernel forgets what it could not write):
+// nothing is written any more until the database is opened again.
 
 #include <condition_variable>
 #include <cstdint>
@@ -20,12 +29,15 @@
 
 namespace hone::store {
 
-// All calls come from the writer thread. Each but rollback may throw Error.
+// All calls but sync() come from the writer thread. Each but rollback may throw Error.
 class GroupBackend {
  public:
   virtual ~GroupBackend() = default;
-  virtual void begin(Durability durability) = 0;
-  virtual void commit() = 0;
+  virtual void begin() = 0;
+  // durability: the strongest that a job of the group asked for.
+  virtual void commit(Durability durability) = 0;
+  // On the sync thread, beside all others: what was committed before the call is on the disk after it.
+  virtual void sync() = 0;
   virtual void rollback() noexcept = 0;  // whatever state the transaction is in
   virtual void savepoint() = 0;
   virtual void release() = 0;
@@ -38,7 +50,7 @@ class GroupBackend {
 };
 
 struct GroupLimits {
-  size_t queue_jobs_max = 4096;  // beyond it: busy
+  size_t queue_jobs_max = 4096;  // waiting or not synced; beyond it: busy
   size_t group_jobs_max = 256;
   int64_t group_time_ms = 20;  // a group takes no further job after this long
 };
@@ -51,7 +63,8 @@ class GroupWriter {
   GroupWriter& operator=(const GroupWriter&) = delete;
 
   void enqueue(std::unique_ptr<WriteJob> job);
-  bool on_writer_thread() const { return std::this_thread::get_id() == thread_.get_id(); }
+  // Whether this is one of its two threads: waiting for an answer there would never end.
+  bool on_own_thread() const;
   WriteStatistics statistics() const;
 
  private:
@@ -59,31 +72,42 @@ class GroupWriter {
     std::unique_ptr<WriteJob> job;
     std::exception_ptr error;
   };
+  using Group = std::vector<Member>;
 
-  void run();
+  // The writer thread.
+  void write();
   std::unique_ptr<WriteJob> wait_for_job();
-  // The next job that may join a group of this durability; null when none waits.
-  std::unique_ptr<WriteJob> take_job(Durability durability);
-  std::unique_ptr<WriteJob> pop();  // mutex_ is held
-  Durability durability_with(const WriteJob& first) const;
+  std::unique_ptr<WriteJob> take_job();  // null when none waits
+  std::unique_ptr<WriteJob> pop();       // mutex_ is held
   void run_group(std::unique_ptr<WriteJob> first);
+  void run_jobs(std::unique_ptr<WriteJob> first, Group& group, std::exception_ptr& error);
   // False when the whole group is lost. `clean`: nothing stands in the transaction yet, so that it
   // may be undone as a whole.
-  bool run_job(Member& member, bool clean, Durability durability);
-  void answer(std::vector<Member>& group, Durability durability, const std::exception_ptr& error);
+  bool run_job(Member& member, bool clean);
+  void hand_to_sync(Group& group);
 
-  GroupBackend& backend_;  // writer thread only
+  // The sync thread.
+  void sync();
+  void answer(Group& group, const std::exception_ptr& error);
+
+  GroupBackend& backend_;
   const GroupLimits limits_;
   Env& env_;
 
   mutable std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::deque<std::unique_ptr<WriteJob>> queue_;  // guarded by mutex_
-  size_t disk_jobs_waiting_ = 0;                 // guarded by mutex_
-  bool closing_ = false;                         // guarded by mutex_
-  WriteStatistics statistics_;                   // guarded by mutex_
+  // All below is guarded by mutex_.
+  std::condition_variable arrived_, committed_;
+  std::deque<std::unique_ptr<WriteJob>> queue_;
+  Group unsynced_;             // committed, waiting for the next sync
+  size_t being_synced_ = 0;    // jobs
+  bool closing_ = false;       // no job comes any more
+  bool written_ = false;       // the writer thread has ended
+  std::exception_ptr broken_;  // the sync that failed
+  WriteStatistics statistics_;
 
-  std::thread thread_;  // last: it uses all above
+  // Last: they use all above.
+  std::thread sync_thread_;
+  std::thread write_thread_;
 };
 
 }  // namespace hone::store

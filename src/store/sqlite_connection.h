@@ -1,6 +1,6 @@
 #pragma once
 // One connection to an SQLite file with its prepared statements, and how SQLite's outcomes become
-// Errors. Used by one thread at a time. Only sqlite_*.cc and backup.cc include this.
+// Errors. Used by one thread at a time. Only sqlite_* and backup.cc include this.
 //
 // Documentation: https://www.sqlite.org/c3ref/intro.html
 

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "store/group_writer.h"
 #include "store/sqlite_connection.h"
+#include "store/sqlite_log.h"
 
 namespace hone::store {
 namespace {
@@ -68,23 +69,26 @@ class SqliteTransaction final : public Transaction {
 class SqliteBackend final : public GroupBackend {
  public:
   SqliteBackend(const SqliteOpen& options, int checkpoint_pages)
-      : sqlite_(options), transaction_(sqlite_) {
-    require_wal();
-    sqlite3_wal_autocheckpoint(sqlite_.handle(), checkpoint_pages);
+      : sqlite_(options),
+        transaction_(sqlite_),
+        log_(with_wal(sqlite_, options), checkpoint_pages) {
     sqlite_.exec("PRAGMA synchronous=NORMAL");
+    sqlite3_wal_hook(sqlite_.handle(), &SqliteBackend::note_commit, this);
   }
 
-  void begin(Durability durability) override {
+  void begin() override {
     sqlite_.forget_failure();
-    if (durability != durability_) {
-      // Not a prepared statement: SQLite acts on this pragma while it compiles it.
-      sqlite_.exec(durability == Durability::kDisk ? "PRAGMA synchronous=FULL"
-                                                   : "PRAGMA synchronous=NORMAL");
-      durability_ = durability;
-    }
     run("BEGIN IMMEDIATE");
   }
-  void commit() override { run("COMMIT"); }
+  void commit(Durability) override {
+    log_pages_ = 0;
+    run("COMMIT");
+    if (log_pages_ > 0 && log_.committed(log_pages_)) {
+      sqlite3_wal_checkpoint_v2(sqlite_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
+                                nullptr);
+    }
+  }
+  void sync() override { log_.sync(); }
   void rollback() noexcept override {
     sqlite_.forget_failure();
     if (!in_transaction()) return;
@@ -114,21 +118,34 @@ class SqliteBackend final : public GroupBackend {
  private:
   void run(std::string_view sql) { sqlite_.start(sql, {}).first->finish(); }
 
-  void require_wal() {
-    auto [statement, has_row] = sqlite_.start("PRAGMA journal_mode=WAL", {});
+  // SQLite calls this inside a commit that wrote to the log. It takes the place of SQLite's own
+  // checkpoints.
+  static int note_commit(void* self, sqlite3*, const char*, int pages) {
+    static_cast<SqliteBackend*>(self)->log_pages_ = pages;
+    return SQLITE_OK;
+  }
+
+  // The options of further connections, once the file has a write-ahead log.
+  static SqliteOpen with_wal(SqliteConnection& sqlite, SqliteOpen options) {
+    auto [statement, has_row] = sqlite.start("PRAGMA journal_mode=WAL", {});
     std::string mode(has_row ? statement->text(0) : "");
     statement->finish();
-    if (mode == "wal") return;
-    throw Error(ErrorCode::kUnavailable,
-                sqlite_.path() +
-                    ": this file system cannot hold the database (it gives no shared "
-                    "memory); choose a folder on a local disk",
-                "journal_mode is " + mode);
+    if (mode != "wal") {
+      throw Error(ErrorCode::kUnavailable,
+                  sqlite.path() +
+                      ": this file system cannot hold the database (it gives no shared "
+                      "memory); choose a folder on a local disk",
+                  "journal_mode is " + mode);
+    }
+    options.create = false;
+    options.cache_kib = 64;  // they read no rows
+    return options;
   }
 
   SqliteConnection sqlite_;
   SqliteTransaction transaction_;
-  Durability durability_ = Durability::kProcess;
+  int log_pages_ = 0;  // after the commit that ran last; 0 when it wrote nothing
+  SqliteLog log_;
 };
 
 SqliteOpen open_options(const SqliteOptions& options, int cache_kib) {
@@ -166,7 +183,7 @@ class SqliteDatabase final : public Database {
 
  protected:
   void enqueue(std::unique_ptr<WriteJob> job) override { writer_.enqueue(std::move(job)); }
-  bool on_writer_thread() const override { return writer_.on_writer_thread(); }
+  bool on_own_thread() const override { return writer_.on_own_thread(); }
 
   Connection& begin_read() override {
     std::unique_ptr<SqliteReader> reader = take_reader();

@@ -3,9 +3,9 @@
 // a pool of read connections. The file may be used by other processes beside this one; a write then
 // waits for theirs up to lock_wait_ms.
 //
-// kDisk is synchronous=FULL: the write-ahead log is synced before the commit returns. kProcess is
-// synchronous=NORMAL: written, synced with the next kDisk group or checkpoint. Neither can damage
-// the file (https://www.sqlite.org/pragma.html#pragma_synchronous).
+// Commits write the log without a sync (synchronous=NORMAL); kDisk jobs are answered after a sync of
+// the log that began behind their commit, which is what synchronous=FULL means, on a thread of its own
+// (sqlite_log.h). Neither can damage the file (https://www.sqlite.org/pragma.html#pragma_synchronous).
 
 #include <cstdint>
 #include <memory>

@@ -55,6 +55,7 @@ struct ForgetfulCalls {
   }
   static int write(sqlite3_file* file, const void* bytes, int n, sqlite3_int64 at) {
     auto* open = reinterpret_cast<OpenFile*>(file);
+    if (open->layer->refuse_writes_) return SQLITE_FULL;
     // The record and the write are one step for lose_power().
     std::lock_guard lock(open->layer->mutex_);
     int code = real_of(file)->pMethods->xWrite(real_of(file), bytes, n, at);
@@ -79,6 +80,7 @@ struct ForgetfulCalls {
     // The disk is not asked: this test is about what our layer was asked. What was written before
     // the sync began is durable when it returns.
     (void)flags;
+    if (open->layer->refuse_syncs_) return SQLITE_IOERR_FSYNC;
     if (open->path == nullptr) return SQLITE_OK;
     std::lock_guard lock(open->layer->mutex_);
     ForgetfulVfs::File& state = file_of(open);

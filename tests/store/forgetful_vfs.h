@@ -8,6 +8,7 @@
 // Names are as durable as what they name: a file that was never synced is absent. May be used from
 // several threads; files must be closed before the layer goes.
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -29,6 +30,10 @@ class ForgetfulVfs {
   // Writes the files below `folder` into `target` as a power cut at this moment may leave them.
   void lose_power(const std::string& folder, const std::string& target, Rng& rng);
 
+  // From now on every sync fails, or every write finds the disk full.
+  void refuse_syncs(bool refuse) { refuse_syncs_ = refuse; }
+  void refuse_writes(bool refuse) { refuse_writes_ = refuse; }
+
   uint64_t syncs() const;
   uint64_t unsynced_writes() const;  // that a power cut now could forget
 
@@ -48,6 +53,7 @@ class ForgetfulVfs {
 
   static void apply(const Change& change, std::string& image);
 
+  std::atomic<bool> refuse_syncs_ = false, refuse_writes_ = false;
   mutable std::mutex mutex_;
   std::map<std::string, File> files_;  // by path; guarded by mutex_
   uint64_t syncs_ = 0;                 // guarded by mutex_

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <future>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -165,6 +166,61 @@ TEST(PowerLoss, TheLayerForgetsWhatWasNotSyncedAndKeepsWhatWas) {
   database->write(Durability::kDisk, insert);
   EXPECT_EQ(vfs.unsynced_writes(), 0u) << "the next kDisk answer syncs both";
   EXPECT_EQ(vfs.syncs(), syncs + 1) << "one sync a group";
+}
+
+class RefusingDisk : public testing::Test {
+ protected:
+  void SetUp() override {
+    database_ = open_on("forgetful", path_);
+    database_->write(Durability::kDisk, [](Transaction& tx) { tx.run_script(kSchema); });
+  }
+  void TearDown() override { database_.reset(); }
+  std::future<void> insert(Durability durability) {
+    return database_->write_async(durability, [](Transaction& tx) {
+      tx.execute("INSERT INTO first (filling) VALUES ($1)", {std::string(9000, 'x')});
+    });
+  }
+  int64_t count() {
+    return *database_->read(
+        [](Connection& db) { return db.query_int64("SELECT count(*) FROM first"); });
+  }
+
+  TestFolder folder_;
+  ForgetfulVfs vfs_{"forgetful"};
+  std::string path_ = folder_.file("test.db");
+  std::unique_ptr<Database> database_;
+};
+
+TEST_F(RefusingDisk, AFullDiskFailsEveryJobOfTheGroupAndWritingGoesOnWhenThereIsRoom) {
+  vfs_.refuse_writes(true);
+  std::vector<std::future<void>> answers;
+  for (int i = 0; i < 3; ++i) answers.push_back(insert(Durability::kDisk));
+  answers.push_back(insert(Durability::kProcess));
+  for (auto& answer : answers) {
+    Error error = error_from([&] { answer.get(); });
+    EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+    EXPECT_NE(error.message().find("full"), std::string::npos) << error.message();
+  }
+  EXPECT_EQ(count(), 0);
+  vfs_.refuse_writes(false);
+  insert(Durability::kDisk).get();
+  EXPECT_EQ(count(), 1);
+}
+
+TEST_F(RefusingDisk, AfterASyncThatFailedNothingIsWrittenUntilTheDatabaseIsOpenedAgain) {
+  insert(Durability::kDisk).get();
+  vfs_.refuse_syncs(true);
+  Error error = error_from([&] { insert(Durability::kDisk).get(); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
+  EXPECT_NE(error.message().find("start Hone again"), std::string::npos) << error.message();
+  vfs_.refuse_syncs(false);
+  EXPECT_EQ(code_from([&] { insert(Durability::kDisk).get(); }), ErrorCode::kUnavailable);
+  EXPECT_EQ(code_from([&] { insert(Durability::kProcess).get(); }), ErrorCode::kUnavailable);
+  EXPECT_GE(count(), 1) << "what is there can be read";
+  database_.reset();
+  database_ = open_on("forgetful", path_);
+  insert(Durability::kDisk).get();
+  EXPECT_GE(count(), 2);
 }
 
 }  // namespace

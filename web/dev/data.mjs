@@ -137,6 +137,12 @@ export function make_world() {
     { role: "user", content: pair.prompt }, { role: "assistant", content: pair.responses[0] },
     { role: "user", content: "Can you say that in one sentence?" },
     { role: "assistant", content: pairs[(at + 9) % pairs.length].responses[1] }] }, []));
+  const many = Number(process.env.HONE_DEV_TASKS ?? 0);   // a project as long as somebody wishes
+  if (many) {
+    const long = make_project("A long list", "pairwise", { guidelines: [guide] });
+    long.tasks = Array.from({ length: many }, (_, i) => make_task(long, { ...pairs[i % pairs.length], prompt: `${i}. ${pairs[i % pairs.length].prompt}` }));
+    others.push(long);
+  }
   return { organisation: { id: new_id("org"), name: "Analytical Engines", created_at: "2026-11-02T08:00:00Z" },
     people, workers: [...workers.values()], projects: [voted, fresh, ...others, chats], events: [], invitations: [], tokens: [], jobs: [] };
 }

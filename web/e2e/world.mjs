@@ -4,7 +4,10 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch, open_page } from "./browser.mjs";
 
-export async function open_world() {
+let opened_world;
+export const open_world = () => (opened_world ??= make_world());
+
+async function make_world() {
   let base = process.env.HONE_URL?.replace(/\/$/, ""), link = process.env.HONE_LINK, server = null;
   if (!base) {
     const { make_app } = await import("../dev/server.mjs");

@@ -11,10 +11,12 @@ export interface LabelContext {
   differences: boolean;
   can_differ: boolean;
   leave: () => void;
-  open: (what: "skip" | "flag" | "guideline" | null) => void;
+  open: (what: "skip" | "flag" | null) => void;
+  toggle_guideline: () => void;
   toggle_differences: () => void;
   focus_rationale: () => void;
   stop_writing: () => void;
+  write_here: () => boolean;        // puts the cursor into the text of this question; false when it has none
 }
 const group = "label";
 const working = (c: LabelContext) => c.view.phase === "working" && c.view.current !== null;
@@ -51,7 +53,8 @@ export const label_actions: Action<LabelContext>[] = [
   choice("label.tie", ["t"], () => t.label.tie, (s) => s.question.tie !== false),
   choice("label.bad", ["n"], () => t.label.both_bad, (s) => s.question.both_bad !== false),
   choice("label.right", ["b", "2", "right"], () => t.label.right_better, () => true),
-  { id: "label.submit", group, keys: ["enter", "ctrl+enter"], title: () => t.label.submit, shown: (c) => !c.view.instant, enabled: working, run: (c) => { c.session.submit(); } },
+  { id: "label.submit", group, keys: ["enter", "ctrl+enter"], title: () => t.label.submit, shown: (c) => !c.view.instant, enabled: working,
+    run: (c, key) => { if (key !== "enter" || !c.write_here()) c.session.submit(); } },
   { id: "label.submit_writing", group, hidden: true, writing: true, keys: ["ctrl+enter"], title: () => t.label.submit, enabled: working,
     run: (c) => { c.stop_writing(); if (!c.session.submit()) c.stop_writing(); } },
   { id: "label.next_question", group, keys: ["down"], title: () => t.label.next_question, shown: (c) => c.view.slots.length > 1, enabled: working, run: (c) => c.session.move(1) },
@@ -61,7 +64,7 @@ export const label_actions: Action<LabelContext>[] = [
   { id: "label.flag", group, keys: ["f"], title: () => t.label.flag, enabled: working, run: (c) => c.open("flag") },
   { id: "label.rationale", group, keys: ["r"], title: () => t.label.rationale, shown: (c) => c.view.schema?.rationale !== "off", enabled: working, run: (c) => c.focus_rationale() },
   { id: "label.differences", group, keys: ["d"], title: (c) => (c.differences ? t.label.differences_off : t.label.differences), shown: (c) => c.can_differ, enabled: working, run: (c) => c.toggle_differences() },
-  { id: "label.guideline", group, keys: ["g"], title: () => t.label.guideline, run: (c) => c.open("guideline") },
+  { id: "label.guideline", group, keys: ["g"], title: () => t.label.guideline, run: (c) => c.toggle_guideline() },
   { id: "label.stop_writing", group, hidden: true, writing: true, keys: ["esc"], title: () => t.label.stop_writing, run: (c) => c.stop_writing() },
   { id: "label.leave", group, title: () => t.label.leave, run: (c) => c.leave() },
 ];

@@ -1,14 +1,22 @@
 import { ask, call, type Page } from "./client";
+import { kNoCounts } from "../pure/steps";
 import type { Guideline, Project, Schema, TaskType } from "./types";
 
-export interface NewProject { name: string; task_type: TaskType; overlap?: number; description?: string; guideline?: string; schema?: Schema }
-export type ProjectChange = Partial<Pick<Project, "name" | "description" | "state" | "overlap" | "overlap_max" | "stop_probability" | "lease_seconds" | "gold_share" | "blind" | "skills" | "adaptive">>;
+/** Somebody who only labels sees no figures of others; here they are zero, so that no screen has to ask. */
+export type FullProject = Project & Required<Pick<Project, "counts" | "split" | "gold_share">>;
+const full = (p: Project): FullProject => ({ counts: kNoCounts, split: { train: 0, heldout: 0, none: 0 }, gold_share: 0, ...p });
 
-export const list_projects = () => call<Page<Project>>("GET", "/projects", { query: { limit: 200 } });
+export interface NewProject { name: string; task_type: TaskType; overlap?: number; description?: string; guideline?: string; schema?: Schema }
+export type ProjectChange = Partial<Pick<Project, "name" | "description" | "state" | "overlap" | "overlap_max" | "stop_probability" | "lease_seconds" | "gold_share" | "show_gold_result" | "blind" | "skills">>;
+
+export async function list_projects(): Promise<Page<FullProject>> {
+  const page = await call<Page<Project>>("GET", "/projects", { query: { limit: 200 } });
+  return { ...page, items: page.items.map(full) };
+}
 export const create_project = (project: NewProject) => call<Project>("POST", "/projects", { body: project });
-export async function get_project(id: string): Promise<Project & { etag: string | null }> {
+export async function get_project(id: string): Promise<FullProject & { etag: string | null }> {
   const reply = await ask<Project>("GET", `/projects/${id}`);
-  return { ...reply.data, etag: reply.headers.get("ETag") };
+  return { ...full(reply.data), etag: reply.headers.get("ETag") };
 }
 export const change_project = (id: string, change: ProjectChange, etag?: string | null) => call<Project>("PATCH", `/projects/${id}`, { body: change, ...(etag ? { if_match: etag } : {}) });
 

@@ -3,7 +3,7 @@ import type { Annotation, TaskDetail, TaskItem } from "./types";
 
 export interface TaskFilter { q?: string; state?: string; split?: string; flagged?: boolean; sort?: string }
 export const list_tasks = (project_id: string, filter: TaskFilter, after: string | null, signal?: AbortSignal) =>
-  call<Page<TaskItem>>("GET", `/projects/${project_id}/tasks`, { query: { ...filter, flagged: filter.flagged || undefined, after, limit: 100 }, ...(signal ? { signal } : {}) });
+  call<Page<TaskItem>>("GET", `/projects/${project_id}/tasks`, { query: { ...filter, flagged: filter.flagged || undefined, after, limit: 200 }, ...(signal ? { signal } : {}) });
 
 /** In the detail `annotations` is the list; in a row of the table it is the number. Here both have a name. */
 export async function get_task(id: string): Promise<TaskDetail & { annotations_list: Annotation[] }> {

@@ -7,7 +7,7 @@ export interface Named { id: string; name: string }
 
 export interface Session {
   person: { id: string; name: string; locale: string };
-  organisation: Named; role: Role; permissions: string[]; csrf_token: string;
+  organisation: Named; role: Role; is_operator?: boolean; permissions: string[]; csrf_token: string;
   organisations: { id: string; name: string; role: Role }[];
   version: string; has_password: boolean; demo_project: string | null;
 }
@@ -22,9 +22,9 @@ export type TaskType = "pairwise" | "ranking" | "rating" | "text" | "safety" | "
 export const kTaskTypes: TaskType[] = ["pairwise", "ranking", "rating", "text", "safety", "rubric", "conversation"];
 export interface Project {
   id: string; name: string; task_type: TaskType; state: "open" | "paused" | "finished" | "archived"; overlap: number; overlap_max: number | null;
-  stop_probability: number | null; adaptive: boolean; lease_seconds: number; gold_share: number; blind: boolean; skills: string[]; description: string;
-  guideline_version: number; schema_version: number; split_state: "none" | "frozen"; split: { train: number; heldout: number; none: number };
-  counts: { tasks: number; done: number; open: number; annotations: number; surplus: number; skips: number; flags: number };
+  stop_probability: number | null; adaptive: boolean; lease_seconds: number; gold_share?: number; show_gold_result?: boolean; blind: boolean; skills: string[]; description: string;
+  guideline_version: number; schema_version: number; split_state: "none" | "frozen"; split?: { train: number; heldout: number; none: number };
+  counts?: { tasks: number; done: number; open: number; annotations: number; surplus: number; skips: number; flags: number };
   created_at: string; mine?: { done: number; available: number };
 }
 export interface GuidelineVersion { version: number; created_at: string | null; created_by: Named | string | null }
@@ -47,7 +47,7 @@ export interface TaskDetail extends TaskItem {
   body: Omit<TaskBody, "responses"> & { responses: { response_id: string; text: string; model?: string | null }[]; meta?: Record<string, unknown> };
   posterior: { answer: string; probability: number }[];
   annotations_list?: Annotation[];
-  flags: { id: string; reason: string; comment?: string; person?: Named; state?: string; created_at?: string }[];
+  flags: { id: string; reason: string; comment?: string; person?: Named; created_at?: string; resolved_at?: string | null }[];
   gold: unknown;
 }
 export interface Annotation {
@@ -105,12 +105,13 @@ export interface Run {
   before: Measure | null; after: Measure | null; p_value: number | null; smallest_detectable: number | null; created_at: string; finished_at: string | null; job_id: string | null;
 }
 export type MetricLine = Record<string, number | string | null>;
-export interface RunAnswer { prompt: string; before: string; after: string }
-export interface RunItem { id: string; prompt: string; before_margin: number; after_margin: number }
+export type AnyPrompt = string | { role: string; content: string }[];
+export interface RunAnswer { prompt: AnyPrompt; before: string; after: string }
+export interface RunItem { id: string; prompt: AnyPrompt; before_margin: number; after_margin: number }
 export interface Job { id: string; kind: string; state: string; progress: number; text: string; error: string | null; created_at: string; finished_at: string | null }
 
 export interface AuditEvent {
-  id: string; at: string; actor: Named | null; kind: string; object: string; from: unknown; to: unknown; data: unknown; hash: string;
+  id: string | number; at: string; actor: Named | null; kind: string; object: string; from: unknown; to: unknown; data: unknown; hash: string;
 }
 export interface Token { id: string; name: string; scope: string[] | string | null; created_at: string; last_used_at: string | null; expires_at: string | null }
 export type { Answer, Schema, TaskBody };

@@ -29,8 +29,8 @@ export function next_entry(entries: Entry[], owner: string): Entry | undefined {
   return entries.filter((e) => e.owner === owner && e.state === "waiting").sort(by_order)[0];
 }
 
-/** Whether an entry can be taken back here: it has never been on its way. */
-export const can_retract = (entry: Entry | undefined): boolean => entry !== undefined && entry.attempts === 0 && entry.state === "waiting";
+/** Whether an entry can be taken back here: it has never been on its way, or the server said no. */
+export const can_retract = (entry: Entry | undefined): boolean => entry !== undefined && (entry.attempts === 0 || entry.state === "refused");
 
 const kFirstWaitMs = 500, kLongestWaitMs = 30_000;
 export function wait_ms(failures: number, asked_ms?: number): number {

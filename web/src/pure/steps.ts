@@ -1,4 +1,7 @@
 // The way of a project, in five steps that lead back: what is done, what is next, from its figures.
+/** The figures of a project that shows none (people who only label do not see them). */
+export const kNoCounts = { tasks: 0, done: 0, open: 0, annotations: 0, surplus: 0, skips: 0, flags: 0 };
+
 export type StepId = "import" | "label" | "judge" | "train" | "prove";
 export interface StepState { id: StepId; state: "done" | "now" | "later"; figure: number }
 export interface StepFacts { tasks: number; done: number; annotations: number; people?: number; runs: number; runs_done: number; verdicts: number }

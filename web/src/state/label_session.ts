@@ -48,13 +48,14 @@ export interface LabelView {
 }
 
 const kAhead = 2;              // with the one on screen, the three that the server gives
-const kHeartbeatMs = 60_000, kDraftMs = 700, kHistory = 50;
+const kLookMs = 10_000, kHeartbeatMs = 60_000, kDraftMs = 700, kHistory = 50;
 
 export class LabelSession {
   private view_: LabelView;
   private listeners_ = new Set<() => void>();
   private schemas_ = new Map<number, Schema>();
   private drafts_ = new Map<string, Draft>();
+  private leases_ = new Map<string, { length_ms: number; beat_ms: number }>();
   private spent_ms_ = new Map<string, number>();
   private past_: Past[] = [];
   private recent_: Mine["recent"] | null = null;
@@ -80,7 +81,7 @@ export class LabelSession {
     this.stopped_ = false;
     void this.load_mine();
     void this.fill();
-    this.beat_timer_ = setInterval(() => this.beat(), kHeartbeatMs);
+    this.beat_timer_ = setInterval(() => this.beat(), kLookMs);
   }
 
   /** Leaves: the draft is saved, and tasks nobody looked at go back at once. */
@@ -97,8 +98,14 @@ export class LabelSession {
   visible(yes: boolean): void { if (yes) this.timer_.show(this.now_ms_()); else { this.timer_.hide(this.now_ms_()); this.save_draft_now(); } }
 
   private beat(): void {
-    if (!this.timer_.active(this.now_ms_())) return;
-    for (const held of [this.view_.current, ...this.view_.ahead]) if (held) this.api_.heartbeat(held.assignment_id).catch(() => undefined);
+    const now_ms = this.now_ms_();
+    if (!this.timer_.active(now_ms)) return;
+    for (const held of [this.view_.current, ...this.view_.ahead]) {
+      const lease = held && this.leases_.get(held.assignment_id);
+      if (!lease || now_ms - lease.beat_ms < Math.min(kHeartbeatMs, lease.length_ms / 3)) continue;
+      lease.beat_ms = now_ms;
+      this.api_.heartbeat(held.assignment_id).catch(() => undefined);
+    }
   }
 
   // ---- answering
@@ -169,6 +176,7 @@ export class LabelSession {
     const entry_id = this.outbox_.add(kind, this.ids(current), body);
     this.answered_.add(current.assignment_id);
     this.drafts_.delete(current.assignment_id);
+    this.leases_.delete(current.assignment_id);
     this.past_.push({ assignment: current, draft, active_ms, entry_id, kind, at_ms: this.now_ms_() });
     if (this.past_.length > kHistory) this.past_.shift();
     const v = this.view_, one = kind === "annotation" ? 1 : 0;
@@ -205,6 +213,7 @@ export class LabelSession {
     this.drafts_.set(assignment.assignment_id, draft);
     if (current) { this.keep_spent(current.assignment_id); this.show({ ahead: [current, ...ahead] }); }
     this.spent_ms_.set(assignment.assignment_id, spent_ms);
+    this.leases_.set(assignment.assignment_id, { length_ms: 3 * kHeartbeatMs, beat_ms: this.now_ms_() });
     this.put_on_screen(assignment, true);
   }
 
@@ -239,6 +248,7 @@ export class LabelSession {
       // Undo may have changed what is known while the schema was on its way.
       const still = fresh.filter((a) => !this.known(a.assignment_id));
       if (this.stopped_) return;
+      for (const a of still) this.leases_.set(a.assignment_id, { length_ms: Math.max(10_000, (Date.parse(a.lease_expires_at) || 0) - this.now_ms_()), beat_ms: this.now_ms_() });
       if (still.length) this.show({ ahead: [...this.view_.ahead, ...still] });
       if (!this.view_.current) {
         if (this.view_.ahead.length) this.advance();

@@ -1,6 +1,6 @@
 // Where the outbox keeps its entries: IndexedDB, or memory where the browser has none (then a closed
 // page loses them, and the page says so). Both behave the same; each call is one transaction.
-import { by_order, next_entry, type Entry } from "../pure/outbox_queue";
+import { by_order, can_retract, next_entry, type Entry } from "../pure/outbox_queue";
 
 export interface OutboxStore {
   readonly durable: boolean;
@@ -10,7 +10,7 @@ export interface OutboxStore {
   take(owner: string): Promise<Entry | undefined>;
   change(id: string, change: Partial<Entry>): Promise<void>;
   remove(id: string): Promise<void>;
-  /** Removes the entry when it has never been sent; says whether it did. */
+  /** Removes the entry when the server cannot have taken it (never sent, or refused); says whether it did. */
   remove_unsent(id: string): Promise<boolean>;
 }
 
@@ -36,7 +36,7 @@ export class MemoryStore implements OutboxStore {
   async remove(id: string): Promise<void> { this.entries_ = this.entries_.filter((e) => e.id !== id); }
   async remove_unsent(id: string): Promise<boolean> {
     const before = this.entries_.length;
-    this.entries_ = this.entries_.filter((e) => !(e.id === id && e.attempts === 0));
+    this.entries_ = this.entries_.filter((e) => !(e.id === id && can_retract(e)));
     return this.entries_.length < before;
   }
 }
@@ -107,8 +107,8 @@ export class IndexedStore implements OutboxStore {
   remove_unsent(id: string): Promise<boolean> {
     return this.within(async (store) => {
       const entry = (await done(store.index("id").get(id))) as Entry | undefined;
-      if (!entry || entry.attempts > 0) return false;
-      await done(store.delete(entry.order));
+      if (!can_retract(entry)) return false;
+      await done(store.delete(entry!.order));
       return true;
     });
   }

@@ -44,7 +44,7 @@ export function App() {
       <Suspense fallback={null}>
         {path.startsWith("/invitation") ? <Invitation /> : path === "/sign-in" ? <SignIn />
           : session.error && session.data === undefined ? <div className="page medium"><Failed error={session.error} retry={() => void session.refetch()} /></div>
-          : session.data === undefined ? null : session.data === null ? <SignIn /> : <Inside key={session.data.person.id + session.data.organisation.id} />}
+          : session.data === undefined ? null : session.data === null ? <SignIn /> : !session.data.organisation ? <div className="page medium"><Empty whole title={t.common.no_organisation} text={t.common.no_organisation_text} /></div> : <Inside key={session.data.person.id + session.data.organisation.id} />}
       </Suspense>
       <Toasts />
     </Guard>);

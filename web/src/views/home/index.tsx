@@ -3,8 +3,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { Link } from "wouter";
 import { list_people } from "../../api/people";
-import { list_projects } from "../../api/projects";
-import type { Project, Session } from "../../api/types";
+import { list_projects, type FullProject as Project } from "../../api/projects";
+import type { Session } from "../../api/types";
 import { t } from "../../messages";
 import { useCan, useSession } from "../../state/session";
 import { Bar, Empty, Loaded } from "../../ui/pieces";
@@ -62,21 +62,22 @@ export default function Home() {
             <section aria-labelledby="projects" className="stack">
               <h2 id="projects" className="dim">{t.home.projects}</h2>
               {items.length === 0 ? <div className="panel"><Empty title={t.home.no_projects} text={can("project.create") ? t.home.no_projects_owner : t.home.no_projects_annotator}>{can("project.create") && <Link href="/projects/new" className="btn primary">{t.home.new_project}</Link>}</Empty></div>
-                : <div className="panel">{items.filter((p) => p.state !== "archived").map((p) => <ProjectRow key={p.id} project={p} label={can("label")} />)}</div>}
+                : <div className="panel">{items.filter((p) => p.state !== "archived").map((p) => <ProjectRow key={p.id} project={p} label={can("label")} can_see={can("task.view")} />)}</div>}
             </section>
           </>);
       }}</Loaded>
     </div>);
 }
 
-function ProjectRow({ project: p, label }: { project: Project; label: boolean }) {
-  const all = p.counts.tasks, share = all ? p.counts.done / all : 0;
+function ProjectRow({ project: p, label, can_see }: { project: Project; label: boolean; can_see: boolean }) {
+  // Who sees no figures of others sees the own ones.
+  const all = can_see ? p.counts.tasks : (p.mine?.done ?? 0) + (p.mine?.available ?? 0), share = all ? (can_see ? p.counts.done : p.mine?.done ?? 0) / all : 0;
   const available = p.mine?.available ?? 0;
   return (
     <div className="project-row">
       <div className="grow">
         <Link href={`/projects/${p.id}`} className="project-name">{p.name}</Link>
-        <div className="dim small">{t.task_types[p.task_type]} · {t.home.tasks(all)} · {t.home.labels(p.counts.annotations)}</div>
+        <div className="dim small">{t.task_types[p.task_type]}{can_see ? ` · ${t.home.tasks(all)} · ${t.home.labels(p.counts.annotations)}` : p.mine ? ` · ${t.home.done(p.mine.done)}` : ""}</div>
       </div>
       <div className="project-bar hide-small"><Bar share={share} label={p.name} /></div>
       {p.state !== "open" && <span className="badge">{t.states[p.state]}</span>}

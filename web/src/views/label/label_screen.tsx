@@ -13,16 +13,19 @@ import { difference_html, Markdown, warm } from "../../ui/markdown";
 import { Bar, Empty, Failed, Skeleton } from "../../ui/pieces";
 import { QuestionView } from "./questions";
 import { OutboxChip } from "./outbox_chip";
+import { is_newer } from "./read_version";
 import "./label.css";
 
 const Panels = lazy(() => import("./panels"));
+const Guideline = lazy(() => import("./guideline"));
 export interface LabelScreenProps { session: LabelSession; project_name: string; back: string }
 
 export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
   const view = useSyncExternalStore(session.subscribe, session.view);
   const [, go] = useLocation();
   const [differences, set_differences] = useState(false);
-  const [panel, set_panel] = useState<"skip" | "flag" | "guideline" | null>(null);
+  const [panel, set_panel] = useState<"skip" | "flag" | null>(null);
+  const [guideline, set_guideline] = useState(false);
   const [reason_open, set_reason_open] = useState(false);
   const main = useRef<HTMLElement>(null);
   const rationale = useRef<HTMLTextAreaElement>(null);
@@ -37,7 +40,7 @@ export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
   const focus_rationale = useCallback(() => { set_reason_open(true); requestAnimationFrame(() => rationale.current?.focus()); }, []);
   const stop_writing = useCallback(() => { (document.activeElement as HTMLElement | null)?.blur(); main.current?.focus({ preventScroll: true }); }, []);
   const context: LabelContext = {
-    session, view, differences, can_differ, leave: () => go(back), open: set_panel, toggle_differences: () => set_differences((d) => !d), focus_rationale, stop_writing,
+    session, view, differences, can_differ, leave: () => go(back), open: set_panel, toggle_guideline: () => set_guideline((g) => !g), write_here: () => { const at = session.view().slots[session.view().cursor]; const field = at?.question.kind === "text" ? [...document.querySelectorAll<HTMLElement>("[data-slot-text]")].find((e) => e.dataset.slotText === at.id) : undefined; field?.focus(); return field !== undefined; }, toggle_differences: () => set_differences((d) => !d), focus_rationale, stop_writing,
   };
   const latest = useRef(context);
   latest.current = context;
@@ -49,7 +52,8 @@ export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
 
   return (
     <div className="label-screen">
-      <TopBar view={view} name={project_name} leave={act("leave")!} guideline={act("guideline")!} flag={act("flag")} />
+      <TopBar view={view} guideline_open={guideline} name={project_name} leave={act("leave")!} guideline={act("guideline")!} flag={act("flag")} />
+      <div className="label-middle">
       <main className="label-main" id="content" tabIndex={0} ref={main} aria-label={t.label.screen} aria-busy={view.phase === "loading"}>
         <div className={"label-page" + (narrow ? " narrow" : "")} data-assignment={view.current?.assignment_id}>
           <Body view={view} session={session} differences={differences && can_differ} act={act} back={back} />
@@ -60,13 +64,16 @@ export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
             </div>)}
         </div>
       </main>
+      {guideline && <Suspense fallback={null}><Guideline project_id={session.project_id} version={view.current?.guideline_version ?? 0} close={() => set_guideline(false)} /></Suspense>}
+      </div>
       <BottomBar view={view} act={act} differences={differences} />
-      {panel && <Suspense fallback={null}><Panels what={panel} view={view} session={session} project_name={project_name} close={() => set_panel(null)} /></Suspense>}
+      {panel && <Suspense fallback={null}><Panels what={panel} view={view} session={session} close={() => set_panel(null)} /></Suspense>}
     </div>);
 }
 
-function TopBar({ view, name, leave, guideline, flag }: { view: LabelView; name: string; leave: Bound; guideline: Bound; flag: Bound | undefined }) {
+function TopBar({ view, guideline_open, name, leave, guideline, flag }: { view: LabelView; guideline_open: boolean; name: string; leave: Bound; guideline: Bound; flag: Bound | undefined }) {
   const all = view.done + view.available;
+  const newer = !guideline_open && view.current !== null && is_newer(view.current.project_id, view.current.guideline_version);
   return (
     <header className="label-top">
       <ActionButton action={leave} className="quiet slim icon" keys={false}><span aria-hidden="true">←</span><span className="visually-hidden">{leave.title}</span></ActionButton>
@@ -79,7 +86,7 @@ function TopBar({ view, name, leave, guideline, flag }: { view: LabelView; name:
         <span className="hide-small">{t.label.left(view.available)}</span>
       </div>
       {flag && <ActionButton action={flag} className="quiet slim hide-small">{t.label.flag_short}</ActionButton>}
-      <ActionButton action={guideline} className="quiet slim" />
+      <ActionButton action={guideline} className="quiet slim" pressed={guideline_open} why={newer ? t.label.guideline_new : undefined}>{guideline.title}{newer && <><i className="dot warn" /><span className="visually-hidden">{t.label.guideline_new}</span></>}</ActionButton>
       <div className="progress"><Bar share={all ? view.done / all : 0} label={t.label.progress(view.done, all)} /></div>
     </header>);
 }
@@ -116,7 +123,9 @@ function Task({ view, session, differences }: { view: LabelView; session: LabelS
     <QuestionView key={slot.id} slot={slot} answer={view.draft.answer} task={task} here={view.slots[view.cursor]?.id === slot.id} missing={missing.has(slot.id)}
       onSet={(s, value, done) => { if (view.instant && done) session.answer_at_once(s, value); else session.set(s, value, done); }} onHere={(s) => session.go_to(s.id)} />);
   const visible = view.slots.filter((s) => !(s.question.kind === "comparison" && s.part === "main"));
-  const general = visible.filter((s) => s.response_at === undefined && s.turn === undefined);
+  const whole = visible.filter((s) => s.response_at === undefined && s.turn === undefined);
+  // An order is made while reading: it stands above the answers. The rest is asked after them.
+  const before = whole.filter((s) => s.question.kind === "ranking"), general = whole.filter((s) => s.question.kind !== "ranking");
   useScrollToCursor(view);
   return (
     <>
@@ -131,8 +140,9 @@ function Task({ view, session, differences }: { view: LabelView; session: LabelS
               <Asked>{visible.filter((s) => s.turn === m.index).map(ask)}</Asked>
             </article>))}
         </section>)}
+      {before.length > 0 && <section className="panel pad stack tight" aria-label={t.label.questions}>{before.map(ask)}</section>}
       {responses.length > 0 && (
-        <div className={"responses" + (responses.length === 1 ? " one" : "")}>
+        <div className={"responses" + (responses.length === 1 ? " one" : responses.length === 4 ? " four" : "")}>
           {responses.map((r, at) => (
             <section key={r.response_id} className={`response r${at}` + (chosen === r.response_id ? " chosen" : "")} aria-label={responses.length > 1 ? t.label.response(letter_of(at)) : t.label.response("")}>
               {responses.length > 1 && <header><span className="letter"><i>{letter_of(at)}</i></span><Rank view={view} response_id={r.response_id} /></header>}
@@ -181,7 +191,7 @@ function BottomBar({ view, act, differences }: { view: LabelView; act: (id: stri
       <div className={"answers" + (comparison ? "" : " submit")}>
         {comparison && ["left", "tie", "bad", "right"].map((id) => { const a = act(id); return a && <ActionButton key={id} action={a} className={id} pressed={view.instant ? undefined : chosen !== undefined && chosen === place(id)} />; })}
         {submit && view.current && (
-          <ActionButton action={submit} className={"primary" + (view.missing.length ? " waits" : "")}>
+          <ActionButton action={view.slots.some((s) => s.question.kind === "text") ? { ...submit, keys: [...submit.keys].reverse() } : submit} className={"primary" + (view.missing.length ? " waits" : "")}>
             {first ? t.label.missing(slot_name(first, many), view.missing.length - 1) : submit.title}
           </ActionButton>)}
       </div>

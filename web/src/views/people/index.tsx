@@ -68,7 +68,7 @@ function PersonMenu({ p, self, edit, link, act }: { p: Person; self: boolean; ed
         <Menu.Target><button type="button" className="btn quiet slim icon" aria-label={`${t.people.more}: ${p.name}`}>⋯</button></Menu.Target>
         <Menu.Dropdown>
           <Menu.Item onClick={edit}>{t.common.edit}</Menu.Item><Menu.Item onClick={link}>{t.people.new_link}</Menu.Item>
-          {!self && <><Menu.Item onClick={() => act(change_person(p.id, { paused: !p.paused }))}>{p.paused ? t.people.resume : t.people.pause}</Menu.Item><Menu.Item color="red" onClick={() => set_sure(true)}>{t.people.end}</Menu.Item></>}
+          {!self && <><Menu.Item onClick={() => act(change_person(p.id, { paused: !p.paused }))}>{p.paused ? t.people.resume : t.people.pause}</Menu.Item><Menu.Item className="danger-item" onClick={() => set_sure(true)}>{t.people.end}</Menu.Item></>}
         </Menu.Dropdown>
       </Menu>
       {sure && <Dialog title={t.people.end_title(p.name)} onClose={() => set_sure(false)} footer={<><button type="button" className="btn" onClick={() => set_sure(false)}>{t.common.cancel}</button><button type="button" className="btn danger" onClick={() => { set_sure(false); act(remove_person(p.id)); }}>{t.people.end}</button></>}><p>{t.people.end_text}</p></Dialog>}

@@ -11,7 +11,7 @@ import { Markdown } from "../../ui/markdown";
 import { Loaded, Panel } from "../../ui/pieces";
 import { ProjectPage } from "./layout";
 
-export const name_of = (who: Named | string | null): string => (who === null ? "" : typeof who === "string" ? who : who.name);
+export const name_of = (who: Named | string | null): string => (who === null ? "" : typeof who !== "string" ? who.name : /^(usr|key)_/.test(who) ? "" : who);
 
 export default function GuidelinePage({ id }: { id: string }) {
   const [version, set_version] = useState<number | undefined>(undefined);

@@ -2,14 +2,13 @@
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useEffect, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
-import { get_project } from "../../api/projects";
-import type { Project } from "../../api/types";
+import { get_project, type FullProject } from "../../api/projects";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
 import { Failed, Loaded } from "../../ui/pieces";
 import "./project.css";
 
-export type LoadedProject = Project & { etag: string | null };
+export type LoadedProject = FullProject & { etag: string | null };
 export const useProject = (id: string): UseQueryResult<LoadedProject> => useQuery({ queryKey: ["project", id], queryFn: () => get_project(id) });
 
 export function ProjectPage({ id, page, children }: { id: string; page: string; children: (project: LoadedProject) => ReactNode }) {

@@ -20,6 +20,7 @@ function Body({ project }: { project: LoadedProject }) {
   const queries = useQueryClient();
   const [draft, set_draft] = useState<ProjectChange>({});
   const shown = { ...project, ...draft };
+  const adaptive = (shown.overlap_max ?? shown.overlap) > shown.overlap;   // "adaptive" is no setting of its own
   const put = (change: ProjectChange) => set_draft((d) => ({ ...d, ...change }));
   const changed = Object.entries(draft).filter(([k, v]) => JSON.stringify(v) !== JSON.stringify(project[k as keyof LoadedProject]));
   const refresh = () => { void queries.invalidateQueries({ queryKey: ["project", project.id] }); void queries.invalidateQueries({ queryKey: ["projects"] }); };
@@ -28,12 +29,13 @@ function Body({ project }: { project: LoadedProject }) {
     <>
       <Panel title={t.project.asking} pad={false} tools={<button type="button" className="btn primary slim" aria-disabled={!changed.length} onClick={() => { if (changed.length) void save(Object.fromEntries(changed) as ProjectChange); }}>{changed.length ? t.project.save_changes(changed.length) : t.project.nothing_changed}</button>}>
         <Setting id="s-name" title={t.common.name} text={t.project.name_hint}><input className="input" aria-labelledby="s-name" value={shown.name} maxLength={200} onChange={(e) => put({ name: e.target.value })} /></Setting>
-        <Setting id="s-overlap" title={t.project.overlap} text={t.project.overlap_hint}><NumberInput aria-labelledby="s-overlap" min={1} max={50} value={shown.overlap} onChange={(v) => put({ overlap: Number(v) || 1 })} /></Setting>
-        <Setting id="s-adaptive" title={t.project.adaptive} text={t.project.adaptive_hint}><Switch aria-labelledby="s-adaptive" checked={shown.adaptive} onChange={(e) => put({ adaptive: e.currentTarget.checked, ...(e.currentTarget.checked && !shown.overlap_max ? { overlap_max: shown.overlap + 2 } : {}) })} /></Setting>
-        {shown.adaptive && <>
-          <Setting id="s-most" title={t.project.overlap_max} text={t.project.overlap_max_hint}><NumberInput aria-labelledby="s-most" min={shown.overlap} max={50} value={shown.overlap_max ?? shown.overlap} onChange={(v) => put({ overlap_max: Number(v) || shown.overlap })} /></Setting>
+        <Setting id="s-overlap" title={t.project.overlap} text={t.project.overlap_hint}><NumberInput aria-labelledby="s-overlap" min={1} max={50} value={shown.overlap} onChange={(v) => put({ overlap: Number(v) || 1, overlap_max: adaptive ? Math.max(shown.overlap_max ?? 0, (Number(v) || 1) + 1) : Number(v) || 1 })} /></Setting>
+        <Setting id="s-adaptive" title={t.project.adaptive} text={t.project.adaptive_hint}><Switch aria-labelledby="s-adaptive" checked={adaptive} onChange={(e) => put({ overlap_max: e.currentTarget.checked ? shown.overlap + 2 : shown.overlap })} /></Setting>
+        {adaptive && <>
+          <Setting id="s-most" title={t.project.overlap_max} text={t.project.overlap_max_hint}><NumberInput aria-labelledby="s-most" min={shown.overlap + 1} max={50} value={shown.overlap_max ?? shown.overlap} onChange={(v) => put({ overlap_max: Math.max(shown.overlap + 1, Number(v) || 0) })} /></Setting>
           <Setting id="s-stop" title={t.project.stop} text={t.project.stop_hint}><NumberInput aria-labelledby="s-stop" min={50} max={99.9} step={1} suffix=" %" value={Math.round((shown.stop_probability ?? 0.95) * 1000) / 10} onChange={(v) => put({ stop_probability: (Number(v) || 95) / 100 })} /></Setting></>}
         <Setting id="s-gold" title={t.project.gold} text={t.project.gold_hint}><NumberInput aria-labelledby="s-gold" min={0} max={50} suffix=" %" value={Math.round(shown.gold_share * 100)} onChange={(v) => put({ gold_share: (Number(v) || 0) / 100 })} /></Setting>
+        {project.show_gold_result !== undefined && <Setting id="s-result" title={t.project.show_gold} text={t.project.show_gold_hint}><Switch aria-labelledby="s-result" checked={shown.show_gold_result ?? false} onChange={(e) => put({ show_gold_result: e.currentTarget.checked })} /></Setting>}
         <Setting id="s-lease" title={t.project.lease} text={t.project.lease_hint}><NumberInput aria-labelledby="s-lease" min={1} max={1440} suffix=" min" value={Math.round(shown.lease_seconds / 60)} onChange={(v) => put({ lease_seconds: (Number(v) || 15) * 60 })} /></Setting>
         <Setting id="s-blind" title={t.project.blind} text={t.project.blind_hint}><Switch aria-labelledby="s-blind" checked={shown.blind} onChange={(e) => put({ blind: e.currentTarget.checked })} /></Setting>
         <Setting id="s-skills" title={t.project.skills} text={t.project.skills_hint}><TagsInput aria-labelledby="s-skills" value={shown.skills} onChange={(v) => put({ skills: v })} /></Setting>

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation } from "wouter";
 import { cancel_run, compare_run, get_run, get_run_answers, get_run_items, get_run_metrics } from "../../api/runs";
-import type { MetricLine, Run } from "../../api/types";
+import type { AnyPrompt, MetricLine, Run } from "../../api/types";
 import { count, duration, fixed, p_value, percent } from "../../pure/format";
 import { smooth, thin } from "../../pure/smooth";
 import { t } from "../../messages";
@@ -39,7 +39,7 @@ function Whole({ run }: { run: Run }) {
       <Curves run={run} live={live} />
       {!live && <Answers run={run} />}
       {!live && <Items run={run} />}
-      <Panel title={t.runs.settings}><div className="stack tight">{Object.entries({ snapshot: run.snapshot_id, ...run.settings }).filter(([, v]) => v !== null).map(([k, v]) => <div key={k} className="row between"><span className="dim">{k.replace(/_/g, " ")}</span><span className="mono small clip">{typeof v === "object" ? JSON.stringify(v) : String(v)}</span></div>)}</div></Panel>
+      <Panel title={t.runs.settings}><div className="stack tight">{Object.entries({ snapshot: run.snapshot_id, ...run.settings }).filter(([, v]) => v !== null && v !== "").map(([k, v]) => <div key={k} className="row between"><span className="dim">{k.replace(/_/g, " ")}</span><span className="mono small clip">{typeof v === "object" ? JSON.stringify(v) : String(v)}</span></div>)}</div></Panel>
     </>);
 }
 
@@ -96,7 +96,7 @@ function Curves({ run, live }: { run: Run; live: boolean }) {
     const data = thin(lines.map((l, i) => ({ step: Number(l.step), raw: raw[i] ?? null, smooth: even[i] ?? null })), 600);
     return (
       <Figure key={id} title={t.runs.curves[id]!} sentence={t.runs.curve_text(id, format(even.find((v) => v !== null) ?? 0), format(even[even.length - 1] ?? 0))}>
-        <Curve data={data} x="step" series={[{ name: "raw", label: t.runs.raw, color: "var(--line-strong)", width: 1 }, { name: "smooth", label: t.runs.smooth, color, width: 2.2 }]} format={format} height={230} x_label={t.runs.step_word} />
+        <Curve data={data} x="step" series={[{ name: "raw", label: t.runs.raw, color: "var(--series-4)", width: 0.8 }, { name: "smooth", label: t.runs.smooth, color, width: 2.2 }]} format={format} height={230} x_label={t.runs.step_word} />
       </Figure>);
   };
   return <div className="halves">{figure("loss", "var(--series-1)", (v) => v.toFixed(3))}{figure("margin", "var(--series-3)", (v) => v.toFixed(2))}{figure("accuracy", "var(--series-2)", (v) => percent(v))}<Numbers lines={lines} run={run} /></div>;
@@ -118,12 +118,14 @@ function Answers({ run }: { run: Run }) {
       {items.slice(0, shown).map((a, at) => {
         const html = differences ? difference_html(a.before, a.after) : null;
         return (
-          <article className="answer-item stack" key={at}><Markdown text={a.prompt} className="small" />
+          <article className="answer-item stack" key={at}><Markdown text={prompt_text(a.prompt)} className="small" />
             <div className="before-after"><div><div className="eyebrow dim small strong">{t.runs.before}</div><Answer text={a.before} html={html?.[0]} /></div><div><div className="eyebrow dim small strong">{t.runs.after}</div><Answer text={a.after} html={html?.[1]} className="second" /></div></div></article>);
       })}
       {items.length > shown && <div style={{ padding: 10, textAlign: "center" }}><button type="button" className="btn quiet" onClick={() => set_shown((n) => n + 10)}>{t.common.more}</button></div>}
     </Panel>);
 }
+
+const prompt_text = (prompt: AnyPrompt): string => (typeof prompt === "string" ? prompt : prompt.map((m) => m.content).join("\n\n"));
 
 function Answer({ text, html, className = "" }: { text: string; html?: string | undefined; className?: string }) {
   return text.trim() ? <div className="long" tabIndex={0}><Markdown text={text} html={html} className={className} /></div> : <p className="dim">{t.label.empty_answer}</p>;
@@ -137,7 +139,7 @@ function Items({ run }: { run: Run }) {
   return (
     <Panel title={t.runs.items} pad={false} footer={t.runs.items_text}>
       <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.label.prompt}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th className="num">{t.runs.change}</th></tr></thead>
-        <tbody>{items.slice(0, shown).map((i) => { const d = i.after_margin - i.before_margin; return <tr key={i.id}><td style={{ maxWidth: 0, width: "100%" }}><div className="clip">{i.prompt}</div></td><td className="num dim">{fixed(i.before_margin)}</td><td className="num">{fixed(i.after_margin)}</td><td className={"num " + (d > 0 ? "good" : d < 0 ? "bad" : "")}>{d > 0 ? "+" : ""}{fixed(d)}</td></tr>; })}</tbody></table></div>
+        <tbody>{items.slice(0, shown).map((i) => { const d = i.after_margin - i.before_margin; return <tr key={i.id}><td style={{ maxWidth: 0, width: "100%" }}><div className="clip">{prompt_text(i.prompt)}</div></td><td className="num dim">{fixed(i.before_margin)}</td><td className="num">{fixed(i.after_margin)}</td><td className={"num " + (d > 0 ? "good" : d < 0 ? "bad" : "")}>{d > 0 ? "+" : ""}{fixed(d)}</td></tr>; })}</tbody></table></div>
       {items.length > shown && <div style={{ padding: 10, textAlign: "center", borderTop: "1px solid var(--line)" }}><button type="button" className="btn quiet slim" onClick={() => set_shown((n) => n + 40)}>{t.common.more}</button></div>}
     </Panel>);
 }

@@ -3,7 +3,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
 import { list_models, plan_run, start_run, type RunWish } from "../../api/runs";
-import { list_snapshots } from "../../api/snapshots";
+import { create_snapshot, list_snapshots } from "../../api/snapshots";
 import { bytes, compact, count, duration } from "../../pure/format";
 import { t } from "../../messages";
 import { toast_error } from "../../state/toasts";
@@ -23,7 +23,7 @@ const kDefaults: Record<string, Record<string, number>> = {
 function NewRun({ project }: { project: LoadedProject }) {
   const [, go] = useLocation();
   const queries = useQueryClient();
-  const snapshots = useQuery({ queryKey: ["snapshots", project.id], queryFn: () => list_snapshots(project.id) });
+  const snapshots = useQuery({ queryKey: ["snapshots", project.id], queryFn: () => list_snapshots(project.id), refetchInterval: (q) => (q.state.data?.items.some((s) => s.state === "making") ? 700 : false) });
   const models = useQuery({ queryKey: ["models"], queryFn: list_models });
   const [method, set_method] = useState<"dpo" | "sft">(project.task_type === "text" ? "sft" : "dpo");
   const [snapshot, set_snapshot] = useState(() => new URLSearchParams(window.location.search).get("snapshot") ?? "");
@@ -33,14 +33,23 @@ function NewRun({ project }: { project: LoadedProject }) {
   const [busy, set_busy] = useState(false);
   const list = (models.data?.items ?? []).filter((m) => m.fits !== "too_big");
   const chosen = model || list[0]?.name || "";
+  const format = method === "sft" ? "sft" : "preferences";
+  const usable = (snapshots.data?.items ?? []).filter((s) => s.format === format && s.state !== "failed");
+  const frozen = usable.some((s) => s.id === snapshot && s.state === "ready");
   const wish: RunWish = { method, settings: { ...kDefaults[method], ...changed }, ...(snapshot ? { snapshot_id: snapshot } : {}), ...(chosen ? { model: chosen } : {}) };
-  const plan = useQuery({ queryKey: ["plan", project.id, wish], queryFn: () => plan_run(project.id, wish), retry: false, placeholderData: (old) => old, enabled: models.data !== undefined });
-  const p = plan.data;
-  const missing = models.data && list.length === 0 ? t.runs.no_model : plan.error ? t.runs.not_ready : p && !p.ready ? t.runs.missing(p.missing[0] ?? "", p.missing.length - 1) : p ? null : t.runs.planning;
+  const plan = useQuery({ queryKey: ["plan", project.id, wish], queryFn: () => plan_run(project.id, wish), retry: false, placeholderData: (old) => old, enabled: models.data !== undefined && frozen });
+  const p = frozen ? plan.data : undefined;
+  const missing = models.data && list.length === 0 ? t.runs.no_model : plan.error && frozen ? t.runs.not_ready : p && !p.ready ? t.runs.missing(p.missing[0] ?? "", p.missing.length - 1) : p ? null : snapshot ? t.runs.planning : project.counts.annotations === 0 ? t.runs.no_labels : null;
   const start = () => {
     if (missing || busy) return;
     set_busy(true);
     start_run(project.id, { ...wish, ...(name.trim() ? { name: name.trim() } : {}) }).then((r) => { void queries.invalidateQueries({ queryKey: ["runs", project.id] }); go(`/projects/${project.id}/runs/${r.id}`); }, (e) => { set_busy(false); toast_error(e); });
+  };
+  const freeze = () => {
+    if (busy || project.counts.annotations === 0) return;
+    set_busy(true);
+    create_snapshot(project.id, { name: t.runs.snapshot_name(new Date().toISOString().slice(0, 16).replace("T", " ")), format })
+      .then((s) => { set_snapshot(s.id); void queries.invalidateQueries({ queryKey: ["snapshots", project.id] }); }, toast_error).finally(() => set_busy(false));
   };
   const number = (key: string, label: string, hint: string, more: object = {}) => {
     const standard = kDefaults[method]![key]!;
@@ -50,8 +59,8 @@ function NewRun({ project }: { project: LoadedProject }) {
     <div className="columns">
       <Panel title={t.runs.choices}>
         <div className="stack loose">
-          <div className="field"><span className="label" id="method">{t.runs.method}</span><div><SegmentedControl aria-labelledby="method" value={method} onChange={(v) => { set_method(v as "dpo" | "sft"); set_changed({}); }} data={(["dpo", "sft"] as const).map((m) => ({ value: m, label: t.runs.methods[m]! }))} /></div><span className="hint">{t.runs.method_text[method]}</span></div>
-          <Field label={t.runs.data} hint={snapshot ? t.runs.data_reuse : t.runs.data_new}>{(id, hint) => <select id={id} aria-describedby={hint} className="input" value={snapshot} onChange={(e) => set_snapshot(e.target.value)}><option value="">{t.runs.fresh_snapshot}</option>{(snapshots.data?.items ?? []).map((s) => <option key={s.id} value={s.id}>{s.name} · {t.common.rows(s.rows_train)}</option>)}</select>}</Field>
+          <div className="field"><span className="label" id="method">{t.runs.method}</span><div><SegmentedControl aria-labelledby="method" value={method} onChange={(v) => { set_method(v as "dpo" | "sft"); set_changed({}); set_snapshot(""); }} data={(["dpo", "sft"] as const).map((m) => ({ value: m, label: t.runs.methods[m]! }))} /></div><span className="hint">{t.runs.method_text[method]}</span></div>
+          <Field label={t.runs.data} hint={snapshot ? t.runs.data_reuse : t.runs.data_new}>{(id, hint) => <select id={id} aria-describedby={hint} className="input" value={snapshot} onChange={(e) => set_snapshot(e.target.value)}><option value="">{t.runs.fresh_snapshot}</option>{usable.map((s) => <option key={s.id} value={s.id}>{s.name} · {t.common.rows(s.rows_train)}</option>)}</select>}</Field>
           <div className="field"><span className="label" id="model">{t.runs.model}</span>
             {models.error ? <Failed error={models.error} /> : !models.data ? <Waiting lines={2} /> : models.data.items.length === 0 ? <p className="dim">{t.runs.no_model_text}</p> : (
               <div className="stack tight" role="radiogroup" aria-labelledby="model">{models.data.items.map((m) => (
@@ -69,7 +78,10 @@ function NewRun({ project }: { project: LoadedProject }) {
       </Panel>
       <section className="panel plan" aria-live="polite"><header><h2>{t.runs.preview}</h2>{p && <span className={"badge " + (p.ready ? "good" : "warn")}>{p.ready ? t.runs.ready : t.runs.not_ready}</span>}</header>
         <div className="body stack">
-          {plan.error ? <Failed error={plan.error} /> : !p ? <Waiting lines={6} /> : (
+          {plan.error && frozen ? <Failed error={plan.error} /> : !snapshot ? (
+            <><Line name={t.runs.labels_now} value={count(project.counts.annotations)} /><p className="dim small">{t.runs.no_plan}</p>
+              <button type="button" className="btn" aria-disabled={project.counts.annotations === 0 || busy} onClick={freeze}>{t.runs.freeze}</button></>
+          ) : !p ? <Waiting lines={6} /> : (
             <>
               <Line name={t.runs.rows} value={t.runs.rows_value(p.rows, p.heldout_rows)} /><Line name={t.runs.steps} value={count(p.steps)} /><Line name={t.runs.tokens} value={compact(p.tokens)} />
               <Line name={t.runs.time} value={p.seconds ? "≈ " + duration(p.seconds) : "–"} /><Line name={t.runs.memory} value={t.runs.memory_value(bytes(p.memory_bytes), bytes(p.memory_limit_bytes))} bad={p.memory_bytes > p.memory_limit_bytes} />

@@ -1,0 +1,3 @@
+// One process, one sign-in: a link works once.
+import "./labelling.test.mjs";
+import "./accessibility.test.mjs";
