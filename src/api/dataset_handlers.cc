@@ -79,6 +79,20 @@ void keep_import(Call& call, const std::string& digest, const Answer& answer) {
   });
 }
 
+// The digest of what was stored; it is on the disk when this returns.
+std::string store_body(http::BodyReader& reader, WritableFile& file) {
+  seal::Sha256 sha;
+  while (true) {
+    const std::string_view bytes = reader.read();
+    if (bytes.empty()) break;
+    sha.update(bytes);
+    file.append(bytes);
+  }
+  file.sync();
+  file.close();
+  return sha.hex();
+}
+
 Answer import_now(Call& call, const label::Actor& actor, label::ImportRequest request,
                   std::string* digest) {
   label::Importer importer(call.organisation(), actor, std::move(request));
@@ -95,39 +109,31 @@ Answer import_now(Call& call, const label::Actor& actor, label::ImportRequest re
 }
 
 // Stores the bytes in the organisation's folder and leaves the rest to a job.
-Answer import_later(Call& call, const label::ImportRequest& request, std::string* digest) {
+Answer import_later(Call& call, const label::Actor& actor, const label::ImportRequest& request,
+                    std::string* digest) {
+  call.platform.job_runner();  // refuses before a byte is stored
   label::Organisation& organisation = call.organisation();
   Env& env = call.platform.env();
   const std::string name = "imports/" + seal::new_token(env).substr(0, 26) + ".part";
   const std::string path = organisation.folder() + "/" + name;
   env.create_directories(organisation.folder() + "/imports");
-  seal::Sha256 sha;
   try {
-    const auto file = env.create_file(path);
-    http::BodyReader& reader = call.request.body_reader();
-    while (true) {
-      const std::string_view bytes = reader.read();
-      if (bytes.empty()) break;
-      sha.update(bytes);
-      file->append(bytes);
-    }
-    file->sync();
-    file->close();
+    *digest = store_body(call.request.body_reader(), *env.create_file(path));
+    const label::ImportState reserved = label::Importer::reserve(
+        organisation, actor, request, env.read_range(path, 0, label::ImportPreview::kMostBytes));
+    Json payload = Json::object();
+    payload["import_id"] = reserved.public_id;
+    payload["project_id"] = request.project;
+    payload["path"] = name;
+    payload["votes"] = request.votes;
+    Json body = Json::object();
+    body["import_id"] = reserved.public_id;
+    body["job_id"] = enqueue(call, "import", std::move(payload), reserved.public_id);
+    return {.status = 202, .body = std::move(body)};
   } catch (...) {
     env.remove_all(path);
     throw;
   }
-  *digest = sha.hex();
-  Json payload = Json::object();
-  payload["project_id"] = request.project;
-  payload["path"] = name;
-  payload["name"] = request.name;
-  payload["format"] = request.format;
-  payload["columns"] = request.columns;
-  const std::string job = enqueue(call, "import", std::move(payload), std::nullopt);
-  Json body = Json::object();
-  body["job_id"] = job;
-  return {.status = 202, .body = std::move(body)};
 }
 
 }  // namespace
@@ -175,7 +181,7 @@ http::Response import_tasks(Call& call) {
   request.max_bytes = call.platform.options().max_import_bytes;
   std::string digest;
   const Answer answer = call.query_bool("background")
-                            ? import_later(call, request, &digest)
+                            ? import_later(call, actor, request, &digest)
                             : import_now(call, actor, std::move(request), &digest);
   keep_import(call, digest, answer);
   tell(call, "project", call.id("project_id"));

@@ -275,6 +275,83 @@ std::vector<ApiRoute> labelling_routes() {
   };
 }
 
+std::vector<ApiRoute> task_routes() {
+  return {
+      {"GET", "/projects/{project_id}/tasks", "tasks.list", may(P::kTaskView), S::kRead, list_tasks,
+       "Tasks: filtered, searched, by key",
+       query({line("q", 0, 300), word("state", {"open", "done", "undecided", "cancelled"}),
+              word("split", {"train", "heldout"}), boolean("flagged"),
+              word("sort", {"new", "certainty", "disagreement"})}),
+       list_of("TaskRow")},
+      {"GET",
+       "/tasks/{task_id}",
+       "tasks.read",
+       may(P::kTaskView),
+       S::kRead,
+       read_task,
+       "One task with all that was said of it",
+       {},
+       gives("Task")},
+      {"PATCH", "/tasks/{task_id}", "tasks.change", may(P::kTaskManage), S::kAll, change_task,
+       "Change priority or state", body("TaskChange"), gives("Task")},
+      {"PUT", "/tasks/{task_id}/gold", "gold.set", may(P::kTaskManage), S::kAll, set_gold,
+       "Say the right answer: the task is gold", body("GoldAnswer", kBigBody), gives("Task")},
+      {"DELETE",
+       "/tasks/{task_id}/gold",
+       "gold.clear",
+       may(P::kTaskManage),
+       S::kAll,
+       clear_gold,
+       "A task like others again",
+       {},
+       gives("Task")},
+      {"POST",
+       "/flags/{flag_id}/resolve",
+       "flags.resolve",
+       may(P::kTaskManage),
+       S::kAll,
+       resolve_flag,
+       "Say that a flag is dealt with",
+       {},
+       nothing()},
+  };
+}
+
+std::vector<ApiRoute> quality_routes() {
+  return {
+      {"GET",
+       "/projects/{project_id}/quality",
+       "quality.read",
+       may(P::kQualityView),
+       S::kRead,
+       read_quality,
+       "Agreement, certainty, sides, what to do",
+       {},
+       gives("AnyObject")},
+      {"GET",
+       "/projects/{project_id}/quality/people",
+       "quality.people",
+       may(P::kQualityView),
+       S::kRead,
+       list_quality_people,
+       "Each person's answers in figures",
+       {},
+       list_of("AnyObject")},
+      {"GET",
+       "/projects/{project_id}/quality/ranking",
+       "quality.ranking",
+       may(P::kQualityView),
+       S::kRead,
+       read_ranking,
+       "The models that rows name, ranked",
+       {},
+       gives("AnyObject")},
+      {"GET", "/projects/{project_id}/quality/next", "quality.next", may(P::kQualityView), S::kRead,
+       read_quality_next, "Tasks with most to gain", query({integer("limit", 1, 200)}),
+       gives("AnyObject")},
+  };
+}
+
 std::vector<ApiRoute> dataset_routes() {
   const Field format = word("format", {"jsonl", "csv", "label-studio", "arena"});
   const Field columns = text("columns", 0, 65'536);
