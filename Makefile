@@ -13,7 +13,7 @@ help:
 	@echo "make lint           clang-format and clang-tidy"
 	@echo "make fuzz           each reader against random bytes, FUZZ_SECONDS=300 each"
 	@echo "make test-long      1,000 simulations where make test has fewer; every test under the sanitisers"
-	@echo "make test-contract  the same bits whatever the batch, threads or chunks"
+	@echo "make test-contract  the same bits whatever the batch or threads; the API as its document says"
 	@echo "make test-arm       the same bits on Arm (NEON and SVE under qemu)"
 	@echo "make install        PREFIX=$(PREFIX)"
 	@echo "make clean          removes build/; models and runs stay"

@@ -209,7 +209,9 @@ TEST_F(Export, TrainingRowsAreReadByTheTrainerAndPassItsCheck) {
                                                    : data::RowKind::kUnpaired);
     EXPECT_FALSE(dataset.rows[0].id.empty());
     EXPECT_TRUE(dataset.rows[format == ExportFormat::kUnpaired ? 4 : 2].conversational());
-    if (format == ExportFormat::kPreferences) EXPECT_EQ(dataset.rows[0].labels.size(), 2u);
+    if (format == ExportFormat::kPreferences) {
+      EXPECT_EQ(dataset.rows[0].labels.size(), 2u);
+    }
     const data::DataReport report = data::check_data(dataset, nullptr, {});
     EXPECT_EQ(report.duplicates.count + report.equal_pairs.count + report.contradictions.count +
                   report.empty_fields.count + report.zero_weight.count,
