@@ -84,11 +84,14 @@ function PersonForm({ title, person, optional_name, close, save }: { title: stri
   const [skills, set_skills] = useState(person?.skills ?? []);
   const [languages, set_languages] = useState(person?.languages ?? []);
   const [error, set_error] = useState<string | null>(null);
+  const [busy, set_busy] = useState(false);
   const missing = !optional_name && !name.trim() ? t.sign_in.missing_name_of : null;
   const submit = (e: FormEvent) => {
     e.preventDefault();
     if (missing) { set_error(missing); return; }
-    save({ name: name.trim(), role, skills, languages, ...(email.trim() ? { email: email.trim() } : {}) }).catch((x: Error) => set_error(x.message));
+    if (busy) return;
+    set_busy(true);
+    save({ name: name.trim(), role, skills, languages, ...(email.trim() ? { email: email.trim() } : {}) }).catch((x: Error) => set_error(x.message)).finally(() => set_busy(false));
   };
   return (
     <Dialog title={title} onClose={close}>
