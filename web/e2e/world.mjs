@@ -28,7 +28,7 @@ async function make_world() {
       await opened.page.goto(base + "/favicon.svg");   // a place from which requests can be made
     } else {
       await opened.page.goto(link.startsWith("http") ? link : base + link);
-      await opened.page.waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, { timeout: 20_000 });
+      await opened.page.waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, { timeout: 60_000 });
       world.storage = await opened.context.cookies();
     }
     return opened;
