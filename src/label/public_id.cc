@@ -2,16 +2,18 @@
 
 #include <cstdint>
 
+#include "base/check.h"
+
 namespace hone::label {
 namespace {
 
 // 16 bytes as 26 signs of five bits; the last has three bits of its own.
-void append_base32(const unsigned char* bytes, size_t count, std::string& out) {
+void append_base32(std::string_view bytes, std::string& out) {
   constexpr char kSigns[] = "abcdefghijklmnopqrstuvwxyz234567";
   uint32_t bits = 0;
   unsigned held = 0;
-  for (size_t i = 0; i < count; ++i) {
-    bits = (bits << 8 | bytes[i]) & 0xffff;
+  for (const char byte : bytes) {
+    bits = (bits << 8 | static_cast<unsigned char>(byte)) & 0xffff;
     for (held += 8; held >= 5; held -= 5) out += kSigns[bits >> (held - 5) & 31];
   }
   if (held > 0) out += kSigns[bits << (5 - held) & 31];
@@ -24,20 +26,23 @@ std::string PublicIds::make(std::string_view kind) {
     env_.random_bytes(block_.data(), block_.size());
     used_ = 0;
   }
+  const std::string_view bytes(reinterpret_cast<const char*>(block_.data()) + used_, kIdBytes);
+  used_ += kIdBytes;
+  return public_id_from(kind, bytes);
+}
+
+std::string public_id_from(std::string_view kind, std::string_view bytes) {
+  HONE_CHECK(bytes.size() == 16);
   std::string id(kind);
   id += '_';
-  append_base32(block_.data() + used_, kIdBytes, id);
-  used_ += kIdBytes;
+  append_base32(bytes, id);
   return id;
 }
 
 std::string make_public_id(Env& env, std::string_view kind) {
-  unsigned char bytes[16];
+  char bytes[16];
   env.random_bytes(bytes, sizeof bytes);
-  std::string id(kind);
-  id += '_';
-  append_base32(bytes, sizeof bytes, id);
-  return id;
+  return public_id_from(kind, std::string_view(bytes, sizeof bytes));
 }
 
 }  // namespace hone::label

@@ -32,6 +32,9 @@ class PublicIds {
   size_t used_ = block_.size();
 };
 
+// The id that 16 bytes make: for what must get the same id again (bytes of a digest).
+std::string public_id_from(std::string_view kind, std::string_view bytes);
+
 // One id, for who needs no more.
 std::string make_public_id(Env& env, std::string_view kind);
 

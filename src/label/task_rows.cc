@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "data/data_check.h"
+#include "label/task_answer.h"
 #include "seal/digest.h"
 
 namespace hone::label {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr size_t kMostResponses = 10;
 constexpr size_t kMostMessages = 1000;
+constexpr size_t kMostKeys = 4096;  // of a row and of its meta: looked through one by one
 constexpr size_t kMostExternalIdBytes = 200;
 constexpr size_t kMostLanguageBytes = 35;
 constexpr int64_t kMostPriority = 100;
@@ -34,6 +36,11 @@ Error wrong(std::string_view key, const std::string& reason) {
   return invalid_input("\"" + std::string(key) + "\" " + reason);
 }
 
+std::string kind_of(const Json& value) {
+  const std::string kind(value.kind_name());
+  return (kind.front() == 'a' || kind.front() == 'o' ? "an " : "a ") + kind;
+}
+
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
 }
@@ -46,7 +53,7 @@ const Json* given(const Json& row, std::string_view key) {
 
 std::string text_of(std::string_view key, const Json& value) {
   if (!value.is_string()) {
-    throw wrong(key, "must be a text, found a " + std::string(value.kind_name()));
+    throw wrong(key, "must be a text, found " + kind_of(value));
   }
   return value.as_string();
 }
@@ -87,7 +94,8 @@ Response read_response(std::string_view key, const Json& value) {
     if (const Json* model = given(value, "model")) response.model = text_of("model", *model);
     return response;
   }
-  response.text = text_of(key, value);
+  // Files of other tools have answers such as 42 and true without quotes.
+  response.text = value.is_number() || value.is_bool() ? value.dump() : text_of(key, value);
   return response;
 }
 
@@ -195,6 +203,9 @@ Json read_meta(std::string_view task_type, const Json& row) {
   for (const auto& [key, value] : row.as_object()) {
     if (value.is_null() || is_known_key(task_type, key)) continue;
     if (key == "meta" && value.is_object()) {
+      if (value.size() > kMostKeys) {
+        throw wrong("meta", "has more than " + std::to_string(kMostKeys) + " keys");
+      }
       for (const auto& [name, inner] : value.as_object()) meta[name] = inner;
     } else {
       meta[key] = value;
@@ -244,8 +255,7 @@ std::string group_digest(const Content& content) {
   return digest16(data::normalised_text(opening));
 }
 
-std::string body_text(const Content& content, const Json& meta,
-                      std::span<const std::string> response_ids) {
+Json body_of(const Content& content, const Json& meta, std::span<const std::string> response_ids) {
   Json body = Json::object();
   if (!content.prompt.is_null()) body["prompt"] = content.prompt;
   if (!content.messages.is_null()) body["messages"] = content.messages;
@@ -259,13 +269,7 @@ std::string body_text(const Content& content, const Json& meta,
   }
   body["responses"] = std::move(responses);
   if (!meta.is_null()) body["meta"] = meta;
-  std::string text = body.dump();
-  if (text.size() > NewTask::kMostBodyBytes) {
-    throw invalid_input("the task is " + std::to_string(text.size()) +
-                        " bytes, over the bound of " + std::to_string(NewTask::kMostBodyBytes) +
-                        "; shorten its texts");
-  }
-  return text;
+  return body;
 }
 
 std::optional<std::string> read_external_id(const Json& row) {
@@ -305,111 +309,54 @@ int64_t read_priority(const Json& row) {
   return priority->as_int();
 }
 
-// ---- answers in import order ----
-
-Json response_id_of(std::string_view key, const Json& name, std::span<const std::string> ids) {
-  if (name.is_integer()) {
-    const double index = name.as_double();
-    if (index < 0 || index >= static_cast<double>(ids.size())) {
-      throw wrong(key, "names response " + name.dump() + "; the row has " +
-                           std::to_string(ids.size()) + ", counted from 0");
-    }
-    return ids[static_cast<size_t>(name.as_int())];
+// A gold answer, checked like a person's. "left" alone is the main question's answer.
+Json read_gold(const TaskSchema& schema, const Json& gold, const Json& body) {
+  const Json answer = gold.is_object() ? gold : Json(Json::Object{{schema.main().name, gold}});
+  try {
+    return validate_gold_answer(schema, task_parts(body), answer).answer;
+  } catch (const Error& error) {
+    throw wrong("gold", "is no answer to this task: " + error.message());
   }
-  if (name.is_string() && ids.size() == 2) {
-    if (name.as_string() == "left") return ids[0];
-    if (name.as_string() == "right") return ids[1];
-  }
-  return name;
-}
-
-Json order_with_ids(const Json& order, std::span<const std::string> ids) {
-  if (!order.is_array()) return order;
-  Json groups = Json::array();
-  for (const Json& place : order.as_array()) {
-    Json group = Json::array();
-    if (place.is_array()) {
-      for (const Json& name : place.as_array()) group.push_back(response_id_of("order", name, ids));
-    } else {
-      group.push_back(response_id_of("order", place, ids));
-    }
-    groups.push_back(std::move(group));
-  }
-  return groups;
-}
-
-// {"0": 4, "1": 2}: answers by response. A conversation's are by turn and stay.
-Json keys_with_ids(const Json& by_response, std::span<const std::string> ids) {
-  Json out = Json::object();
-  for (const auto& [key, value] : by_response.as_object()) {
-    const bool number = key.size() == 1 && key[0] >= '0' && key[0] <= '9';
-    const auto index = number ? static_cast<size_t>(key[0] - '0') : ids.size();
-    out[index < ids.size() ? ids[index] : key] = value;
-  }
-  return out;
 }
 
 }  // namespace
 
-bool is_task_type(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kTypes = {
-      "pairwise", "ranking", "rating", "text", "safety", "rubric", "conversation"};
-  return std::find(kTypes.begin(), kTypes.end(), name) != kTypes.end();
-}
-
-Result<Json> answer_with_response_ids(std::string_view task_type, const Json& answer,
-                                      std::span<const std::string> response_ids) {
-  try {
-    if (answer.is_string() && task_type == "pairwise") {
-      return Json(Json::Object{{"winner", response_id_of("gold", answer, response_ids)}});
-    }
-    if (!answer.is_object()) {
-      return wrong("gold", "must be an answer such as {\"winner\": \"left\"}");
-    }
-    Json out = Json::object();
-    for (const auto& [name, value] : answer.as_object()) {
-      if (value.is_object() && task_type != "conversation") {
-        out[name] = keys_with_ids(value, response_ids);
-      } else if (value.is_array()) {
-        out[name] = task_type == "ranking" ? order_with_ids(value, response_ids) : value;
-      } else if (task_type == "pairwise" && name == "winner") {
-        out[name] = response_id_of(name, value, response_ids);
-      } else {
-        out[name] = value;
-      }
-    }
-    return out;
-  } catch (const Error& error) {
-    return error;
-  }
-}
-
-Result<NewTask> row_to_task(std::string_view task_type, const Json& row, PublicIds& ids) {
+Result<NewTask> row_to_task(const TaskSchema& schema, const Json& row, PublicIds& ids) {
   if (!row.is_object()) {
-    return invalid_input("a row must be an object such as {\"prompt\": …}, found " +
-                         std::string(row.is_array() ? "an " : "a ") + std::string(row.kind_name()));
+    return invalid_input("a row must be an object such as {\"prompt\": …}, found " + kind_of(row));
+  }
+  if (row.size() > kMostKeys) {
+    return invalid_input("the row has more than " + std::to_string(kMostKeys) + " keys");
   }
   try {
-    const Content content = read_content(task_type, row);
+    const Content content = read_content(schema.task_type, row);
     NewTask task;
     for (size_t i = 0; i < content.responses.size(); ++i) {
       task.response_ids.push_back(ids.make("rsp"));
     }
-    task.body = body_text(content, read_meta(task_type, row), task.response_ids);
+    const Json body = body_of(content, read_meta(schema.task_type, row), task.response_ids);
+    task.body = body.dump();
+    if (task.body.size() > NewTask::kMostBodyBytes) {
+      return invalid_input("the task is " + std::to_string(task.body.size()) +
+                           " bytes, over the bound of " + std::to_string(NewTask::kMostBodyBytes) +
+                           "; shorten its texts");
+    }
     task.content_digest = content_digest(content);
     task.group_digest = group_digest(content);
     task.external_id = read_external_id(row);
     task.language = read_language(row);
     task.priority = read_priority(row);
-    if (const Json* gold = given(row, "gold")) {
-      task.gold = answer_with_response_ids(task_type, *gold, task.response_ids).value();
-    }
+    if (const Json* gold = given(row, "gold")) task.gold = read_gold(schema, *gold, body);
     task.public_id = ids.make("tsk");
     return task;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidInput) throw;
     return error;
   }
+}
+
+Result<NewTask> row_to_task(std::string_view task_type, const Json& row, PublicIds& ids) {
+  return row_to_task(built_in_schema(task_type), row, ids);
 }
 
 }  // namespace hone::label

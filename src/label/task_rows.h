@@ -25,6 +25,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "label/public_id.h"
+#include "label/task_schema.h"
 
 namespace hone::store {
 class Connection;
@@ -32,9 +33,6 @@ class Transaction;
 }  // namespace hone::store
 
 namespace hone::label {
-
-// pairwise, ranking, rating, text, safety, rubric, conversation.
-bool is_task_type(std::string_view name);
 
 struct NewTask {
   static constexpr size_t kMostBodyBytes = size_t{1} << 20;
@@ -48,17 +46,13 @@ struct NewTask {
   std::optional<std::string> external_id;
   std::string language;
   int64_t priority = 0;
-  // The right answer with response ids in it, as the row gave it; not yet held against a schema.
-  std::optional<Json> gold;
+  std::optional<Json> gold;  // the right answer, checked against the schema, with response ids
 };
 
-// The error is one clause that fits behind "line 7: ".
+// The error is one clause that fits behind "line 7: ". At most 4,096 keys a row.
+Result<NewTask> row_to_task(const TaskSchema& schema, const Json& row, PublicIds& ids);
+// With the built-in schema of the type.
 Result<NewTask> row_to_task(std::string_view task_type, const Json& row, PublicIds& ids);
-
-// An answer that names responses in import order (left, right, or a number from 0), with their ids
-// in place of that. pairwise: "left" alone is {"winner": "left"}.
-Result<Json> answer_with_response_ids(std::string_view task_type, const Json& answer,
-                                      std::span<const std::string> response_ids);
 
 // What every task of one project starts with; read once a transaction.
 struct TaskDefaults {

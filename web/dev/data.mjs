@@ -84,8 +84,8 @@ export function make_task(project, pair, responses) {
 }
 
 export function make_project(name, task_type, more = {}) {
-  return { id: new_id("prj"), name, task_type, state: "open", overlap: 1, overlap_max: 5, stop_probability: 0.95,
-    adaptive: false, lease_seconds: 900, gold_share: 0, blind: true, skills: [], description: "",
+  return { id: new_id("prj"), name, task_type, state: "open", overlap: 1, overlap_max: 1, stop_probability: 0.95,
+    lease_seconds: 900, gold_share: 0, blind: true, skills: [], description: "",
     split_state: "none", created_at: "2026-11-02T08:00:00Z", guidelines: [], schemas: [builtin_schemas[task_type]],
     tasks: [], people: null, imports: [], snapshots: [], runs: [], version: 1, ...more };
 }
@@ -107,7 +107,7 @@ export function make_world() {
   };
   const author = people[0];
   const guide = { version: 1, body: guideline, created_at: "2026-11-02T08:00:00Z", created_by: { id: author.id, name: author.name } };
-  const voted = make_project("Which AI is better?", "pairwise", { overlap: 3, adaptive: true, guidelines: [guide],
+  const voted = make_project("Which AI is better?", "pairwise", { overlap: 3, overlap_max: 5, guidelines: [guide],
     description: "59 language models, 13 prompts, judged by a crowd." });
   const by_pair = new Map(pairs.map((pair) => [pair.id, make_task(voted, pair)]));
   voted.tasks = [...by_pair.values()];

@@ -54,7 +54,7 @@ export function make_app({ dist } = {}) {
   const view = (project, who) => {
     const { tasks, guidelines, schemas, people, imports, snapshots, runs, version, ...rest } = project;
     const count = (s) => tasks.filter((t) => t.split === s).length;
-    return { ...rest, guideline_version: guidelines.length, schema_version: schemas.length,
+    return { ...rest, adaptive: rest.overlap_max > rest.overlap, guideline_version: guidelines.length, schema_version: schemas.length,
       split: { train: count("train"), heldout: count("heldout"), none: count("none") },
       counts: { tasks: tasks.length, done: tasks.filter((t) => t.state === "done").length, open: tasks.filter((t) => t.state === "open").length,
         annotations: tasks.reduce((n, t) => n + t.annotations.length, 0), surplus: 0,
@@ -147,7 +147,7 @@ export function make_app({ dist } = {}) {
     ["POST", "/projects", "project.create", ({ who, body }) => {
       const { guideline, schema, ...more } = body;
       if (!body.name?.trim()) throw new Problem(400, "invalid_input", "A project needs a name.", "name");
-      const project = make_project(body.name, body.task_type, { created_at: now(), ...more });
+      const project = make_project(body.name, body.task_type, { created_at: now(), overlap_max: more.overlap ?? 1, ...more });
       if (guideline) project.guidelines.push({ version: 1, body: guideline, created_at: now(), created_by: { id: who.id, name: who.name } });
       if (schema) project.schemas = [schema];
       world.projects.push(project);

@@ -13,7 +13,7 @@ for (const size of sizes) {
   await page.waitForSelector("h1");
   await page.waitForTimeout(500);
   const projects = (await page.evaluate(() => fetch("/api/v1/projects").then((r) => r.json()))).items;
-  const run = (await page.evaluate((id) => fetch(`/api/v1/projects/${id}/runs`).then((r) => r.json()), projects[0].id)).items[0]?.id;
+  const run = (await page.evaluate((id) => fetch(`/api/v1/projects/${id}/runs`).then((r) => r.json()), projects[0].id)).items?.[0]?.id;
   for (const path of wanted) {
     const real = path.replace(/@(\d+)/, (_, n) => projects[Number(n)].id).replace('RUN', run);
     const [place, keys] = real.split("!");

@@ -7,6 +7,7 @@ import { ApiError } from "../api/client";
 import type { NoTask } from "../api/labelling";
 import type { Assignment, Mine, Submitted } from "../api/types";
 import type { Entry } from "../pure/outbox_queue";
+import { local_drafts, type LocalDrafts } from "./local_drafts";
 import type { Sent } from "./outbox";
 
 export interface LabellingApi {
@@ -68,7 +69,8 @@ export class LabelSession {
   private beat_timer_: ReturnType<typeof setInterval> | null = null;
   private retry_timer_: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(readonly project_id: string, private readonly api_: LabellingApi, private readonly outbox_: LabellingOutbox, private readonly now_ms_: () => number = Date.now) {
+  constructor(readonly project_id: string, private readonly api_: LabellingApi, private readonly outbox_: LabellingOutbox, private readonly now_ms_: () => number = Date.now,
+      private readonly kept_drafts_: LocalDrafts<Draft> = local_drafts<Draft>("", null)) {
     this.timer_ = new ActiveTime(now_ms_());
     this.view_ = { phase: "loading", reason: null, error: null, current: null, schema: null, draft: { answer: {}, rationale: "" }, slots: [], cursor: 0, missing: [], instant: false,
       saved: "clean", again: false, ahead: [], done: 0, done_today: 0, active_ms_today: 0, available: 0, last: null, can_undo: false, notice: null, shown: 0 };
@@ -177,6 +179,7 @@ export class LabelSession {
     this.answered_.add(current.assignment_id);
     this.drafts_.delete(current.assignment_id);
     this.leases_.delete(current.assignment_id);
+    this.kept_drafts_.drop(current.assignment_id);
     this.past_.push({ assignment: current, draft, active_ms, entry_id, kind, at_ms: this.now_ms_() });
     if (this.past_.length > kHistory) this.past_.shift();
     const v = this.view_, one = kind === "annotation" ? 1 : 0;
@@ -227,7 +230,7 @@ export class LabelSession {
   private put_on_screen(assignment: Assignment, again: boolean): void {
     const schema = this.schemas_.get(assignment.schema_version) ?? null;
     if (!schema) { this.show({ current: null, phase: "loading", ahead: [assignment, ...this.view_.ahead] }); void this.fill(); return; }
-    const kept = this.drafts_.get(assignment.assignment_id) ?? draft_of(assignment.draft);
+    const kept = this.drafts_.get(assignment.assignment_id) ?? draft_of(this.kept_drafts_.get(assignment.assignment_id)) ?? draft_of(assignment.draft);
     const draft = kept ?? { answer: first_answer(schema, assignment.task), rationale: "" };
     const slots = slots_of(schema, assignment.task);
     const open = slots.findIndex((s) => !is_filled(s, draft.answer, assignment.task));
@@ -312,8 +315,12 @@ export class LabelSession {
     if (!current || saved !== "unsaved") return;
     this.show({ saved: "saving" });
     this.api_.save_draft(current.assignment_id, draft).then(
-      () => { if (this.view_.current === current && this.view_.draft === draft) this.show({ saved: "saved" }); },
       () => {
+        this.kept_drafts_.drop(current.assignment_id);
+        if (this.view_.current === current && this.view_.draft === draft) this.show({ saved: "saved" });
+      },
+      () => {
+        if (this.drafts_.has(current.assignment_id)) this.kept_drafts_.keep(current.assignment_id, draft);
         if (this.view_.current !== current || this.view_.draft !== draft) return;
         this.show({ saved: "unsaved" });
         if (!this.stopped_ && !this.draft_timer_) this.draft_timer_ = setTimeout(() => this.save_draft_now(), 5000);

@@ -57,6 +57,12 @@ function Inside() {
   const [open, set_open] = useState<"palette" | "keys" | null>(null);
   const projects = useQuery({ queryKey: ["projects"], queryFn: list_projects, staleTime: 15_000 });
   useKeys();
+  // The screen most people go to next is fetched while nobody waits.
+  useEffect(() => {
+    if (!session.permissions.includes("label")) return;
+    const timer = setTimeout(() => { void import("./label"); void import("./label/panels"); void import("./label/guideline"); }, 800);
+    return () => clearTimeout(timer);
+  }, [session]);
   useEffect(() => { void outbox_of(session).then((o) => o.signed_in_again()); }, [session]);
   useEffect(() => listen((type, id) => {
     if (type === "project") { void queries.invalidateQueries({ queryKey: ["project", id] }); void queries.invalidateQueries({ queryKey: ["projects"] }); }

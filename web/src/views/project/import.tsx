@@ -10,7 +10,7 @@ import { toast_error } from "../../state/toasts";
 import { Bar, Failed, Panel, Skeleton } from "../../ui/pieces";
 import { ProjectPage } from "./layout";
 
-const kColumnRoles = ["prompt", "left", "right", "response", "responses", "messages", "models", "model_left", "model_right", "id", "language", "priority", "gold", "winner", "worker", "meta", "ignore"];
+const kColumnRoles = ["prompt", "left", "right", "response", "responses", "messages", "models", "model", "model_left", "model_right", "id", "language", "priority", "gold", "winner", "worker", "meta", "ignore"];
 
 type State = { at: "choose" } | { at: "reading"; file: File } | { at: "look"; file: File; preview: ImportPreview } | { at: "sending"; file: File; share: number } | { at: "done"; file: File; result: ImportResult } | { at: "failed"; file: File; error: unknown };
 
@@ -66,7 +66,7 @@ function Look({ preview, file, columns, set_column, again, go }: { preview: Impo
     <Panel title={<span className="row"><span className="clip">{file.name}</span><span className="badge">{preview.format}</span><span className="dim small nowrap">{bytes(file.size)}</span></span>}
       tools={<><button type="button" className="btn quiet" onClick={again}>{t.imports.another}</button><button type="button" className="btn primary" aria-disabled={missing !== null} onClick={() => { if (!missing) go(); }}>{missing ? t.imports.missing(missing) : t.imports.go}</button></>} pad={false}>
       <div className="body stack">
-        <div className={"notice " + (guessed ? "warn" : "")}>{preview.message || (guessed ? t.imports.guessed : t.imports.clear)}</div>
+        <div className={"notice " + (guessed ? "warn" : "")}><span>{guessed ? t.imports.guessed : t.imports.clear} {preview.message}</span></div>
         {preview.problems.length > 0 && <Problems list={preview.problems} />}
       </div>
       <div className="scroll-x" tabIndex={0} role="region" aria-label={t.imports.preview}>

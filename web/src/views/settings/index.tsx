@@ -4,7 +4,7 @@ import { useEffect, useState, type FormEvent } from "react";
 import { get_organisation, rename_organisation } from "../../api/organisation";
 import { set_password, switch_organisation } from "../../api/session";
 import { create_token, delete_token, list_tokens } from "../../api/tokens";
-import { ago, count } from "../../pure/format";
+import { ago } from "../../pure/format";
 import { kLanguages, t } from "../../messages";
 import { kSessionKey, useCan, useSession } from "../../state/session";
 import { get_theme, set_theme, type Theme } from "../../state/theme";
@@ -83,7 +83,7 @@ function OrganisationName() {
   const save = () => rename_organisation(shown.trim()).then((o) => { toast(t.common.saved, { kind: "good" }); set_name(null); queries.setQueryData(["organisation"], o); queries.setQueryData(kSessionKey, { ...session, organisation: { id: o.id, name: o.name } }); }, toast_error);
   return (
     <Panel title={t.settings.organisation}><Loaded query={query} lines={2}>{(o) => (
-      <div className="stack"><Field label={t.common.name} hint={t.settings.organisation_facts(count(o.people), count(o.projects))}>{(id) => <div className="row" style={{ maxWidth: 480 }}><input id={id} className="input" value={shown} maxLength={200} onChange={(e) => set_name(e.target.value)} /><button type="button" className="btn" aria-disabled={!changed} onClick={() => { if (changed) void save(); }}>{t.common.save}</button></div>}</Field></div>)}</Loaded></Panel>);
+      <div className="stack"><Field label={t.common.name} hint={t.settings.organisation_facts(o.people, o.projects)}>{(id) => <div className="row" style={{ maxWidth: 480 }}><input id={id} className="input" value={shown} maxLength={200} onChange={(e) => set_name(e.target.value)} /><button type="button" className="btn" aria-disabled={!changed} onClick={() => { if (changed) void save(); }}>{t.common.save}</button></div>}</Field></div>)}</Loaded></Panel>);
 }
 
 function Keys() {
