@@ -215,6 +215,7 @@ CREATE TABLE flag (
   resolved_by TEXT
 );
 CREATE INDEX flag_open ON flag(project_id, id) WHERE resolved_at_ms IS NULL;
+CREATE INDEX flag_by_task ON flag(task_id) WHERE resolved_at_ms IS NULL;
 
 CREATE TABLE snapshot (
   id INTEGER PRIMARY KEY,
