@@ -6,15 +6,36 @@ const shown = (text: string) => render(<Markdown text={text} />).container;
 
 describe("text of strangers", () => {
   const corpus = [
-    "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "<svg/onload=alert(1)>", "[a](javascript:alert(1))", "[a](JaVaScRiPt:alert(1))", "[a](data:text/html,<script>alert(1)</script>)",
-    "![a](http://elsewhere.example/pixel.png)", "<iframe src=//elsewhere.example></iframe>", "<a href=\"javascript:alert(1)\">x</a>", "<style>*{display:none}</style>", "<div style=\"position:fixed;inset:0\">x</div>",
-    "<math><mi//xlink:href=\"data:x,<script>alert(4)</script>\">", "`<img src=x onerror=alert(1)>`", "```html\n<script>alert(1)</script>\n```", "<form action=//elsewhere.example><input name=p></form>", "<!--><script>alert(1)</script>", "a\u0000<b>", "[x]: javascript:alert(1)\n\n[x]",
-    "<details open ontoggle=alert(1)>", "<base href=//elsewhere.example>", "<meta http-equiv=refresh content=0>", "| a |\n|---|\n| <img src=x onerror=alert(1)> |",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "[a](javascript:alert(1))",
+    "[a](JaVaScRiPt:alert(1))",
+    "[a](data:text/html,<script>alert(1)</script>)",
+    "![a](http://elsewhere.example/pixel.png)",
+    "<iframe src=//elsewhere.example></iframe>",
+    '<a href="javascript:alert(1)">x</a>',
+    "<style>*{display:none}</style>",
+    '<div style="position:fixed;inset:0">x</div>',
+    '<math><mi//xlink:href="data:x,<script>alert(4)</script>">',
+    "`<img src=x onerror=alert(1)>`",
+    "```html\n<script>alert(1)</script>\n```",
+    "<form action=//elsewhere.example><input name=p></form>",
+    "<!--><script>alert(1)</script>",
+    "a\u0000<b>",
+    "[x]: javascript:alert(1)\n\n[x]",
+    "<details open ontoggle=alert(1)>",
+    "<base href=//elsewhere.example>",
+    "<meta http-equiv=refresh content=0>",
+    "| a |\n|---|\n| <img src=x onerror=alert(1)> |",
   ];
   it("runs nothing, loads nothing, styles nothing", () => {
     for (const text of corpus) {
       const box = shown(text);
-      expect(box.querySelector("script,img,svg,iframe,style,form,input,object,embed,base,meta,link,math"), text).toBeNull();
+      expect(
+        box.querySelector("script,img,svg,iframe,style,form,input,object,embed,base,meta,link,math"),
+        text,
+      ).toBeNull();
       for (const element of box.querySelectorAll("*")) {
         for (const { name, value } of element.attributes) {
           expect(/^on|^style$|^src/.test(name), `${text} → ${name}`).toBe(false);
@@ -44,7 +65,11 @@ describe("differences", () => {
     expect(left).toContain("<strong><mark>quick</mark></strong>");
   });
   it("change no text and stay safe", () => {
-    for (const [a, b] of [["<i>x</i> y", "y <script>z</script>"], ["# Head\n\n- a\n- b", "# Heads\n\n- b\n- c"], ["", "all new"]] as const) {
+    for (const [a, b] of [
+      ["<i>x</i> y", "y <script>z</script>"],
+      ["# Head\n\n- a\n- b", "# Heads\n\n- b\n- c"],
+      ["", "all new"],
+    ] as const) {
       const [left, right] = difference_html(a, b);
       const box = document.createElement("div");
       box.innerHTML = right;
