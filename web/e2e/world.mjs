@@ -36,7 +36,7 @@ async function make_world() {
       await opened.page.goto(link.startsWith("http") ? link : base + link);
       await opened.page
         .waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, {
-          timeout: 20_000,
+          timeout: 60_000,
         })
         .catch(async () => {
           throw new Error(
