@@ -44,6 +44,75 @@ http::Response list_tokens(Call& call);
 http::Response make_token(Call& call);
 http::Response revoke_token(Call& call);
 
+// project_handlers.cc
+http::Response list_projects(Call& call);
+http::Response make_project(Call& call);
+http::Response read_project(Call& call);
+http::Response change_project(Call& call);
+http::Response read_guideline(Call& call);
+http::Response change_guideline(Call& call);
+http::Response read_schema(Call& call);
+http::Response change_schema(Call& call);
+http::Response validate_schema(Call& call);
+http::Response list_schemas(Call& call);
+http::Response read_project_people(Call& call);
+http::Response change_project_people(Call& call);
+
+// labelling_handlers.cc
+http::Response next_tasks(Call& call);
+http::Response read_assignment(Call& call);
+http::Response submit_annotation(Call& call);
+http::Response save_draft(Call& call);
+http::Response heartbeat(Call& call);
+http::Response skip_assignment(Call& call);
+http::Response flag_assignment(Call& call);
+http::Response undo_annotation(Call& call);
+http::Response release_assignment(Call& call);
+http::Response read_my_work(Call& call);
+
+// task_handlers.cc
+http::Response list_tasks(Call& call);
+http::Response read_task(Call& call);
+http::Response change_task(Call& call);
+http::Response set_gold(Call& call);
+http::Response clear_gold(Call& call);
+http::Response resolve_flag(Call& call);
+
+// quality_handlers.cc
+http::Response read_quality(Call& call);
+http::Response list_quality_people(Call& call);
+http::Response read_ranking(Call& call);
+http::Response read_quality_next(Call& call);
+
+// dataset_handlers.cc
+http::Response preview_import(Call& call);
+http::Response import_tasks(Call& call);
+http::Response list_imports(Call& call);
+http::Response read_import(Call& call);
+http::Response freeze_split(Call& call);
+http::Response export_project(Call& call);
+http::Response make_snapshot(Call& call);
+http::Response list_snapshots(Call& call);
+http::Response read_snapshot(Call& call);
+http::Response read_snapshot_file(Call& call);
+
+// run_handlers.cc
+http::Response list_models(Call& call);
+http::Response plan_run(Call& call);
+http::Response start_run(Call& call);
+http::Response list_runs(Call& call);
+http::Response read_run(Call& call);
+http::Response cancel_run(Call& call);
+http::Response read_run_metrics(Call& call);
+http::Response read_run_answers(Call& call);
+http::Response read_run_items(Call& call);
+http::Response compare_run(Call& call);
+
+// job_handlers.cc
+http::Response list_jobs(Call& call);
+http::Response read_job(Call& call);
+http::Response cancel_job(Call& call);
+
 // audit_handlers.cc
 http::Response list_audit(Call& call);
 http::Response verify_audit(Call& call);

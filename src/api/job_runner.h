@@ -5,8 +5,9 @@
 //
 // Jobs that the api enqueues, `organisation` set to the org_… and `created_by` to who asked:
 //   kind "run"     payload {run_id}                   the row of label/runs.h says all of it; unique a run
-//   kind "import"  payload {import_id, project_id, path, format, name, columns}   path: the stored bytes,
-//                  relative to the organisation's folder; the job deletes them when it ends
+//   kind "import"  payload {import_id, project_id, path, votes}: the row is there; label::Importer::resume
+//                  with the stored bytes at `path`, relative to the organisation's folder; the job
+//                  deletes the file when it is done
 // A job of a run keeps {phase, step, steps, rate, seconds_left} as its progress; GET /runs/{run_id}
 // shows it.
 

@@ -134,6 +134,8 @@ Json responses_of(const ApiRoute& route) {
     good["content"] = content("application/json", reference(gives.shape));
   } else if (!gives.media.empty()) {
     good["content"] = content(gives.media, bytes_schema());
+    // No schema: a list or an object, by what was asked for.
+    if (!gives.also_media.empty()) good["content"][gives.also_media] = Json::object();
   }
   responses[std::to_string(gives.status)] = std::move(good);
   if (gives.also_status != 0) {

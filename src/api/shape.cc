@@ -255,6 +255,10 @@ Json schema_of(const Type& type) {
 
 Json schema_of(const Shape& shape, bool closed) {
   Json schema = Json::object();
+  if (!shape.either.empty()) {
+    for (const Type& each : shape.either) schema["anyOf"].push_back(schema_of(each));
+    return schema;
+  }
   schema["type"] = "object";
   Json properties = Json::object();
   Json needed = Json::array();

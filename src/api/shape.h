@@ -56,6 +56,8 @@ struct Shape {
   std::vector<Field> fields;
   // At least one member must be there: a change that changes nothing is a mistake.
   bool not_empty = false;
+  // Not an object but one of these: used in answers only.
+  std::vector<Type> either = {};
 };
 
 // Words for the tables.

@@ -113,6 +113,14 @@ std::unique_ptr<Importer> Importer::resume(Organisation& organisation, const Act
   return importer;
 }
 
+ImportState Importer::reserve(Organisation& organisation, const Actor& actor, ImportRequest request,
+                              std::string_view first_bytes) {
+  Importer importer(organisation, actor, std::move(request));
+  importer.start(first_bytes);
+  importer.ended_ = true;  // nothing to stop: the row waits for its job
+  return importer.state_;
+}
+
 Importer::~Importer() {
   try {
     stop();

@@ -77,6 +77,9 @@ class Importer {
   // request are not looked at.
   static std::unique_ptr<Importer> resume(Organisation& organisation, const Actor& actor,
                                           std::string_view import_id, ImportRequest request);
+  // The row of an import that a job will do later, with resume(): running, nothing done yet.
+  static ImportState reserve(Organisation& organisation, const Actor& actor, ImportRequest request,
+                             std::string_view first_bytes);
   ~Importer();
   Importer(const Importer&) = delete;
   Importer& operator=(const Importer&) = delete;

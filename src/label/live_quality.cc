@@ -154,7 +154,7 @@ void LiveQuality::run() {
     }
     try {
       refit_now(project);
-    } catch (const Error&) {
+    } catch (const std::exception&) {
       // The next answers ask again; until then the last fit counts.
     }
   }

@@ -8,8 +8,8 @@
 // right four times as often as each wrong.
 //
 // Refits run on a thread of their own at growing intervals: after 20 answers, then whenever a quarter
-// more have come; until the first is there the prior of unknown workers counts. posterior() and
-// note_answer() belong to the writer thread; refit_now() may be called from any other.
+// more have come; until the first is there the prior of unknown workers counts. All functions may be
+// called from any thread; refit_now() reads the database and must not run on the writer thread.
 
 #include <condition_variable>
 #include <cstdint>

@@ -6,3 +6,7 @@ file(GLOB control_migrations CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/migrations/sq
 hone_embed(hone_label control_migrations
   BASE ${CMAKE_SOURCE_DIR}/migrations/sqlite/control
   FILES ${control_migrations})
+
+# By name only: ninja label_bench.
+add_executable(label_bench EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/bench/label_bench.cc)
+target_link_libraries(label_bench PRIVATE hone_label)

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <unordered_map>
 
 #include "label/organisation.h"
 #include "label/task_answer.h"
@@ -16,8 +18,10 @@ ReportCache::Key key_of(store::Connection& db, const Project& project) {
       db.query_int64("SELECT max(id) FROM annotation WHERE project_id = $1", {project.id})
           .value_or(0);
   key.schema_version = project.schema_version;
-  key.gold = db.query_int64("SELECT count(*) FROM task WHERE project_id = $1 AND is_gold = 1",
-                            {project.id})
+  key.gold = db.query_int64(
+                   "SELECT count(*) FROM task INDEXED BY task_gold WHERE project_id = $1"
+                   " AND is_gold = 1",
+                   {project.id})
                  .value_or(0);
   return key;
 }
@@ -66,17 +70,33 @@ void read_gold(Organisation& organisation, const std::vector<std::string>& class
   }
 }
 
+void keep_answer(ProjectQuality& quality, const LabelRow& row, uint32_t member, uint16_t value) {
+  if (quality.answers.size() == kAnswersKept) quality.answers.pop_front();
+  AnswerRow answer{row.task, row.created_at_ms,        member,
+                   value,    row.shown_order == "1,0", row.is_gold};
+  if (row.active_ms > 0) answer.seconds = static_cast<float>(row.active_ms) / 1000.0f;
+  quality.answers.push_back(answer);
+}
+
 void read_labels(Organisation& organisation, const std::vector<std::string>& classes,
                  ProjectQuality& quality) {
   quality::LabelTableBuilder builder(classes);
+  std::vector<int64_t> members;  // of the answers, by their own numbers
+  std::unordered_map<int64_t, uint32_t> member_numbers;
   size_t labels = 0;
   for_each_label(organisation, quality.project.id, [&](const LabelRow& row) {
     ++quality.annotations;
     uint32_t part = 0;
     for (const std::string_view said : split_choice(row.choice)) {
-      if (std::find(classes.begin(), classes.end(), said) != classes.end()) {
+      const auto found = std::find(classes.begin(), classes.end(), said);
+      if (found != classes.end()) {
         builder.add(item_name({row.task, part}), std::to_string(row.member), said);
         ++labels;
+        const auto value = static_cast<uint16_t>(found - classes.begin());
+        const auto [at, is_new] =
+            member_numbers.emplace(row.member, static_cast<uint32_t>(members.size()));
+        if (is_new) members.push_back(row.member);
+        if (part == 0) keep_answer(quality, row, at->second, value);
       }
       ++part;
     }
@@ -88,8 +108,38 @@ void read_labels(Organisation& organisation, const std::vector<std::string>& cla
     quality.items.push_back(item_from_name(name));
   }
   for (const std::string& name : quality.table->workers()) {
+    member_numbers[std::stoll(name)] = static_cast<uint32_t>(quality.members.size());
     quality.members.push_back(std::stoll(name));
   }
+  for (AnswerRow& answer : quality.answers) answer.member = member_numbers[members[answer.member]];
+}
+
+// Orders for lists of tasks: by the least certain part, and by the entropy of what was said.
+void sort_tasks(ProjectQuality& quality) {
+  struct Sorted {
+    double certainty = 1.0, entropy = 0.0;
+  };
+  std::map<int64_t, Sorted> tasks;
+  const size_t classes = quality.fit.class_count;
+  for (size_t i = 0; i < quality.items.size(); ++i) {
+    if (quality.gold.count(quality.items[i])) continue;
+    Sorted& task = tasks[quality.items[i].task];
+    const double* row = quality.fit.posterior.data() + i * classes;
+    task.certainty = std::min(task.certainty, *std::max_element(row, row + classes));
+    std::vector<double> counts(classes, 0.0);
+    const auto labels = quality.table->labels_of_task(i);
+    for (const quality::Label& label : labels) counts[label.value] += 1.0;
+    for (const double count : counts) {
+      const double share = count / static_cast<double>(labels.size());
+      if (share > 0.0) task.entropy -= share * std::log(share);
+    }
+  }
+  for (const auto& [task, sorted] : tasks) quality.by_certainty.push_back(task);
+  quality.by_disagreement = quality.by_certainty;
+  std::stable_sort(quality.by_certainty.begin(), quality.by_certainty.end(),
+                   [&](int64_t a, int64_t b) { return tasks[a].certainty < tasks[b].certainty; });
+  std::stable_sort(quality.by_disagreement.begin(), quality.by_disagreement.end(),
+                   [&](int64_t a, int64_t b) { return tasks[a].entropy > tasks[b].entropy; });
 }
 
 // ibcc: the Bayesian form is right with few labels a worker and never worse than it says; the method
@@ -105,6 +155,7 @@ void fit(ProjectQuality& quality) {
 }
 
 std::shared_ptr<const ProjectQuality> build(Organisation& organisation, const Project& project) {
+  const double begin = organisation.env().steady_seconds();
   auto quality = std::make_shared<ProjectQuality>();
   quality->project = project;
   quality->made_at_ms = organisation.env().now_ms();
@@ -114,7 +165,11 @@ std::shared_ptr<const ProjectQuality> build(Organisation& organisation, const Pr
   if (classes.size() < 2) return quality;
   read_gold(organisation, classes, *quality);
   read_labels(organisation, classes, *quality);
-  if (quality->table) fit(*quality);
+  if (quality->table) {
+    fit(*quality);
+    sort_tasks(*quality);
+  }
+  quality->took_seconds = organisation.env().steady_seconds() - begin;
   return quality;
 }
 
@@ -170,18 +225,26 @@ std::shared_ptr<const ProjectQuality> project_quality(Organisation& organisation
     Project fresh = get_project(db, project.id);
     return std::pair(fresh, key_of(db, fresh));
   });
-  if (auto known = cache.find(project.id, now.second)) return known;
+  const int64_t now_ms = organisation.env().now_ms();
+  if (auto known = cache.find(project.id, now.second, now_ms)) return known;
   const std::lock_guard lock(cache.building());
-  if (auto known = cache.find(project.id, now.second)) return known;
+  if (auto known = cache.find(project.id, now.second, now_ms)) return known;
   auto made = build(organisation, now.first);
   cache.keep(project.id, now.second, made);
   return made;
 }
 
-std::shared_ptr<const ProjectQuality> ReportCache::find(int64_t project, const Key& key) {
+std::shared_ptr<const ProjectQuality> ReportCache::find(int64_t project, const Key& key,
+                                                        int64_t now_ms) {
   const std::lock_guard lock(mutex_);
   const auto found = entries_.find(project);
-  if (found == entries_.end() || !(found->second.key == key)) return nullptr;
+  if (found == entries_.end()) return nullptr;
+  const ProjectQuality& kept = *found->second.quality;
+  const double age_seconds = static_cast<double>(now_ms - kept.made_at_ms) / 1000.0;
+  const bool is_fresh =
+      age_seconds >= 0.0 && age_seconds < std::min(60.0, 10.0 * kept.took_seconds) &&
+      found->second.key.schema_version == key.schema_version && found->second.key.gold == key.gold;
+  if (!(found->second.key == key) && !is_fresh) return nullptr;
   found->second.used = ++clock_;
   return found->second.quality;
 }

@@ -7,6 +7,7 @@
 // other annotations. Any thread; a fit takes as long as it takes (10 million labels: 15 s).
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,6 +37,17 @@ void for_each_label(Organisation& organisation, int64_t project, F&& f);
 std::vector<LabelRow> label_page(Organisation& organisation, int64_t project, int64_t after,
                                  size_t limit);
 
+// What the reports about people and sides need of one label. Only the newest kAnswersKept are kept.
+struct AnswerRow {
+  int64_t task = 0, at_ms = 0;
+  uint32_t member = 0;   // index into ProjectQuality::members
+  uint16_t value = 0;    // class of the first part
+  bool swapped = false;  // a pair whose second response stood on the left
+  bool is_gold = false;
+  float seconds = -1.0f;  // hands on the task; negative: unknown
+};
+inline constexpr size_t kAnswersKept = 500000;
+
 struct ItemKey {
   int64_t task = 0;
   uint32_t part = 0;
@@ -47,6 +59,7 @@ struct ProjectQuality {
   std::shared_ptr<const TaskSchema> schema;
   int64_t annotations = 0;  // valid ones, gold too
   int64_t made_at_ms = 0;
+  double took_seconds = 0.0;
 
   // Empty (no table) when the main question is text or nothing was said yet.
   std::optional<quality::LabelTable> table;
@@ -55,6 +68,17 @@ struct ProjectQuality {
   std::vector<int64_t> members;         // of the table's workers
   std::map<ItemKey, uint32_t> gold;     // known answers, as classes
   std::map<ItemKey, uint32_t> item_of;  // the table's task
+
+  std::deque<AnswerRow> answers;  // in the order in which they were given
+  // Tasks of the queue with labels: least certain first; most disputed first.
+  std::vector<int64_t> by_certainty, by_disagreement;
+
+  // Reports made of it, each once: quality_report.cc.
+  struct Reports {
+    std::mutex mutex;
+    std::map<std::string, Json> made;  // guarded by mutex
+  };
+  std::shared_ptr<Reports> reports = std::make_shared<Reports>();
 
   // The best answer of a task, joined like a choice, and its probability (the least over the
   // parts); nothing for a task without valid labels.
@@ -68,7 +92,9 @@ struct ProjectQuality {
   std::optional<double> reliability(int64_t member) const;
 };
 
-// Of what is in the database now, from the cache when nothing has changed.
+// Of what is in the database now, from the cache when nothing has changed; and for ten times as long
+// as it took to make, at most a minute, also when something has: a long project is not counted anew
+// for every look.
 std::shared_ptr<const ProjectQuality> project_quality(Organisation& organisation,
                                                       const Project& project);
 
@@ -78,7 +104,7 @@ class ReportCache {
     int64_t annotations = 0, last_annotation = 0, schema_version = 0, gold = 0;
     friend bool operator==(const Key&, const Key&) = default;
   };
-  std::shared_ptr<const ProjectQuality> find(int64_t project, const Key& key);
+  std::shared_ptr<const ProjectQuality> find(int64_t project, const Key& key, int64_t now_ms);
   void keep(int64_t project, const Key& key, std::shared_ptr<const ProjectQuality> quality);
   // One at a time builds a project's; the others wait for it.
   std::mutex& building() { return building_; }

@@ -9,10 +9,10 @@
 namespace hone::label {
 namespace {
 
-#define HONE_RUN_QUERY                                                                      \
-  "SELECT r.id, r.project_id, r.public_id, p.public_id, s.public_id, r.name, r.method, "    \
-  "r.model, r.settings, r.state, r.phase, r.error, r.job_id, r.result, r.created_by, "      \
-  "r.created_at_ms, r.finished_at_ms FROM run r JOIN project p ON p.id = r.project_id "     \
+#define HONE_RUN_QUERY                                                                   \
+  "SELECT r.id, r.project_id, r.public_id, p.public_id, s.public_id, r.name, r.method, " \
+  "r.model, r.settings, r.state, r.phase, r.error, r.job_id, r.result, r.created_by, "   \
+  "r.created_at_ms, r.finished_at_ms FROM run r JOIN project p ON p.id = r.project_id "  \
   "JOIN snapshot s ON s.id = r.snapshot_id "
 
 Run read_run(const store::Row& row) {
@@ -45,9 +45,11 @@ Run create_run(Organisation& organisation, store::Transaction& tx, const Actor& 
     int64_t id = 0, project = 0;
     std::string state;
   };
-  const auto snapshot = tx.query_one(
-      "SELECT id, project_id, state FROM snapshot WHERE public_id = $1", {snapshot_id},
-      [](const store::Row& row) { return Source{row.int64(0), row.int64(1), row.string(2)}; });
+  const auto snapshot =
+      tx.query_one("SELECT id, project_id, state FROM snapshot WHERE public_id = $1", {snapshot_id},
+                   [](const store::Row& row) {
+                     return Source{row.int64(0), row.int64(1), row.string(2)};
+                   });
   if (!snapshot) throw not_found("there is no such snapshot");
   if (snapshot->state != "ready") {
     throw Error(ErrorCode::kConflict, "this snapshot is not ready: its files were never finished");
@@ -118,9 +120,9 @@ std::vector<Run> list_runs(store::Connection& db, int64_t project, std::optional
 }
 
 std::vector<Run> unfinished_runs(store::Connection& db) {
-  return db.query_all(
-      HONE_RUN_QUERY "WHERE r.state IN ('queued', 'running') ORDER BY r.id LIMIT 1000", {},
-      read_run);
+  return db.query_all(HONE_RUN_QUERY
+                      "WHERE r.state IN ('queued', 'running') ORDER BY r.id LIMIT 1000",
+                      {}, read_run);
 }
 
 std::string run_folder(const Organisation& organisation, std::string_view run_id) {

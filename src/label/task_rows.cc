@@ -18,7 +18,7 @@ constexpr size_t kMostMessages = 1000;
 constexpr size_t kMostKeys = 4096;  // of a row and of its meta: looked through one by one
 constexpr size_t kMostExternalIdBytes = 200;
 constexpr size_t kMostLanguageBytes = 35;
-constexpr int64_t kMostPriority = 1'000'000;
+constexpr int64_t kMostPriority = 100;
 constexpr size_t kDigestBytes = 16;
 
 struct Response {
@@ -304,7 +304,7 @@ int64_t read_priority(const Json& row) {
   const bool whole = priority->is_integer();
   const double value = whole ? priority->as_double() : 0.0;
   if (!whole || value > kMostPriority || value < -kMostPriority) {
-    throw wrong("priority", "must be a whole number from -1000000 to 1000000");
+    throw wrong("priority", "must be a whole number from -100 to 100");
   }
   return priority->as_int();
 }

@@ -14,7 +14,18 @@ test("a project is made, filled from a file and labelled, by its screens", async
   const { page, trouble } = await world.page();
   const file = join(mkdtempSync(join(tmpdir(), "hone-e2e-")), "pairs.csv");
   const quote = (text) => '"' + text.replace(/"/g, '""').replace(/\n/g, " ") + '"';
-  writeFileSync(file, "question,chosen,rejected\n" + pairs(6).map((p) => [p.prompt.replace(/,/g, ""), "yes " + p.prompt, "no " + p.prompt].map((x) => quote(x).replace(/,/g, "")).join(",")).join("\n") + "\n");
+  writeFileSync(
+    file,
+    "question,chosen,rejected\n" +
+      pairs(6)
+        .map((p) =>
+          [p.prompt.replace(/,/g, ""), "yes " + p.prompt, "no " + p.prompt]
+            .map((x) => quote(x).replace(/,/g, ""))
+            .join(","),
+        )
+        .join("\n") +
+      "\n",
+  );
   await page.goto(world.base + "/projects/new");
   await page.waitForSelector("#project-name");
   assert.ok(await button(page, "Give it a name").isVisible());
@@ -55,7 +66,12 @@ test("splits are frozen, a snapshot made, labels exported", async () => {
   await page.getByPlaceholder("Before the guideline change").fill("First");
   await button(page, "Make the snapshot").click();
   await page.waitForSelector("td >> text=First");
-  const rows = await page.evaluate(async (id) => (await (await fetch(`/api/v1/projects/${id}/export?format=preferences`)).text()).trim().split("\n").length, project.id);
+  const rows = await page.evaluate(
+    async (id) =>
+      (await (await fetch(`/api/v1/projects/${id}/export?format=preferences`)).text()).trim().split("\n")
+        .length,
+    project.id,
+  );
   assert.ok(rows >= 5, `only ${rows} rows exported`);
   assert.deepEqual(trouble, []);
 });

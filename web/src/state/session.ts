@@ -14,8 +14,10 @@ export const make_query_client = (): QueryClient => {
     queryCache: new QueryCache({ onError: (error) => sign_out_here(client, error) }),
     defaultOptions: {
       queries: {
-        staleTime: 10_000, refetchOnWindowFocus: true,
-        retry: (failures, error) => failures < 3 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 500),
+        staleTime: 10_000,
+        refetchOnWindowFocus: true,
+        retry: (failures, error) =>
+          failures < 3 && (!(error instanceof ApiError) || error.status === 0 || error.status >= 500),
         retryDelay: (failures) => Math.min(500 * 2 ** failures, 5000),
       },
     },
@@ -26,9 +28,15 @@ export const make_query_client = (): QueryClient => {
 export const kSessionKey = ["session"] as const;
 export function useMaybeSession() {
   return useQuery({
-    queryKey: kSessionKey, staleTime: 5 * 60_000,
+    queryKey: kSessionKey,
+    staleTime: 5 * 60_000,
     queryFn: async (): Promise<Session | null> => {
-      try { return await get_session(); } catch (error) { if (error instanceof ApiError && error.status === 401) return null; throw error; }
+      try {
+        return await get_session();
+      } catch (error) {
+        if (error instanceof ApiError && error.status === 401) return null;
+        throw error;
+      }
     },
   });
 }
