@@ -88,6 +88,7 @@ Importer::Importer(Organisation& organisation, const Actor& actor, ImportRequest
       resume_digest_(std::move(restored.prefix_digest)),
       batch_(std::make_shared<Batch>()),
       known_errors_(state_.first_errors.size()) {
+  batch_->begin = resume_at_;
   request_.project = state_.project_id;
   request_.format = state_.format;
   request_.columns = state_.columns;
@@ -265,7 +266,9 @@ void Importer::add_error(uint64_t line, const std::string& reason) {
   batch_->first_errors.push_back({line, shortened(reason)});
 }
 
-// Sends the batch to the writer and goes on reading while it is committed.
+// Sends the batch to the writer and goes on reading while it is committed. Nobody was promised
+// anything before finish(), which is synced with all that came before it; a batch that the power took
+// takes its place in the file along.
 void Importer::flush(uint64_t end) {
   hash_up_to(end);
   batch_->end = end;
@@ -276,7 +279,7 @@ void Importer::flush(uint64_t end) {
   wait_for_batch();
   auto sent = std::make_unique<InFlight>();
   sent->future =
-      organisation_.write_async(store::Durability::kDisk, [this, batch](store::Transaction& tx) {
+      organisation_.write_async(store::Durability::kProcess, [this, batch](store::Transaction& tx) {
         Committed committed = commit(tx, *batch);
         committed.batch = batch;
         return committed;
@@ -292,12 +295,16 @@ Importer::Committed Importer::commit(store::Transaction& tx, const Batch& batch)
   committed.votes = insert_votes(organisation_, tx, actor_, state_.project, *schema_, batch.tasks,
                                  committed.tasks, batch.votes, now_ms);
   if (committed.votes.annotations > 0) organisation_.queue().drop_project(state_.project);
-  tx.execute(
+  const int64_t moved = tx.execute(
       "UPDATE import SET bytes_done = $2, prefix_digest = $3, rows = rows + $4,"
       " created = created + $5, duplicates = duplicates + $6, errors = errors + $7, columns = $8"
-      " WHERE id = $1",
+      " WHERE id = $1 AND bytes_done = $9",
       {state_.id, batch.end, batch.prefix_digest, batch.rows, committed.tasks.created,
-       committed.tasks.duplicates, batch.errors, batch.columns.dump()});
+       committed.tasks.duplicates, batch.errors, batch.columns.dump(), batch.begin});
+  if (moved == 0) {
+    throw Error(ErrorCode::kConflict,
+                "the import goes on elsewhere; let one of the two end and look at its state");
+  }
   if (!batch.first_errors.empty()) append_first_errors(tx, state_.id, batch.first_errors);
   Json data = Json::object();
   data["bytes_done"] = batch.end;
@@ -377,8 +384,12 @@ void Importer::set_state(const std::string& state) {
   const int64_t now_ms = organisation_.env().now_ms();
   const bool ended = state != "running";
   organisation_.write(store::Durability::kDisk, [&](store::Transaction& tx) {
-    tx.execute("UPDATE import SET state = $2, finished_at_ms = $3 WHERE id = $1",
-               {state_.id, state, ended ? std::optional(now_ms) : std::nullopt});
+    // What is done stays done, whoever else was at it.
+    if (tx.execute("UPDATE import SET state = $2, finished_at_ms = $3"
+                   " WHERE id = $1 AND state <> 'done'",
+                   {state_.id, state, ended ? std::optional(now_ms) : std::nullopt}) == 0) {
+      return;
+    }
     record_event(tx, now_ms, actor_,
                  {.kind = "import.state_changed",
                   .object = state_.public_id,

@@ -6,7 +6,8 @@
 //   while (read(bytes)) importer.feed(bytes);
 //   ImportState done = importer.finish();
 //
-// Rows are committed in batches while the next ones are read. A batch holds its tasks, votes and
+// Rows are committed in batches while the next ones are read; finish() returns when all of them are on
+// the disk. A batch holds its tasks, votes and
 // errors and how many bytes of the file are done with, so after a crash the database says where to go
 // on: resume() takes the same file from its first byte, passes over what is done (and refuses another
 // file by the digest of those bytes), and goes on. Content digests keep a task from coming twice even

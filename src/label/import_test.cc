@@ -298,6 +298,29 @@ TEST_F(Import, AnImportThatBrokeOffGoesOnWhereItStopped) {
   expect_sound();
 }
 
+TEST_F(Import, OfTwoThatGoOnWithTheSameImportOneIsToldSo) {
+  const std::string text = pairs(0, 6000);
+  std::string id;
+  {
+    Importer importer(test_.org(), manager_, request());
+    feed(importer, std::string_view(text).substr(0, text.size() / 2));
+    id = importer.state().public_id;
+  }
+  auto one = Importer::resume(test_.org(), manager_, id, {});
+  auto two = Importer::resume(test_.org(), manager_, id, {});
+  feed(*one, text);
+  EXPECT_EQ(one->finish().created, 6000);
+  const Error refused = error_from([&] {
+    feed(*two, text);
+    two->finish();
+  });
+  EXPECT_EQ(refused.code(), ErrorCode::kConflict);
+  EXPECT_NE(refused.message().find("elsewhere"), std::string::npos);
+  EXPECT_EQ(test_.text("SELECT state FROM import"), "done");
+  EXPECT_EQ(count("task"), 6000);
+  expect_sound();
+}
+
 TEST_F(Import, ProgressComesWithEveryBatchAndOneEventABatch) {
   std::vector<int64_t> seen;
   ImportRequest watched = request();
