@@ -34,11 +34,15 @@ async function make_world() {
       await opened.page.goto(base + "/favicon.svg"); // a place from which requests can be made
     } else {
       await opened.page.goto(link.startsWith("http") ? link : base + link);
-      await opened.page.waitForFunction(
-        () => location.pathname === "/" && document.querySelector("h1"),
-        null,
-        { timeout: 60_000 },
-      );
+      await opened.page
+        .waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, {
+          timeout: 60_000,
+        })
+        .catch(async () => {
+          throw new Error(
+            `the link did not sign in; ${opened.page.url()} says: ${(await opened.page.textContent("body")).slice(0, 300)}`,
+          );
+        });
       world.storage = await opened.context.cookies();
     }
     return opened;
