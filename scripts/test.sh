@@ -2,7 +2,8 @@
 # test.sh PRESET...: builds each preset and runs all of its tests. Tests that need the demo model
 # or the shared data sets skip, in words, where there are none.
 . "$(dirname "$0")/common.sh"
-scripts/install_packages.sh build
+scripts/install_packages.sh build web
+if ! scripts/install_packages.sh browser; then say "There is no browser: the end-to-end tests skip."; fi
 if ! scripts/install_packages.sh model; then say "python3-pip is missing: no model by pip"; fi
 
 if model=$(scripts/get_model.sh); then
@@ -24,6 +25,7 @@ for preset in "$@"; do
   configure_and_build "$preset"
   ctest --preset "$preset" </dev/null || failed="$failed $preset"
 done
+scripts/test_web.sh || failed="$failed web"
 if [ -n "$failed" ]; then
   say "Tests failed with:$failed"
   exit 1

@@ -603,7 +603,7 @@ std::vector<ApiRoute> service_routes() {
 std::vector<ApiRoute> all_routes() {
   std::vector<ApiRoute> routes;
   for (auto& part :
-       {session_routes(), people_routes(), project_routes(), labelling_routes(), task_routes(),
+       {session_routes(), people_routes(), project_routes(), task_routes(), labelling_routes(),
         quality_routes(), dataset_routes(), run_routes(), service_routes()}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }

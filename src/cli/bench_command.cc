@@ -1,5 +1,5 @@
 // hone bench prefill | decode | score | train: what this machine does, each figure beside the ceiling
-// that was measured in the same run. (hone bench labels: quality_bench_command.cc)
+// that was measured in the same run. (hone bench labels: quality_bench_command.cc; hone bench platform: platform_bench_command.cc)
 
 #include <algorithm>
 #include <cstdio>
@@ -400,12 +400,15 @@ int run_bench(const Arguments& arguments) {
   if (!arguments.empty() && arguments[0] == "labels") {
     return run_bench_labels({arguments.begin() + 1, arguments.end()});
   }
+  if (!arguments.empty() && arguments[0] == "platform") {
+    return run_bench_platform({arguments.begin() + 1, arguments.end()});
+  }
   CommonOptions common;
   ModelOptions model;
   std::string only;
   size_t repeats = 5;
   Options options("bench", "what this machine does, beside what it can do at most.",
-                  "prefill|decode|score|train --model M, or labels");
+                  "prefill|decode|score|train --model M, labels or platform");
   options.example("hone bench decode --model m.gguf",
                   "tokens a second and the share of the ceiling");
   options.example("hone bench train --model m.gguf --repeats 3 --json", "for programs");
@@ -417,7 +420,7 @@ int run_bench(const Arguments& arguments) {
   if (options.show_help()) return 0;
   const std::vector<std::string> known = {"prefill", "decode", "score", "train"};
   if (words.size() != 1 || std::find(known.begin(), known.end(), words[0]) == known.end()) {
-    throw invalid_input("hone bench needs one of prefill, decode, score, train, labels");
+    throw invalid_input("hone bench needs one of prefill, decode, score, train, labels, platform");
   }
   if (repeats < 1 || repeats > 1000) {
     throw invalid_input("--repeats " + std::to_string(repeats) + " cannot be: 1 to 1000");

@@ -24,6 +24,7 @@ class ChildProcess {
 
   // The next line without its end; nothing when none came in time, or when there will be none (ended()).
   std::optional<std::string> next_line(int timeout_ms);
+  pid_t pid() const { return pid_; }
   bool ended() const { return ended_; }  // its stdout is closed and read
 
   void terminate();  // SIGTERM: save and stop

@@ -19,6 +19,15 @@ constexpr Command kCommands[] = {
     {"compare", "two reports on the same items: better, worse, or too few", "", run_compare},
     {"quality", "judge the labels: aggregate, agreement, rank, simulate",
      "aggregate agreement rank simulate", run_quality},
+    {nullptr, "Label together", "", nullptr},
+    {"up", "the labelling page with everything it needs, on this machine", "", run_up},
+    {"serve", "the same with explicit choices: address, TLS, data folder", "", run_serve},
+    {"project", "list, create, import, export: labelling projects", "list create import export",
+     run_project},
+    {"user", "add, list, link: people and how they sign in", "add list link", run_user},
+    {"token", "create: a key for programs", "create", run_token},
+    {"backup", "a copy of the data folder, also while the server runs", "", run_backup},
+    {"restore", "a data folder out of a backup that is whole", "", run_restore},
     {nullptr, "Ask a model", "", nullptr},
     {"chat", "a conversation in the terminal, with one model or two", "", run_chat},
     {"generate", "answers to a file of prompts, batched", "", run_generate},
@@ -34,7 +43,8 @@ constexpr Command kCommands[] = {
     {nullptr, "Trust", "", nullptr},
     {"selfcheck", "batches, threads and cuts change no bit: one hash", "", run_selfcheck},
     {"replay", "compute steps of a run again and compare to the bit", "", run_replay},
-    {"bench", "what this machine does, beside what it can do at most", "decode labels", run_bench},
+    {"bench", "what this machine does, beside what it can do at most", "decode labels platform",
+     run_bench},
 };
 
 std::string line_of(const char* name, const char* what) {

@@ -43,7 +43,15 @@ int run_generate(const Arguments& arguments);
 int run_model(const Arguments& arguments);    // model info | export | quantize | merge
 int run_quality(const Arguments& arguments);  // quality aggregate | agreement | rank | simulate
 int run_quickstart(const Arguments& arguments);
-int run_job(const Arguments& arguments);
+int run_up(const Arguments& arguments);
+int run_serve(const Arguments& arguments);
+int run_user(const Arguments& arguments);     // user add | list | link
+int run_token(const Arguments& arguments);    // token create
+int run_project(const Arguments& arguments);  // project list | create | import | export
+int run_backup(const Arguments& arguments);
+int run_restore(const Arguments& arguments);
+int run_bench_platform(const Arguments& arguments);
+int run_job(const Arguments& arguments);  // job train | plan
 int run_replay(const Arguments& arguments);
 int run_runs(const Arguments& arguments);  // runs list | show | diff
 int run_score(const Arguments& arguments);

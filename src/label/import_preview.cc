@@ -68,7 +68,9 @@ class Preview {
     ++sampled_;
     const Json* inner = format_ == ImportFormat::kLabelStudio ? object.find("data") : &object;
     if (inner == nullptr || !inner->is_object()) return;
-    for (const auto& [name, value] : inner->as_object()) {
+    for (const Json::Member& member : inner->as_object()) {
+      const std::string& name = member.first;
+      const Json& value = member.second;
       if (value.is_null()) continue;
       auto found = std::find_if(samples_.begin(), samples_.end(),
                                 [&](const auto& entry) { return entry.first == name; });

@@ -7,7 +7,9 @@
 #include <fstream>
 #include <sstream>
 
+#include "data/row_reader.h"
 #include "label/events.h"
+#include "label/export.h"
 #include "label/testing.h"
 
 namespace hone::label {
@@ -442,6 +444,29 @@ TEST_F(Import, TheLlmfaoCrowdComesInWhole) {
   EXPECT_EQ(state.annotations, 8931);
   EXPECT_EQ(count("member WHERE is_paused = 1"), 124);
   expect_sound();
+
+  // And out again: every pair but those with equal answers, in the form that the trainer reads.
+  std::string text;
+  const ExportCounts counts = export_project(test_.org(), test_.read_project(project_), {},
+                                             [&](std::string_view chunk) { text += chunk; });
+  EXPECT_EQ(counts.rows + counts.equal + counts.both_bad + counts.uncertain, 2139u);
+  EXPECT_GT(counts.rows, 2000u);
+  double probability = 0;
+  size_t labels = 0;
+  data::RowReader reader("export", data::RowFormat::kJsonl, {}, [&](data::Row&& row) {
+    EXPECT_EQ(row.kind, data::RowKind::kPreference);
+    EXPECT_GE(row.probability, 0.5);
+    probability += row.probability;
+    labels += row.labels.size();
+  });
+  reader.feed(text);
+  reader.finish();
+  EXPECT_EQ(reader.counts().rows, counts.rows);
+  EXPECT_LE(labels, 8931u);
+  // The crowd is often of two minds: neither all sure nor all in doubt.
+  const double mean = probability / static_cast<double>(counts.rows);
+  EXPECT_GT(mean, 0.6);
+  EXPECT_LT(mean, 0.98);
 }
 
 TEST_F(Import, ThePandaLmTestSetComesInWithItsThreeAnnotators) {

@@ -18,8 +18,10 @@ ReportCache::Key key_of(store::Connection& db, const Project& project) {
       db.query_int64("SELECT max(id) FROM annotation WHERE project_id = $1", {project.id})
           .value_or(0);
   key.schema_version = project.schema_version;
-  key.gold = db.query_int64("SELECT count(*) FROM task WHERE project_id = $1 AND is_gold = 1",
-                            {project.id})
+  key.gold = db.query_int64(
+                   "SELECT count(*) FROM task INDEXED BY task_gold WHERE project_id = $1"
+                   " AND is_gold = 1",
+                   {project.id})
                  .value_or(0);
   return key;
 }

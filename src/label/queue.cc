@@ -166,7 +166,8 @@ bool draw_gold(Picker& pick) {
 void load_gold(Picker& pick) {
   if (pick.member.gold_version == pick.project.gold_version) return;
   pick.member.gold_left = pick.tx.query_all(
-      "SELECT id FROM task t WHERE project_id = $1 AND is_gold = 1 AND state = 'open'"
+      "SELECT id FROM task t INDEXED BY task_gold WHERE project_id = $1 AND is_gold = 1"
+      " AND state = 'open'"
       " AND NOT EXISTS (SELECT 1 FROM assignment a WHERE a.task_id = t.id AND a.member_id = $2"
       " AND a.stage = 'attempt' AND a.state NOT IN ('expired', 'released')) LIMIT 10000",
       {pick.project.project.id, pick.actor.member_id},
@@ -186,6 +187,9 @@ bool take_gold(Picker& pick) {
   return false;
 }
 
+// The planner would as soon walk through every open task; the index that has free places only, in the
+// order of the queue, is named wherever the cost of a choice depends on it.
+
 // ---- The queue -----------------------------------------------------------------------------------
 
 // Looks through one level from the member's mark on.
@@ -194,8 +198,8 @@ bool take_from_level(Picker& pick, int64_t priority, int64_t last) {
   int64_t& mark = pick.member.seen[priority];
   while (mark < last && pick.looked < kScanMax) {
     const auto batch = pick.tx.query_all(
-        "SELECT id FROM task WHERE project_id = $1 AND state = 'open' AND slots > 0"
-        " AND is_gold = 0 AND priority = $2 AND id > $3 ORDER BY id LIMIT $4",
+        "SELECT id FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open'"
+        " AND slots > 0 AND is_gold = 0 AND priority = $2 AND id > $3 ORDER BY id LIMIT $4",
         {pick.project.project.id, priority, mark, pick.looked == 0 ? int64_t{1} : kBatch},
         [](const store::Row& row) { return row.int64(0); });
     if (batch.empty()) {
@@ -233,13 +237,13 @@ bool take_from_queue(Picker& pick) {
 }
 
 NextReason reason_for_nothing(Picker& pick) {
-  const bool any_free =
-      pick.tx
-          .query_int64(
-              "SELECT id FROM task WHERE project_id = $1 AND state = 'open' AND slots > 0"
-              " AND is_gold = 0 LIMIT 1",
-              {pick.project.project.id})
-          .has_value();
+  const bool any_free = pick.tx
+                            .query_int64(
+                                "SELECT id FROM task INDEXED BY task_queue WHERE project_id = $1 "
+                                "AND state = 'open' AND slots > 0"
+                                " AND is_gold = 0 LIMIT 1",
+                                {pick.project.project.id})
+                            .has_value();
   if (!any_free) return NextReason::kNoneLeft;
   const bool had_any =
       pick.tx

@@ -10,10 +10,12 @@ namespace hone::label {
 namespace {
 
 constexpr std::string_view kNextLevel =
-    "SELECT priority FROM task WHERE project_id = $1 AND state = 'open' AND slots > 0"
+    "SELECT priority FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open' AND "
+    "slots > 0"
     " AND is_gold = 0 AND priority <= $2 ORDER BY priority DESC LIMIT 1";
 constexpr std::string_view kLastOfLevel =
-    "SELECT id FROM task WHERE project_id = $1 AND state = 'open' AND slots > 0"
+    "SELECT id FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open' AND slots "
+    "> 0"
     " AND is_gold = 0 AND priority = $2 ORDER BY id DESC LIMIT 1";
 
 // One seek a level and one for its end: levels are few, tasks are many.
@@ -73,10 +75,11 @@ void Queue::refresh(store::Connection& db, ProjectMarks& project) {
   touch(project.project.id);
   project.last_task = last;
   read_levels(db, project);
-  const int64_t gold =
-      db.query_int64("SELECT max(id) FROM task WHERE project_id = $1 AND is_gold = 1",
-                     {project.project.id})
-          .value_or(0);
+  const int64_t gold = db.query_int64(
+                             "SELECT max(id) FROM task INDEXED BY task_gold WHERE project_id = $1"
+                             " AND is_gold = 1",
+                             {project.project.id})
+                           .value_or(0);
   if (gold != project.last_gold) ++project.gold_version;
   project.last_gold = gold;
 }

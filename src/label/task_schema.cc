@@ -355,8 +355,7 @@ Json question_json(const Question& question) {
 
 std::string_view built_in_questions(std::string_view task_type) {
   if (task_type == "pairwise") {
-    return R"([{"name":"winner","kind":"comparison","title":"Which answer is better?",
-      "strength":{"title":"By how much?","labels":["slightly","clearly","far"]}}])";
+    return R"([{"name":"winner","kind":"comparison","title":"Which answer is better?"}])";
   }
   if (task_type == "ranking") {
     return R"([{"name":"order","kind":"ranking","title":"Put the answers in order, best first"}])";

@@ -13,14 +13,20 @@ for (const size of sizes) {
   await page.waitForSelector("h1");
   await page.waitForTimeout(500);
   const projects = (await page.evaluate(() => fetch("/api/v1/projects").then((r) => r.json()))).items;
-  const run = (await page.evaluate((id) => fetch(`/api/v1/projects/${id}/runs`).then((r) => r.json()), projects[0].id)).items[0]?.id;
+  const run = (await page.evaluate((id) => fetch(`/api/v1/projects/${id}/runs`).then((r) => r.json()), projects[0].id)).items?.[0]?.id;
   for (const path of wanted) {
-    const real = path.replace(/@(\d+)/, (_, n) => projects[Number(n)].id).replace('RUN', run);
+    const real = path.replace(/@(\d+)/, (_, n) => projects[Number(n)].id).replace("RUN", run);
     const [place, keys] = real.split("!");
     await page.goto(base + place);
     await page.waitForTimeout(Number(process.env.WAIT ?? 900));
-    for (const key of keys ? keys.split("~") : []) { await page.keyboard.press(key); await page.waitForTimeout(350); }
-    await page.screenshot({ path: `${folder}/${(path.replace(/[^\w]+/g, "_").replace(/^_+|_+$/g, "") || "home")}-${size}.png`, fullPage: process.env.FULL === "1" });
+    for (const key of keys ? keys.split("~") : []) {
+      await page.keyboard.press(key);
+      await page.waitForTimeout(350);
+    }
+    await page.screenshot({
+      path: `${folder}/${path.replace(/[^\w]+/g, "_").replace(/^_+|_+$/g, "") || "home"}-${size}.png`,
+      fullPage: process.env.FULL === "1",
+    });
   }
   if (trouble.length) console.log(size, [...new Set(trouble)].slice(0, 8));
   await context.close();

@@ -1,3 +1,4 @@
 // One process, one sign-in: a link works once.
 import "./labelling.test.mjs";
+import "./lead.test.mjs";
 import "./accessibility.test.mjs";

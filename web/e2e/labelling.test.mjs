@@ -11,7 +11,8 @@ test("a link signs in; ten tasks are labelled by keys alone; undo takes one back
   const project = await make_project(page, "Ten by keys", 14);
   await page.goto(`${world.base}/projects/${project.id}/label`);
   await page.waitForSelector("[data-assignment]");
-  for (const key of ["a", "b", "t", "n", "1", "2", "ArrowLeft", "ArrowRight", "a", "b"]) await answer(page, key);
+  for (const key of ["a", "b", "t", "n", "1", "2", "ArrowLeft", "ArrowRight", "a", "b"])
+    await answer(page, key);
   await until("ten labels on the server", async () => (await mine(page, project.id)).done === 10);
   assert.match(await page.textContent(".figures"), /10 today/);
 
@@ -50,7 +51,10 @@ test("skip, flag, guideline, differences and the key sheet work by keys", async 
   await page.keyboard.press("s");
   await page.waitForSelector("dialog[open]");
   await page.keyboard.press("1");
-  await page.waitForFunction((old) => document.querySelector(".label-page")?.getAttribute("data-assignment") !== old, before);
+  await page.waitForFunction(
+    (old) => document.querySelector(".label-page")?.getAttribute("data-assignment") !== old,
+    before,
+  );
   await page.keyboard.press("r");
   await page.waitForSelector("#rationale:focus");
   await page.keyboard.type("because it is true");
@@ -139,20 +143,36 @@ test("the next task is there within the frame after a key press", async (t) => {
   await page.waitForTimeout(800);
   await page.evaluate(() => {
     window.times = [];
-    window.addEventListener("keydown", () => {
-      const start = performance.now(), now = () => document.querySelector(".label-page")?.getAttribute("data-assignment"), old = now();
-      const look = () => {
-        const next = now();
-        if (next && next !== old) { const channel = new MessageChannel(); channel.port1.onmessage = () => window.times.push(performance.now() - start); channel.port2.postMessage(0); }   // runs after this frame is painted
-        else if (performance.now() - start < 3000) requestAnimationFrame(look);
-        else window.times.push(Infinity);
-      };
-      requestAnimationFrame(look);
-    }, { capture: true });
+    window.addEventListener(
+      "keydown",
+      () => {
+        const start = performance.now(),
+          now = () => document.querySelector(".label-page")?.getAttribute("data-assignment"),
+          old = now();
+        const look = () => {
+          const next = now();
+          if (next && next !== old) {
+            const channel = new MessageChannel();
+            channel.port1.onmessage = () => window.times.push(performance.now() - start);
+            channel.port2.postMessage(0);
+          } // runs after this frame is painted
+          else if (performance.now() - start < 3000) requestAnimationFrame(look);
+          else window.times.push(Infinity);
+        };
+        requestAnimationFrame(look);
+      },
+      { capture: true },
+    );
   });
-  for (let i = 0; i < 50; i++) { await page.keyboard.press("abtn"[i % 4]); await page.waitForFunction((n) => window.times.length > n, i); await page.waitForTimeout(200); }
+  for (let i = 0; i < 50; i++) {
+    await page.keyboard.press("abtn"[i % 4]);
+    await page.waitForFunction((n) => window.times.length > n, i);
+    await page.waitForTimeout(200);
+  }
   const times = (await page.evaluate(() => window.times)).sort((a, b) => a - b);
-  t.diagnostic(`key press to next task painted, 50 tasks: p50 ${times[25].toFixed(1)} ms, p95 ${times[47].toFixed(1)} ms, worst ${times[49].toFixed(1)} ms`);
+  t.diagnostic(
+    `key press to next task painted, 50 tasks: p50 ${times[25].toFixed(1)} ms, p95 ${times[47].toFixed(1)} ms, worst ${times[49].toFixed(1)} ms`,
+  );
   assert.equal(times.length, 50);
   assert.ok(times.every(Number.isFinite), "some task never came");
   await until("fifty labels", async () => (await mine(page, project.id)).done === 50);

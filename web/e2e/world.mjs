@@ -8,7 +8,9 @@ let opened_world;
 export const open_world = () => (opened_world ??= make_world());
 
 async function make_world() {
-  let base = process.env.HONE_URL?.replace(/\/$/, ""), link = process.env.HONE_LINK, server = null;
+  let base = process.env.HONE_URL?.replace(/\/$/, ""),
+    link = process.env.HONE_LINK,
+    server = null;
   if (!base) {
     const { make_app } = await import("../dev/server.mjs");
     server = make_app({ dist: fileURLToPath(new URL("../dist", import.meta.url)) }).server;
@@ -18,17 +20,25 @@ async function make_world() {
   }
   const browser = await launch();
   const world = { base, browser, storage: undefined };
-  after(async () => { await browser.close(); server?.closeAllConnections?.(); server?.close(); });
+  after(async () => {
+    await browser.close();
+    server?.closeAllConnections?.();
+    server?.close();
+  });
 
   /** A page of somebody signed in. The link is used once; later pages share its cookie. */
   world.page = async (options = {}) => {
     const opened = await open_page(browser, base, options);
     if (world.storage) {
       await opened.context.addCookies(world.storage);
-      await opened.page.goto(base + "/favicon.svg");   // a place from which requests can be made
+      await opened.page.goto(base + "/favicon.svg"); // a place from which requests can be made
     } else {
       await opened.page.goto(link.startsWith("http") ? link : base + link);
-      await opened.page.waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, { timeout: 20_000 });
+      await opened.page.waitForFunction(
+        () => location.pathname === "/" && document.querySelector("h1"),
+        null,
+        { timeout: 60_000 },
+      );
       world.storage = await opened.context.cookies();
     }
     return opened;
@@ -37,25 +47,49 @@ async function make_world() {
 }
 
 /** A request of the signed-in page itself, as its own code would make it. */
-export const ask = (page, method, path, body, type = "application/json") => page.evaluate(async ({ method, path, body, type }) => {
-  const session = await (await fetch("/api/v1/session")).json();
-  const response = await fetch("/api/v1" + path, { method, headers: { "X-CSRF-Token": session.csrf_token, ...(body === undefined ? {} : { "Content-Type": type }) },
-    ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }) });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
-  return text ? JSON.parse(text) : null;
-}, { method, path, body, type });
+export const ask = (page, method, path, body, type = "application/json") =>
+  page.evaluate(
+    async ({ method, path, body, type }) => {
+      const session = await (await fetch("/api/v1/session")).json();
+      const response = await fetch("/api/v1" + path, {
+        method,
+        headers: {
+          "X-CSRF-Token": session.csrf_token,
+          ...(body === undefined ? {} : { "Content-Type": type }),
+        },
+        ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+      return text ? JSON.parse(text) : null;
+    },
+    { method, path, body, type },
+  );
 
-const words = "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north ocean plain quarry ridge shore tundra".split(" ");
-const sentence = (seed, length) => Array.from({ length }, (_, i) => words[(seed * 7 + i * i * 3 + i) % words.length]).join(" ");
-export const pairs = (count) => Array.from({ length: count }, (_, i) => ({
-  prompt: `Question ${i}: what is ${words[i % words.length]} number ${i}?`,
-  left: `First answer to question ${i}.\n\n${sentence(i, 60)}.\n\n- one\n- two\n\n\`\`\`python\ndef f(x):\n    return x + ${i}\n\`\`\``,
-  right: `Second answer to question ${i}.\n\n${sentence(i + 3, 90)}.` }));
+const words =
+  "amber basin cedar delta ember fjord grove haven inlet jetty knoll ledge marsh north ocean plain quarry ridge shore tundra".split(
+    " ",
+  );
+const sentence = (seed, length) =>
+  Array.from({ length }, (_, i) => words[(seed * 7 + i * i * 3 + i) % words.length]).join(" ");
+export const pairs = (count) =>
+  Array.from({ length: count }, (_, i) => ({
+    prompt: `Question ${i}: what is ${words[i % words.length]} number ${i}?`,
+    left: `First answer to question ${i}.\n\n${sentence(i, 60)}.\n\n- one\n- two\n\n\`\`\`python\ndef f(x):\n    return x + ${i}\n\`\`\``,
+    right: `Second answer to question ${i}.\n\n${sentence(i + 3, 90)}.`,
+  }));
 
 export async function make_project(page, name, count, more = {}) {
   const project = await ask(page, "POST", "/projects", { name, task_type: "pairwise", ...more });
-  await ask(page, "POST", `/projects/${project.id}/import?format=jsonl&name=pairs.jsonl`, pairs(count).map((p) => JSON.stringify(p)).join("\n") + "\n", "application/octet-stream");
+  await ask(
+    page,
+    "POST",
+    `/projects/${project.id}/import?format=jsonl&name=pairs.jsonl`,
+    pairs(count)
+      .map((p) => JSON.stringify(p))
+      .join("\n") + "\n",
+    "application/octet-stream",
+  );
   return project;
 }
 export const mine = (page, id) => ask(page, "GET", `/projects/${id}/mine`);
@@ -73,5 +107,8 @@ export const shown = (page) => page.getAttribute(".label-page", "data-assignment
 export async function answer(page, key) {
   const before = await shown(page);
   await page.keyboard.press(key);
-  await page.waitForFunction((old) => { const now = document.querySelector(".label-page")?.getAttribute("data-assignment"); return now !== old && (now || document.querySelector(".empty")); }, before);
+  await page.waitForFunction((old) => {
+    const now = document.querySelector(".label-page")?.getAttribute("data-assignment");
+    return now !== old && (now || document.querySelector(".empty"));
+  }, before);
 }

@@ -10,7 +10,14 @@ import { App } from "./views/app";
 
 createRoot(document.getElementById("root")!).render(
   // The colours are our own variables (ui/tokens.css); Mantine writes no style tags, which the page's policy would refuse.
-  <MantineProvider withCssVariables={false} withGlobalClasses={false} withStaticClasses={false} forceColorScheme={is_dark() ? "dark" : "light"}>
-    <QueryClientProvider client={make_query_client()}><App /></QueryClientProvider>
+  <MantineProvider
+    withCssVariables={false}
+    withGlobalClasses={false}
+    withStaticClasses={false}
+    forceColorScheme={is_dark() ? "dark" : "light"}
+  >
+    <QueryClientProvider client={make_query_client()}>
+      <App />
+    </QueryClientProvider>
   </MantineProvider>,
 );

@@ -132,7 +132,6 @@ CREATE INDEX task_queue ON task(project_id, priority DESC, id) WHERE state = 'op
 CREATE INDEX task_gold ON task(project_id, id) WHERE is_gold = 1;
 CREATE INDEX task_by_project ON task(project_id, id);
 CREATE INDEX task_by_state ON task(project_id, state, id);
-CREATE INDEX task_by_group ON task(project_id, group_digest);
 
 CREATE TABLE gold (
   task_id INTEGER PRIMARY KEY REFERENCES task(id),

@@ -2,16 +2,27 @@
 // the server's code; a server that cannot be reached is status 0, code "away".
 
 export class ApiError extends Error {
-  constructor(readonly status: number, readonly code: string, message: string, readonly field?: string, readonly retry_after_ms?: number) {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly field?: string,
+    readonly retry_after_ms?: number,
+  ) {
     super(message);
     this.name = "ApiError";
   }
 }
 
-export interface Page<T> { items: T[]; next: string | null }
+export interface Page<T> {
+  items: T[];
+  next: string | null;
+}
 
 let csrf_token = "";
-export const set_csrf_token = (token: string): void => { csrf_token = token; };
+export const set_csrf_token = (token: string): void => {
+  csrf_token = token;
+};
 
 export interface RequestOptions {
   query?: Record<string, string | number | boolean | undefined | null>;
@@ -23,7 +34,11 @@ export interface RequestOptions {
   signal?: AbortSignal;
   keepalive?: boolean;
 }
-export interface Reply<T> { status: number; data: T; headers: Headers }
+export interface Reply<T> {
+  status: number;
+  data: T;
+  headers: Headers;
+}
 
 export function url_of(path: string, query?: RequestOptions["query"]): string {
   const search = new URLSearchParams();
@@ -41,13 +56,20 @@ export async function ask<T>(method: string, path: string, options: RequestOptio
   if (options.idempotency_key) headers["Idempotency-Key"] = options.idempotency_key;
   if (options.if_match) headers["If-Match"] = options.if_match;
   let body: BodyInit | undefined = options.raw;
-  if (options.body !== undefined) { body = JSON.stringify(options.body); headers["Content-Type"] = "application/json"; }
+  if (options.body !== undefined) {
+    body = JSON.stringify(options.body);
+    headers["Content-Type"] = "application/json";
+  }
   if (options.content_type) headers["Content-Type"] = options.content_type;
   let response: Response;
   try {
     response = await fetch(url_of(path, options.query), {
-      method, headers, credentials: "same-origin",
-      ...(body === undefined ? {} : { body }), ...(options.signal ? { signal: options.signal } : {}), ...(options.keepalive ? { keepalive: true } : {}),
+      method,
+      headers,
+      credentials: "same-origin",
+      ...(body === undefined ? {} : { body }),
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.keepalive ? { keepalive: true } : {}),
     });
   } catch (error) {
     if ((error as Error).name === "AbortError") throw error;
@@ -55,7 +77,11 @@ export async function ask<T>(method: string, path: string, options: RequestOptio
   }
   if (!response.ok) throw await error_of(response);
   const text = response.status === 204 ? "" : await response.text();
-  return { status: response.status, data: (text ? JSON.parse(text) : undefined) as T, headers: response.headers };
+  return {
+    status: response.status,
+    data: (text ? JSON.parse(text) : undefined) as T,
+    headers: response.headers,
+  };
 }
 
 export async function call<T>(method: string, path: string, options?: RequestOptions): Promise<T> {
@@ -66,8 +92,18 @@ async function error_of(response: Response): Promise<ApiError> {
   const after = Number(response.headers.get("Retry-After"));
   const retry = Number.isFinite(after) && after > 0 ? after * 1000 : undefined;
   let problem: { code?: string; detail?: string; title?: string; field?: string } = {};
-  try { problem = JSON.parse(await response.text()); } catch { /* a proxy's page: the status says enough */ }
-  return new ApiError(response.status, problem.code ?? "internal", problem.detail ?? problem.title ?? `The server answered ${response.status}.`, problem.field, retry);
+  try {
+    problem = JSON.parse(await response.text());
+  } catch {
+    /* a proxy's page: the status says enough */
+  }
+  return new ApiError(
+    response.status,
+    problem.code ?? "internal",
+    problem.detail ?? problem.title ?? `The server answered ${response.status}.`,
+    problem.field,
+    retry,
+  );
 }
 
 /** The headers of a write, for the one request that is not made here. */

@@ -9,7 +9,9 @@ export function listen(on: (type: "run" | "job" | "project", id: string) => void
       try {
         const data = JSON.parse((event as MessageEvent<string>).data) as { id?: string };
         if (data.id) on(type, data.id);
-      } catch { /* an event of a newer server */ }
+      } catch {
+        /* an event of a newer server */
+      }
     });
   }
   return () => source.close();

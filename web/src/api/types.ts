@@ -3,115 +3,369 @@ import type { Answer, Schema, TaskBody } from "../pure/answer";
 
 export type Role = "owner" | "manager" | "reviewer" | "annotator" | "viewer";
 export const kRoles: Role[] = ["owner", "manager", "reviewer", "annotator", "viewer"];
-export interface Named { id: string; name: string }
+export interface Named {
+  id: string;
+  name: string;
+}
 
 export interface Session {
   person: { id: string; name: string; locale: string };
-  organisation: Named; role: Role; is_operator?: boolean; permissions: string[]; csrf_token: string;
+  organisation: Named;
+  role: Role;
+  is_operator?: boolean;
+  permissions: string[];
+  csrf_token: string;
   organisations: { id: string; name: string; role: Role }[];
-  version: string; has_password: boolean; demo_project: string | null;
+  version: string;
+  has_password: boolean;
+  demo_project: string | null;
 }
 export interface Person {
-  id: string; name: string; pseudonym?: string; email?: string | null; role: Role; skills: string[]; languages: string[]; paused: boolean;
-  created_at: string; last_seen_at: string | null; annotations: number;
+  id: string;
+  name: string;
+  pseudonym?: string;
+  email?: string | null;
+  role: Role;
+  skills: string[];
+  languages: string[];
+  paused: boolean;
+  created_at: string;
+  last_seen_at: string | null;
+  annotations: number;
 }
-export interface Invitation { id: string; role: Role; name: string | null; email: string | null; created_at: string; expires_at: string; state: string }
-export interface Organisation { id: string; name: string; created_at: string; people: number; projects: number }
+export interface Invitation {
+  id: string;
+  role: Role;
+  name: string | null;
+  email: string | null;
+  created_at: string;
+  expires_at: string;
+  state: string;
+}
+export interface Organisation {
+  id: string;
+  name: string;
+  created_at: string;
+  people: number;
+  projects: number;
+}
 
 export type TaskType = "pairwise" | "ranking" | "rating" | "text" | "safety" | "rubric" | "conversation";
-export const kTaskTypes: TaskType[] = ["pairwise", "ranking", "rating", "text", "safety", "rubric", "conversation"];
+export const kTaskTypes: TaskType[] = [
+  "pairwise",
+  "ranking",
+  "rating",
+  "text",
+  "safety",
+  "rubric",
+  "conversation",
+];
 export interface Project {
-  id: string; name: string; task_type: TaskType; state: "open" | "paused" | "finished" | "archived"; overlap: number; overlap_max: number | null;
-  stop_probability: number | null; adaptive: boolean; lease_seconds: number; gold_share?: number; show_gold_result?: boolean; blind: boolean; skills: string[]; description: string;
-  guideline_version: number; schema_version: number; split_state: "none" | "frozen"; split?: { train: number; heldout: number; none: number };
-  counts?: { tasks: number; done: number; open: number; annotations: number; surplus: number; skips: number; flags: number };
-  created_at: string; mine?: { done: number; available: number };
+  id: string;
+  name: string;
+  task_type: TaskType;
+  state: "open" | "paused" | "finished" | "archived";
+  overlap: number;
+  overlap_max: number | null;
+  stop_probability: number | null;
+  adaptive: boolean;
+  lease_seconds: number;
+  gold_share?: number;
+  show_gold_result?: boolean;
+  blind: boolean;
+  skills: string[];
+  description: string;
+  guideline_version: number;
+  schema_version: number;
+  split_state: "none" | "frozen";
+  split?: { train: number; heldout: number; none: number };
+  counts?: {
+    tasks: number;
+    done: number;
+    open: number;
+    annotations: number;
+    surplus: number;
+    skips: number;
+    flags: number;
+  };
+  created_at: string;
+  mine?: { done: number; available: number };
 }
-export interface GuidelineVersion { version: number; created_at: string | null; created_by: Named | string | null }
-export interface Guideline extends GuidelineVersion { body: string; versions: GuidelineVersion[] }
+export interface GuidelineVersion {
+  version: number;
+  created_at: string | null;
+  created_by: Named | string | null;
+}
+export interface Guideline extends GuidelineVersion {
+  body: string;
+  versions: GuidelineVersion[];
+}
 
 export interface ImportPreview {
-  format: "jsonl" | "csv" | "label-studio" | "arena"; columns: { name: string; role: string; guessed_from?: string | null; samples: unknown[] }[];
-  rows: unknown[]; problems: { line: number; reason: string }[]; message?: string;
+  format: "jsonl" | "csv" | "label-studio" | "arena";
+  columns: { name: string; role: string; guessed_from?: string | null; samples: unknown[] }[];
+  rows: unknown[];
+  problems: { line: number; reason: string }[];
+  message?: string;
 }
 export interface ImportResult {
-  id?: string; import_id?: string; job_id?: string; name?: string; format?: string; state?: string; rows: number; created: number; duplicates: number; errors: number;
-  first_errors: { line: number; reason: string }[]; created_at?: string; finished_at?: string | null;
+  id?: string;
+  import_id?: string;
+  job_id?: string;
+  name?: string;
+  format?: string;
+  state?: string;
+  rows: number;
+  created: number;
+  duplicates: number;
+  errors: number;
+  first_errors: { line: number; reason: string }[];
+  created_at?: string;
+  finished_at?: string | null;
 }
 
 export interface TaskItem {
-  id: string; state: string; priority: number; split: string | null; prompt: string; annotations: number; wanted: number;
-  answer: string | null; probability: number | null; flagged: boolean; is_gold: boolean; created_at: string;
+  id: string;
+  state: string;
+  priority: number;
+  split: string | null;
+  prompt: string;
+  annotations: number;
+  wanted: number;
+  answer: string | null;
+  probability: number | null;
+  flagged: boolean;
+  is_gold: boolean;
+  created_at: string;
 }
 export interface TaskDetail extends TaskItem {
-  body: Omit<TaskBody, "responses"> & { responses: { response_id: string; text: string; model?: string | null }[]; meta?: Record<string, unknown> };
+  body: Omit<TaskBody, "responses"> & {
+    responses: { response_id: string; text: string; model?: string | null }[];
+    meta?: Record<string, unknown>;
+  };
   posterior: { answer: string; probability: number }[];
   annotations_list?: Annotation[];
-  flags: { id: string; reason: string; comment?: string; person?: Named; created_at?: string; resolved_at?: string | null }[];
+  flags: {
+    id: string;
+    reason: string;
+    comment?: string;
+    person?: Named;
+    created_at?: string;
+    resolved_at?: string | null;
+  }[];
   gold: unknown;
 }
 export interface Annotation {
-  id: string; person: Named; status: string; answer: Answer; rationale?: string | null; active_ms?: number | null; created_at: string; guideline_version: number;
+  id: string;
+  person: Named;
+  status: string;
+  answer: Answer;
+  rationale?: string | null;
+  active_ms?: number | null;
+  created_at: string;
+  guideline_version: number;
 }
 
 export interface Assignment {
-  assignment_id: string; task_id: string; project_id: string; task: TaskBody; lease_expires_at: string; guideline_version: number; schema_version: number;
-  draft?: unknown; answer?: Answer | null;
+  assignment_id: string;
+  task_id: string;
+  project_id: string;
+  task: TaskBody;
+  lease_expires_at: string;
+  guideline_version: number;
+  schema_version: number;
+  draft?: unknown;
+  answer?: Answer | null;
 }
 export interface Mine {
-  done: number; done_today: number; minutes_today: number; available: number; guideline_version: number;
-  recent: { assignment_id: string; task_id: string; prompt: string; answer: Answer; status: string; created_at: string; can_undo: boolean }[];
+  done: number;
+  done_today: number;
+  minutes_today: number;
+  available: number;
+  guideline_version: number;
+  recent: {
+    assignment_id: string;
+    task_id: string;
+    prompt: string;
+    answer: Answer;
+    status: string;
+    created_at: string;
+    can_undo: boolean;
+  }[];
 }
-export interface Submitted { annotation_id: string; status: "valid" | "surplus"; done_by_me: number; exam?: { correct: boolean; explanation?: string } }
+export interface Submitted {
+  annotation_id: string;
+  status: "valid" | "surplus";
+  done_by_me: number;
+  exam?: { correct: boolean; explanation?: string };
+}
 
 export type Interval = [number, number] | null;
 export interface Quality {
-  labels: number; people: number; tasks_labelled: number; method: string;
-  agreement: { percent: number | null; alpha: number | null; alpha_interval: Interval; ac1: number | null; ac1_interval: Interval; words: string };
+  labels: number;
+  people: number;
+  tasks_labelled: number;
+  method: string;
+  agreement: {
+    percent: number | null;
+    alpha: number | null;
+    alpha_interval: Interval;
+    ac1: number | null;
+    ac1_interval: Interval;
+    words: string;
+  };
   answers: { answer: string; share: number; expected_share: number | null }[];
   certainty: { from: number; to: number; tasks: number }[];
-  sides: { left: number; right: number; share_left: number | null; interval: Interval; p_value: number | null; words: string } | null;
+  sides: {
+    left: number;
+    right: number;
+    share_left: number | null;
+    interval: Interval;
+    p_value: number | null;
+    words: string;
+  } | null;
   to_do: { text: string; link?: string | null }[];
   over_time: { at: string; labels: number; alpha: number | null }[];
   updated_at: string;
 }
 export interface QualityPerson {
-  person: Named; labels: number; reliability: number | null; interval: Interval; left_share: number | null; left_p: number | null; side_biased: boolean;
-  median_active_ms: number | null; gold: { right: number; of: number } | null; confusion: { classes: string[]; counts: number[][] } | null;
-  evidence: { kind: string; text: string; strength: number }[]; words: string;
+  person: Named;
+  labels: number;
+  reliability: number | null;
+  interval: Interval;
+  left_share: number | null;
+  left_p: number | null;
+  side_biased: boolean;
+  median_active_ms: number | null;
+  gold: { right: number; of: number } | null;
+  confusion: { classes: string[]; counts: number[][] } | null;
+  evidence: { kind: string; text: string; strength: number }[];
+  words: string;
 }
 export interface Ranking {
-  items: { name: string; score: number; interval: Interval; rank_low: number; rank_high: number; battles: number }[];
-  side_effect?: Record<string, unknown> | null; fragility?: { votes: number; of: number } | null; words?: string;
+  items: {
+    name: string;
+    score: number;
+    interval: Interval;
+    rank_low: number;
+    rank_high: number;
+    battles: number;
+  }[];
+  side_effect?: Record<string, unknown> | null;
+  fragility?: { votes: number; of: number } | null;
+  words?: string;
 }
 export interface QualityNext {
-  items: { task_id: string; prompt: string; information: number; probability: number | null; annotations: number }[];
+  items: {
+    task_id: string;
+    prompt: string;
+    information: number;
+    probability: number | null;
+    annotations: number;
+  }[];
   simple?: { more_labels: number; tasks: number } | null;
 }
 
 export interface Snapshot {
-  id: string; name: string; format: string; state: string; rows_train: number; rows_heldout: number; annotations: number; digest: string;
-  filter: Record<string, unknown>; created_at: string; created_by: Named | string | null;
+  id: string;
+  name: string;
+  format: string;
+  state: string;
+  rows_train: number;
+  rows_heldout: number;
+  annotations: number;
+  digest: string;
+  filter: Record<string, unknown>;
+  created_at: string;
+  created_by: Named | string | null;
 }
-export interface Model { name: string; parameters: number; file?: string; fits: "fits" | "tight" | "too_big" }
+export interface Model {
+  name: string;
+  parameters: number;
+  file?: string;
+  fits: "fits" | "tight" | "too_big";
+}
 export interface RunPlan {
-  rows: number; heldout_rows: number; steps: number; tokens: number; memory_bytes: number; memory_limit_bytes: number; seconds: number; writes: string[];
-  config_digest: string; ready: boolean; missing: string[];
+  rows: number;
+  heldout_rows: number;
+  steps: number;
+  tokens: number;
+  memory_bytes: number;
+  memory_limit_bytes: number;
+  seconds: number;
+  writes: string[];
+  config_digest: string;
+  ready: boolean;
+  missing: string[];
 }
-export interface Measure { accuracy: number | null; interval: Interval }
+export interface Measure {
+  accuracy: number | null;
+  interval: Interval;
+}
 export interface Run {
-  id: string; name: string; method: "dpo" | "sft"; model: string; snapshot_id: string | null; settings: Record<string, unknown>; state: string; phase: string;
-  step: number; steps: number; rate: number | null; seconds_left: number | null; error: string | null; verdict: string | null;
-  before: Measure | null; after: Measure | null; p_value: number | null; smallest_detectable: number | null; created_at: string; finished_at: string | null; job_id: string | null;
+  id: string;
+  name: string;
+  method: "dpo" | "sft";
+  model: string;
+  snapshot_id: string | null;
+  settings: Record<string, unknown>;
+  state: string;
+  phase: string;
+  step: number;
+  steps: number;
+  rate: number | null;
+  seconds_left: number | null;
+  error: string | null;
+  verdict: string | null;
+  before: Measure | null;
+  after: Measure | null;
+  p_value: number | null;
+  smallest_detectable: number | null;
+  created_at: string;
+  finished_at: string | null;
+  job_id: string | null;
 }
 export type MetricLine = Record<string, number | string | null>;
 export type AnyPrompt = string | { role: string; content: string }[];
-export interface RunAnswer { prompt: AnyPrompt; before: string; after: string }
-export interface RunItem { id: string; prompt: AnyPrompt; before_margin: number; after_margin: number }
-export interface Job { id: string; kind: string; state: string; progress: number; text: string; error: string | null; created_at: string; finished_at: string | null }
+export interface RunAnswer {
+  prompt: AnyPrompt;
+  before: string;
+  after: string;
+}
+export interface RunItem {
+  id: string;
+  prompt: AnyPrompt;
+  before_margin: number;
+  after_margin: number;
+}
+export interface Job {
+  id: string;
+  kind: string;
+  state: string;
+  progress: number;
+  text: string;
+  error: string | null;
+  created_at: string;
+  finished_at: string | null;
+}
 
 export interface AuditEvent {
-  id: string | number; at: string; actor: Named | null; kind: string; object: string; from: unknown; to: unknown; data: unknown; hash: string;
+  id: string | number;
+  at: string;
+  actor: Named | null;
+  kind: string;
+  object: string;
+  from: unknown;
+  to: unknown;
+  data: unknown;
+  hash: string;
 }
-export interface Token { id: string; name: string; scope: string[] | string | null; created_at: string; last_used_at: string | null; expires_at: string | null }
+export interface Token {
+  id: string;
+  name: string;
+  scope: string[] | string | null;
+  created_at: string;
+  last_used_at: string | null;
+  expires_at: string | null;
+}
 export type { Answer, Schema, TaskBody };

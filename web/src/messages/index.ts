@@ -3,7 +3,9 @@
 import { en } from "./en";
 
 export type Messages = typeof en;
-export const kLanguages: { code: string; name: string; messages: Messages }[] = [{ code: "en", name: "English", messages: en }];
+export const kLanguages: { code: string; name: string; messages: Messages }[] = [
+  { code: "en", name: "English", messages: en },
+];
 export let t: Messages = en;
 export function set_language(code: string): void {
   const found = kLanguages.find((l) => l.code === code) ?? kLanguages[0]!;

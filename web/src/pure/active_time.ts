@@ -5,7 +5,7 @@ export const kIdleAfterMs = 60_000;
 
 export class ActiveTime {
   private total_ms_ = 0;
-  private since_ms_: number;        // counted up to here
+  private since_ms_: number; // counted up to here
   private last_input_ms_: number;
   private visible_: boolean;
 
@@ -15,7 +15,7 @@ export class ActiveTime {
   }
 
   private count(now_ms: number): void {
-    if (now_ms < this.since_ms_) now_ms = this.since_ms_;   // a clock set back counts nothing
+    if (now_ms < this.since_ms_) now_ms = this.since_ms_; // a clock set back counts nothing
     const until = Math.min(now_ms, this.last_input_ms_ + kIdleAfterMs);
     if (this.visible_ && until > this.since_ms_) this.total_ms_ += until - this.since_ms_;
     this.since_ms_ = now_ms;
@@ -29,7 +29,7 @@ export class ActiveTime {
   show(now_ms: number): void {
     this.count(now_ms);
     this.visible_ = true;
-    this.last_input_ms_ = now_ms;   // coming back is an act
+    this.last_input_ms_ = now_ms; // coming back is an act
   }
 
   hide(now_ms: number): void {
@@ -38,7 +38,9 @@ export class ActiveTime {
   }
 
   /** Whether somebody is at work now. */
-  active(now_ms: number): boolean { return this.visible_ && now_ms - this.last_input_ms_ < kIdleAfterMs; }
+  active(now_ms: number): boolean {
+    return this.visible_ && now_ms - this.last_input_ms_ < kIdleAfterMs;
+  }
 
   total_ms(now_ms: number): number {
     this.count(now_ms);

@@ -1,8 +1,27 @@
 import { describe, expect, it } from "vitest";
-import { clean_answer, is_instant, key_effect, missing_slots, slots_of, toggle_last_tie, with_value, type Schema, type TaskBody } from "./answer";
+import {
+  clean_answer,
+  is_instant,
+  key_effect,
+  missing_slots,
+  slots_of,
+  toggle_last_tie,
+  with_value,
+  type Schema,
+  type TaskBody,
+} from "./answer";
 
-const task: TaskBody = { prompt: "p", responses: [{ response_id: "r1", text: "one" }, { response_id: "r2", text: "two" }], messages: [
-  { index: 0, role: "user", content: "q" }, { index: 1, role: "assistant", content: "a" }] };
+const task: TaskBody = {
+  prompt: "p",
+  responses: [
+    { response_id: "r1", text: "one" },
+    { response_id: "r2", text: "two" },
+  ],
+  messages: [
+    { index: 0, role: "user", content: "q" },
+    { index: 1, role: "assistant", content: "a" },
+  ],
+};
 const schema = (...questions: Schema["questions"]): Schema => ({ version: 1, task_type: "x", questions });
 const pairwise = schema({ name: "winner", kind: "comparison", title: "Better?" });
 
@@ -16,17 +35,35 @@ describe("pairwise", () => {
     expect(key_effect("x", slot!, {}, task)).toBeNull();
   });
   it("knows no tie where the schema has none", () => {
-    const [strict] = slots_of(schema({ name: "winner", kind: "comparison", title: "", tie: false, both_bad: false }), task);
+    const [strict] = slots_of(
+      schema({ name: "winner", kind: "comparison", title: "", tie: false, both_bad: false }),
+      task,
+    );
     expect(key_effect("t", strict!, {}, task)).toBeNull();
     expect(key_effect("n", strict!, {}, task)).toBeNull();
   });
   it("is one key, unless a strength or a reason is asked", () => {
     expect(is_instant(pairwise, task)).toBe(true);
     expect(is_instant({ ...pairwise, rationale: "required" }, task)).toBe(false);
-    expect(is_instant(schema({ name: "winner", kind: "comparison", title: "", strength: { title: "How much?", labels: ["a", "b"] } }), task)).toBe(false);
+    expect(
+      is_instant(
+        schema({
+          name: "winner",
+          kind: "comparison",
+          title: "",
+          strength: { title: "How much?", labels: ["a", "b"] },
+        }),
+        task,
+      ),
+    ).toBe(false);
   });
   it("wants a strength only when one of them is better, and drops one that makes no sense", () => {
-    const strong = schema({ name: "winner", kind: "comparison", title: "", strength: { title: "How much?", labels: ["a", "b"], required: true } });
+    const strong = schema({
+      name: "winner",
+      kind: "comparison",
+      title: "",
+      strength: { title: "How much?", labels: ["a", "b"], required: true },
+    });
     expect(missing_slots(strong, task, { winner: "r1" }, "").length).toBe(1);
     expect(missing_slots(strong, task, { winner: "tie" }, "")).toEqual([]);
     expect(clean_answer(strong, task, { winner: "tie", winner_strength: 2 })).toEqual({ winner: "tie" });
@@ -58,15 +95,42 @@ describe("ranking", () => {
 
 describe("slots", () => {
   it("are one a response, a turn, an item", () => {
-    const all = schema({ name: "clear", kind: "rating", title: "", of: "response" }, { name: "turns", kind: "choice", title: "", of: "turn", options: [{ name: "good", title: "" }] },
-      { name: "list", kind: "checklist", title: "", items: [{ name: "x", title: "" }, { name: "y", title: "" }] });
-    expect(slots_of(all, task).map((s) => s.id)).toEqual(["clear:r1", "clear:r2", "turns:1", "list:x", "list:y"]);
+    const all = schema(
+      { name: "clear", kind: "rating", title: "", of: "response" },
+      { name: "turns", kind: "choice", title: "", of: "turn", options: [{ name: "good", title: "" }] },
+      {
+        name: "list",
+        kind: "checklist",
+        title: "",
+        items: [
+          { name: "x", title: "" },
+          { name: "y", title: "" },
+        ],
+      },
+    );
+    expect(slots_of(all, task).map((s) => s.id)).toEqual([
+      "clear:r1",
+      "clear:r2",
+      "turns:1",
+      "list:x",
+      "list:y",
+    ]);
   });
   it("write answers in the form of docs/formats/task_schema.md", () => {
-    const all = schema({ name: "clear", kind: "rating", title: "", of: "response" }, { name: "turns", kind: "choice", title: "", of: "turn", options: [{ name: "good", title: "" }] }, { name: "list", kind: "checklist", title: "", items: [{ name: "x", title: "" }] });
+    const all = schema(
+      { name: "clear", kind: "rating", title: "", of: "response" },
+      { name: "turns", kind: "choice", title: "", of: "turn", options: [{ name: "good", title: "" }] },
+      { name: "list", kind: "checklist", title: "", items: [{ name: "x", title: "" }] },
+    );
     const [r1, r2, turn, x] = slots_of(all, task);
     let answer = {};
-    for (const [slot, key] of [[r1, "4"], [r2, "2"], [turn, "1"], [x, "y"]] as const) answer = with_value(answer, slot!, key_effect(key, slot!, answer, task)!.value);
+    for (const [slot, key] of [
+      [r1, "4"],
+      [r2, "2"],
+      [turn, "1"],
+      [x, "y"],
+    ] as const)
+      answer = with_value(answer, slot!, key_effect(key, slot!, answer, task)!.value);
     expect(answer).toEqual({ clear: { r1: 4, r2: 2 }, turns: { "1": "good" }, list: { x: true } });
     expect(with_value(answer, x!, undefined)).toEqual({ clear: { r1: 4, r2: 2 }, turns: { "1": "good" } });
   });

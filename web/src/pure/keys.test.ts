@@ -1,7 +1,8 @@
 import { expect, it } from "vitest";
 import { is_writing, key_name } from "./keys";
 
-const press = (key: string, more = {}) => key_name({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
+const press = (key: string, more = {}) =>
+  key_name({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
 
 it("names keys as they are printed", () => {
   expect(press("a")).toBe("a");
@@ -12,7 +13,9 @@ it("names keys as they are printed", () => {
   expect(press("Enter", { ctrlKey: true })).toBe("ctrl+enter");
 });
 it("knows when letters belong to a text", () => {
-  const area = document.createElement("textarea"), button = document.createElement("button"), box = document.createElement("input");
+  const area = document.createElement("textarea"),
+    button = document.createElement("button"),
+    box = document.createElement("input");
   expect(is_writing(area)).toBe(true);
   expect(is_writing(button)).toBe(false);
   expect(is_writing(box)).toBe(true);

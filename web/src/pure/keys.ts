@@ -1,10 +1,24 @@
 // Keys as short names ("a", "ctrl+k", "?", "left"), the same on screen, in actions and in events.
 
-export interface KeyLike { key: string; ctrlKey: boolean; metaKey: boolean; altKey: boolean; shiftKey: boolean }
+export interface KeyLike {
+  key: string;
+  ctrlKey: boolean;
+  metaKey: boolean;
+  altKey: boolean;
+  shiftKey: boolean;
+}
 
 const kNames: Record<string, string> = {
-  ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Escape: "esc", Enter: "enter", " ": "space",
-  Backspace: "backspace", Tab: "tab", Delete: "delete",
+  ArrowLeft: "left",
+  ArrowRight: "right",
+  ArrowUp: "up",
+  ArrowDown: "down",
+  Escape: "esc",
+  Enter: "enter",
+  " ": "space",
+  Backspace: "backspace",
+  Tab: "tab",
+  Delete: "delete",
 };
 
 /** The name of a key press. Command on a Mac and Control elsewhere are the same key to us. */
@@ -26,7 +40,9 @@ export function is_writing(target: EventTarget | null): boolean {
   const tag = element.tagName.toLowerCase();
   if (tag === "textarea" || tag === "select") return true;
   if (tag !== "input") return false;
-  return !["button", "checkbox", "radio", "range", "submit", "file"].includes((element as HTMLInputElement).type);
+  return !["button", "checkbox", "radio", "range", "submit", "file"].includes(
+    (element as HTMLInputElement).type,
+  );
 }
 
 /** Keys that a focused button or link answers itself. */
@@ -34,5 +50,7 @@ export function belongs_to_control(name: string, target: EventTarget | null): bo
   if (name !== "enter" && name !== "space") return false;
   const element = target as HTMLElement | null;
   if (!element || typeof element.closest !== "function") return false;
-  return element.closest("a[href],button,[role=button],[role=tab],[role=option],[role=menuitem],summary") !== null;
+  return (
+    element.closest("a[href],button,[role=button],[role=tab],[role=option],[role=menuitem],summary") !== null
+  );
 }

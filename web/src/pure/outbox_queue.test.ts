@@ -1,7 +1,18 @@
 import { expect, it } from "vitest";
 import { next_entry, outcome_of, wait_ms, type Entry } from "./outbox_queue";
 
-const entry = (order: number, owner: string, state: Entry["state"] = "waiting"): Entry => ({ id: "e" + order, order, owner, kind: "annotation", assignment_id: "a", project_id: "p", body: {}, created_at_ms: 0, attempts: 0, state });
+const entry = (order: number, owner: string, state: Entry["state"] = "waiting"): Entry => ({
+  id: "e" + order,
+  order,
+  owner,
+  kind: "annotation",
+  assignment_id: "a",
+  project_id: "p",
+  body: {},
+  created_at_ms: 0,
+  attempts: 0,
+  state,
+});
 
 it("sends the oldest of this owner only", () => {
   const list = [entry(3, "me"), entry(1, "other"), entry(2, "me")];

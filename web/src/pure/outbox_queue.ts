@@ -3,9 +3,9 @@
 
 export type EntryKind = "annotation" | "skip" | "flag" | "undo";
 export interface Entry {
-  id: string;              // also its Idempotency-Key: however often it is sent, it counts once
-  order: number;           // counted up by the storage
-  owner: string;           // person and organisation; nobody else's entries are ever sent
+  id: string; // also its Idempotency-Key: however often it is sent, it counts once
+  order: number; // counted up by the storage
+  owner: string; // person and organisation; nobody else's entries are ever sent
   kind: EntryKind;
   assignment_id: string;
   project_id: string;
@@ -18,8 +18,8 @@ export interface Entry {
 
 export type Outcome =
   | { kind: "delivered" }
-  | { kind: "refused"; reason: string }              // the server will never take it
-  | { kind: "later"; after_ms?: number }             // away, busy
+  | { kind: "refused"; reason: string } // the server will never take it
+  | { kind: "later"; after_ms?: number } // away, busy
   | { kind: "signed_out" };
 
 export const by_order = (a: Entry, b: Entry): number => a.order - b.order;
@@ -30,9 +30,11 @@ export function next_entry(entries: Entry[], owner: string): Entry | undefined {
 }
 
 /** Whether an entry can be taken back here: it has never been on its way, or the server said no. */
-export const can_retract = (entry: Entry | undefined): boolean => entry !== undefined && (entry.attempts === 0 || entry.state === "refused");
+export const can_retract = (entry: Entry | undefined): boolean =>
+  entry !== undefined && (entry.attempts === 0 || entry.state === "refused");
 
-const kFirstWaitMs = 500, kLongestWaitMs = 30_000;
+const kFirstWaitMs = 500,
+  kLongestWaitMs = 30_000;
 export function wait_ms(failures: number, asked_ms?: number): number {
   const own = Math.min(kLongestWaitMs, kFirstWaitMs * 2 ** Math.min(failures, 10));
   return Math.min(5 * 60_000, Math.max(own, asked_ms ?? 0));
@@ -42,6 +44,7 @@ export function wait_ms(failures: number, asked_ms?: number): number {
 export function outcome_of(status: number, detail: string, retry_after_ms?: number): Outcome {
   if (status >= 200 && status < 300) return { kind: "delivered" };
   if (status === 401) return { kind: "signed_out" };
-  if (status === 429 || status >= 500 || status === 0 || status === 408) return { kind: "later", ...(retry_after_ms ? { after_ms: retry_after_ms } : {}) };
+  if (status === 429 || status >= 500 || status === 0 || status === 408)
+    return { kind: "later", ...(retry_after_ms ? { after_ms: retry_after_ms } : {}) };
   return { kind: "refused", reason: detail };
 }

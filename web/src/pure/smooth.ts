@@ -1,6 +1,7 @@
 // A smoothed line over a whole run: exponential moving average, corrected for its start.
 export function smooth(values: (number | null)[], keep = 0.9): (number | null)[] {
-  let sum = 0, weight = 0;
+  let sum = 0,
+    weight = 0;
   return values.map((v) => {
     if (v === null || !Number.isFinite(v)) return weight ? sum / weight : null;
     sum = keep * sum + (1 - keep) * v;

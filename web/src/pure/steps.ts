@@ -3,8 +3,20 @@
 export const kNoCounts = { tasks: 0, done: 0, open: 0, annotations: 0, surplus: 0, skips: 0, flags: 0 };
 
 export type StepId = "import" | "label" | "judge" | "train" | "prove";
-export interface StepState { id: StepId; state: "done" | "now" | "later"; figure: number }
-export interface StepFacts { tasks: number; done: number; annotations: number; people?: number; runs: number; runs_done: number; verdicts: number }
+export interface StepState {
+  id: StepId;
+  state: "done" | "now" | "later";
+  figure: number;
+}
+export interface StepFacts {
+  tasks: number;
+  done: number;
+  annotations: number;
+  people?: number;
+  runs: number;
+  runs_done: number;
+  verdicts: number;
+}
 
 const kEnoughToJudge = 10;
 
@@ -16,10 +28,26 @@ export function steps_of(f: StepFacts): StepState[] {
     train: f.runs_done > 0,
     prove: f.verdicts > 0,
   };
-  const possible: Record<StepId, boolean> = { import: true, label: f.tasks > 0, judge: f.annotations >= kEnoughToJudge, train: f.annotations >= kEnoughToJudge, prove: f.runs_done > 0 };
-  const figure: Record<StepId, number> = { import: f.tasks, label: f.annotations, judge: f.annotations, train: f.runs, prove: f.verdicts };
+  const possible: Record<StepId, boolean> = {
+    import: true,
+    label: f.tasks > 0,
+    judge: f.annotations >= kEnoughToJudge,
+    train: f.annotations >= kEnoughToJudge,
+    prove: f.runs_done > 0,
+  };
+  const figure: Record<StepId, number> = {
+    import: f.tasks,
+    label: f.annotations,
+    judge: f.annotations,
+    train: f.runs,
+    prove: f.verdicts,
+  };
   const order: StepId[] = ["import", "label", "judge", "train", "prove"];
   // The step to do now: the first unfinished one that is possible and has all before it begun.
   const now = order.find((id) => !finished[id] && possible[id]);
-  return order.map((id) => ({ id, state: finished[id] ? "done" : id === now ? "now" : "later", figure: figure[id] }));
+  return order.map((id) => ({
+    id,
+    state: finished[id] ? "done" : id === now ? "now" : "later",
+    figure: figure[id],
+  }));
 }

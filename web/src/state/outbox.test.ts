@@ -6,28 +6,52 @@ import { IndexedStore, MemoryStore, type OutboxStore } from "./outbox_store";
 
 const ids = (a: string) => ({ assignment_id: a, project_id: "p" });
 const settle = () => new Promise((r) => setTimeout(r, 25));
-beforeEach(() => { globalThis.indexedDB = new IDBFactory(); });
+beforeEach(() => {
+  globalThis.indexedDB = new IDBFactory();
+});
 
 for (const kind of ["memory", "IndexedDB"] as const) {
-  const make = (): Promise<OutboxStore> => (kind === "memory" ? Promise.resolve(new MemoryStore()) : IndexedStore.open());
+  const make = (): Promise<OutboxStore> =>
+    kind === "memory" ? Promise.resolve(new MemoryStore()) : IndexedStore.open();
 
   describe(`an outbox in ${kind}`, () => {
     /** A server that can be away, lose the reply, or refuse; it counts by key, as the real one does. */
     function server() {
-      const state = { away: false, lose_replies: false, refuse: false, order: [] as string[], seen: new Set<string>(), sent: 0 };
+      const state = {
+        away: false,
+        lose_replies: false,
+        refuse: false,
+        order: [] as string[],
+        seen: new Set<string>(),
+        sent: 0,
+      };
       const send = async (entry: Entry): Promise<Sent> => {
         state.sent++;
         if (state.away) return { kind: "later" };
         if (state.refuse) return { kind: "refused", reason: "no" };
-        if (!state.seen.has(entry.id)) { state.seen.add(entry.id); state.order.push(entry.kind + " " + entry.assignment_id); }
+        if (!state.seen.has(entry.id)) {
+          state.seen.add(entry.id);
+          state.order.push(entry.kind + " " + entry.assignment_id);
+        }
         return state.lose_replies ? { kind: "later" } : { kind: "delivered" };
       };
       return { state, send };
     }
     const timers: (() => void)[] = [];
-    const later = (run: () => void) => { timers.push(run); return () => { const at = timers.indexOf(run); if (at >= 0) timers.splice(at, 1); }; };
-    const next_timer = async () => { timers.shift()?.(); await settle(); };
-    beforeEach(() => { timers.length = 0; });
+    const later = (run: () => void) => {
+      timers.push(run);
+      return () => {
+        const at = timers.indexOf(run);
+        if (at >= 0) timers.splice(at, 1);
+      };
+    };
+    const next_timer = async () => {
+      timers.shift()?.();
+      await settle();
+    };
+    beforeEach(() => {
+      timers.length = 0;
+    });
 
     it("delivers in order, each once, though the server was away", async () => {
       const { state, send } = server();
@@ -115,7 +139,16 @@ for (const kind of ["memory", "IndexedDB"] as const) {
     it("waits when nobody is signed in, and goes on afterwards", async () => {
       let signed_in = false;
       const order: string[] = [];
-      const outbox = new Outbox({ store: await make(), owner: "me", later, send: async (e) => { if (!signed_in) return { kind: "signed_out" }; order.push(e.id); return { kind: "delivered" }; } });
+      const outbox = new Outbox({
+        store: await make(),
+        owner: "me",
+        later,
+        send: async (e) => {
+          if (!signed_in) return { kind: "signed_out" };
+          order.push(e.id);
+          return { kind: "delivered" };
+        },
+      });
       await outbox.start();
       outbox.add("annotation", ids("a1"), {});
       await settle();

@@ -5,7 +5,14 @@ import { wait_ms, type Entry, type EntryKind, type Outcome } from "../pure/outbo
 import type { OutboxStore } from "./outbox_store";
 
 export type Sent = Outcome & { data?: unknown };
-export interface OutboxView { waiting: number; refused: Entry[]; away: boolean; signed_out: boolean; durable: boolean; oldest_ms: number | null }
+export interface OutboxView {
+  waiting: number;
+  refused: Entry[];
+  away: boolean;
+  signed_out: boolean;
+  durable: boolean;
+  oldest_ms: number | null;
+}
 export interface OutboxParts {
   store: OutboxStore;
   owner: string;
@@ -16,7 +23,10 @@ export interface OutboxParts {
   later?: (run: () => void, ms: number) => () => void;
 }
 
-const plain_later = (run: () => void, ms: number) => { const timer = setTimeout(run, ms); return () => clearTimeout(timer); };
+const plain_later = (run: () => void, ms: number) => {
+  const timer = setTimeout(run, ms);
+  return () => clearTimeout(timer);
+};
 
 export class Outbox {
   private entries_: Entry[] = [];
@@ -31,9 +41,14 @@ export class Outbox {
   private listeners_ = new Set<() => void>();
   private view_: OutboxView;
 
-  constructor(private readonly parts_: OutboxParts) { this.view_ = this.make_view(); }
+  constructor(private readonly parts_: OutboxParts) {
+    this.view_ = this.make_view();
+  }
 
-  readonly subscribe = (listener: () => void): (() => void) => { this.listeners_.add(listener); return () => this.listeners_.delete(listener); };
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.listeners_.add(listener);
+    return () => this.listeners_.delete(listener);
+  };
   readonly view = (): OutboxView => this.view_;
 
   /** Reads what an earlier page left, and starts to send it. */
@@ -56,12 +71,28 @@ export class Outbox {
     return id;
   }
 
-  private put(id: string, kind: EntryKind, ids: { assignment_id: string; project_id: string }, body: unknown): void {
+  private put(
+    id: string,
+    kind: EntryKind,
+    ids: { assignment_id: string; project_id: string },
+    body: unknown,
+  ): void {
     this.pending_add_++;
     this.in_turn(async () => {
       try {
-        await this.parts_.store.add({ id, owner: this.parts_.owner, kind, ...ids, body, created_at_ms: this.now_ms(), attempts: 0, state: "waiting" });
-      } finally { this.pending_add_--; }
+        await this.parts_.store.add({
+          id,
+          owner: this.parts_.owner,
+          kind,
+          ...ids,
+          body,
+          created_at_ms: this.now_ms(),
+          attempts: 0,
+          state: "waiting",
+        });
+      } finally {
+        this.pending_add_--;
+      }
       await this.reload();
       void this.kick();
     });
@@ -71,7 +102,16 @@ export class Outbox {
   take_back(id: string, ids: { assignment_id: string; project_id: string }): Promise<void> {
     return this.in_turn(async () => {
       if (!(await this.parts_.store.remove_unsent(id))) {
-        const undo = { id: this.parts_.new_id?.() ?? crypto.randomUUID(), owner: this.parts_.owner, kind: "undo" as const, ...ids, body: {}, created_at_ms: this.now_ms(), attempts: 0, state: "waiting" as const };
+        const undo = {
+          id: this.parts_.new_id?.() ?? crypto.randomUUID(),
+          owner: this.parts_.owner,
+          kind: "undo" as const,
+          ...ids,
+          body: {},
+          created_at_ms: this.now_ms(),
+          attempts: 0,
+          state: "waiting" as const,
+        };
         await this.parts_.store.add(undo);
       }
       await this.reload();
@@ -80,36 +120,69 @@ export class Outbox {
   }
 
   /** A refused entry: tried again, or given up. */
-  retry(id: string): Promise<void> { return this.in_turn(async () => { await this.parts_.store.change(id, { state: "waiting", attempts: 0 }); await this.reload(); void this.kick(); }); }
-  discard(id: string): Promise<void> { return this.in_turn(async () => { await this.parts_.store.remove(id); await this.reload(); }); }
+  retry(id: string): Promise<void> {
+    return this.in_turn(async () => {
+      await this.parts_.store.change(id, { state: "waiting", attempts: 0 });
+      await this.reload();
+      void this.kick();
+    });
+  }
+  discard(id: string): Promise<void> {
+    return this.in_turn(async () => {
+      await this.parts_.store.remove(id);
+      await this.reload();
+    });
+  }
 
   /** Assignments with something not yet delivered. */
-  busy_assignments(): Set<string> { return new Set(this.entries_.filter((e) => e.state === "waiting").map((e) => e.assignment_id)); }
+  busy_assignments(): Set<string> {
+    return new Set(this.entries_.filter((e) => e.state === "waiting").map((e) => e.assignment_id));
+  }
 
-  signed_in_again(): void { this.signed_out_ = false; void this.kick(); }
+  signed_in_again(): void {
+    this.signed_out_ = false;
+    void this.kick();
+  }
 
   /** Sends what waits; resolves when nothing waits any more or the server cannot take it now. */
   readonly kick = async (): Promise<void> => {
     if (this.stopped_) return;
-    if (this.pumping_) { this.again_ = true; return; }
+    if (this.pumping_) {
+      this.again_ = true;
+      return;
+    }
     this.pumping_ = true;
     this.cancel_later_?.();
     this.cancel_later_ = null;
     try {
-      await this.alone(async () => { do { this.again_ = false; await this.pump(); } while (this.again_ && !this.cancel_later_ && !this.stopped_); });
-    } finally { this.pumping_ = false; this.changed(); }
+      await this.alone(async () => {
+        do {
+          this.again_ = false;
+          await this.pump();
+        } while (this.again_ && !this.cancel_later_ && !this.stopped_);
+      });
+    } finally {
+      this.pumping_ = false;
+      this.changed();
+    }
   };
 
   private async pump(): Promise<void> {
     while (!this.stopped_) {
       const entry = await this.parts_.store.take(this.parts_.owner);
-      if (!entry) { await this.reload(); return; }
+      if (!entry) {
+        await this.reload();
+        return;
+      }
       const outcome = await this.parts_.send(entry);
       if (outcome.kind === "later" || outcome.kind === "signed_out") {
         this.signed_out_ = outcome.kind === "signed_out";
         const wait = wait_ms(this.failures_++, outcome.kind === "later" ? outcome.after_ms : 15_000);
         await this.reload();
-        this.cancel_later_ = (this.parts_.later ?? plain_later)(() => { this.cancel_later_ = null; void this.kick(); }, wait);
+        this.cancel_later_ = (this.parts_.later ?? plain_later)(() => {
+          this.cancel_later_ = null;
+          void this.kick();
+        }, wait);
         return;
       }
       this.failures_ = 0;
@@ -139,16 +212,31 @@ export class Outbox {
     this.entries_ = await this.parts_.store.list(this.parts_.owner);
     this.changed();
   }
-  private now_ms(): number { return this.parts_.now_ms?.() ?? Date.now(); }
+  private now_ms(): number {
+    return this.parts_.now_ms?.() ?? Date.now();
+  }
   private make_view(): OutboxView {
     const waiting = this.entries_.filter((e) => e.state === "waiting");
-    return { waiting: waiting.filter((e) => e.kind !== "undo").length + this.pending_add_, refused: this.entries_.filter((e) => e.state === "refused"), away: this.failures_ > 0,
-      signed_out: this.signed_out_, durable: this.parts_.store.durable, oldest_ms: waiting[0]?.created_at_ms ?? null };
+    return {
+      waiting: waiting.filter((e) => e.kind !== "undo").length + this.pending_add_,
+      refused: this.entries_.filter((e) => e.state === "refused"),
+      away: this.failures_ > 0,
+      signed_out: this.signed_out_,
+      durable: this.parts_.store.durable,
+      oldest_ms: waiting[0]?.created_at_ms ?? null,
+    };
   }
   private changed(): void {
-    const next = this.make_view(), now = this.view_;
-    if (next.waiting === now.waiting && next.away === now.away && next.signed_out === now.signed_out && next.oldest_ms === now.oldest_ms &&
-        next.refused.map((e) => e.id).join() === now.refused.map((e) => e.id).join()) return;
+    const next = this.make_view(),
+      now = this.view_;
+    if (
+      next.waiting === now.waiting &&
+      next.away === now.away &&
+      next.signed_out === now.signed_out &&
+      next.oldest_ms === now.oldest_ms &&
+      next.refused.map((e) => e.id).join() === now.refused.map((e) => e.id).join()
+    )
+      return;
     this.view_ = next;
     for (const listener of this.listeners_) listener();
   }

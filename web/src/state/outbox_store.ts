@@ -24,7 +24,9 @@ export class MemoryStore implements OutboxStore {
     this.entries_.push(whole);
     return whole;
   }
-  async list(owner: string): Promise<Entry[]> { return this.entries_.filter((e) => e.owner === owner).sort(by_order); }
+  async list(owner: string): Promise<Entry[]> {
+    return this.entries_.filter((e) => e.owner === owner).sort(by_order);
+  }
   async take(owner: string): Promise<Entry | undefined> {
     const entry = next_entry(this.entries_, owner);
     if (entry) entry.attempts++;
@@ -33,7 +35,9 @@ export class MemoryStore implements OutboxStore {
   async change(id: string, change: Partial<Entry>): Promise<void> {
     this.entries_ = this.entries_.map((e) => (e.id === id ? { ...e, ...change } : e));
   }
-  async remove(id: string): Promise<void> { this.entries_ = this.entries_.filter((e) => e.id !== id); }
+  async remove(id: string): Promise<void> {
+    this.entries_ = this.entries_.filter((e) => e.id !== id);
+  }
   async remove_unsent(id: string): Promise<boolean> {
     const before = this.entries_.length;
     this.entries_ = this.entries_.filter((e) => !(e.id === id && can_retract(e)));
@@ -41,12 +45,14 @@ export class MemoryStore implements OutboxStore {
   }
 }
 
-const kDatabase = "hone", kEntries = "outbox";
+const kDatabase = "hone",
+  kEntries = "outbox";
 
-const done = <T>(request: IDBRequest<T>): Promise<T> => new Promise((resolve, reject) => {
-  request.onsuccess = () => resolve(request.result);
-  request.onerror = () => reject(request.error ?? new Error("IndexedDB"));
-});
+const done = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error ?? new Error("IndexedDB"));
+  });
 
 export class IndexedStore implements OutboxStore {
   readonly durable = true;
@@ -81,7 +87,9 @@ export class IndexedStore implements OutboxStore {
     return this.within(async (store) => ({ ...entry, order: Number(await done(store.add({ ...entry }))) }));
   }
   list(owner: string): Promise<Entry[]> {
-    return this.within(async (store) => ((await done(store.index("owner").getAll(owner))) as Entry[]).sort(by_order));
+    return this.within(async (store) =>
+      ((await done(store.index("owner").getAll(owner))) as Entry[]).sort(by_order),
+    );
   }
   take(owner: string): Promise<Entry | undefined> {
     return this.within(async (store) => {
@@ -116,5 +124,9 @@ export class IndexedStore implements OutboxStore {
 
 export async function open_store(): Promise<OutboxStore> {
   if (typeof indexedDB === "undefined") return new MemoryStore();
-  try { return await IndexedStore.open(); } catch { return new MemoryStore(); }
+  try {
+    return await IndexedStore.open();
+  } catch {
+    return new MemoryStore();
+  }
 }

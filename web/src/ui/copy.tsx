@@ -4,8 +4,26 @@ import { t } from "../messages";
 /** A secret or link, shown once, with a button that copies it. */
 export function CopyLine({ text, label }: { text: string; label: string }) {
   const [copied, set_copied] = useState(false);
-  const copy = () => { void navigator.clipboard?.writeText(text).then(() => set_copied(true), () => undefined); };
+  const copy = () => {
+    void navigator.clipboard?.writeText(text).then(
+      () => set_copied(true),
+      () => undefined,
+    );
+  };
   return (
-    <div className="row"><input className="input mono grow" readOnly value={text} aria-label={label} onFocus={(event) => event.target.select()} /><button type="button" className="btn" onClick={copy}>{copied ? t.common.copied : t.common.copy}</button></div>);
+    <div className="row">
+      <input
+        className="input mono grow"
+        readOnly
+        value={text}
+        aria-label={label}
+        onFocus={(event) => event.target.select()}
+      />
+      <button type="button" className="btn" onClick={copy}>
+        {copied ? t.common.copied : t.common.copy}
+      </button>
+    </div>
+  );
 }
-export const whole_link = (link: string): string => (link.startsWith("/") ? window.location.origin + link : link);
+export const whole_link = (link: string): string =>
+  link.startsWith("/") ? window.location.origin + link : link;

@@ -2,7 +2,16 @@
 import { useEffect, useId, useRef, type ReactNode } from "react";
 import { t } from "../messages";
 
-export interface DialogProps { title: string; onClose: () => void; children: ReactNode; footer?: ReactNode; wide?: boolean; side?: boolean; bare?: boolean; tools?: ReactNode }
+export interface DialogProps {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+  footer?: ReactNode;
+  wide?: boolean;
+  side?: boolean;
+  bare?: boolean;
+  tools?: ReactNode;
+}
 
 export function Dialog({ title, onClose, children, footer, wide, side, bare, tools }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
@@ -11,16 +20,46 @@ export function Dialog({ title, onClose, children, footer, wide, side, bare, too
     const dialog = ref.current!;
     const before = document.activeElement as HTMLElement | null;
     if (!dialog.open) dialog.showModal();
-    return () => { if (dialog.open) dialog.close(); before?.focus?.({ preventScroll: true }); };
+    return () => {
+      if (dialog.open) dialog.close();
+      before?.focus?.({ preventScroll: true });
+    };
   }, []);
   return (
-    <dialog ref={ref} className={"sheet" + (wide ? " wide" : "") + (side ? " side" : "")} aria-labelledby={id}
-      onCancel={(event) => { event.preventDefault(); onClose(); }} onClick={(event) => { if (event.target === ref.current) onClose(); }}>
-      {bare ? <h2 id={id} className="visually-hidden">{title}</h2> : (
+    <dialog
+      ref={ref}
+      className={"sheet" + (wide ? " wide" : "") + (side ? " side" : "")}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === ref.current) onClose();
+      }}
+    >
+      {bare ? (
+        <h2 id={id} className="visually-hidden">
+          {title}
+        </h2>
+      ) : (
         <header>
-          <h2 id={id} className="clip">{title}</h2>
-          <span className="row">{tools}<button type="button" className="btn quiet slim icon" aria-label={t.common.close} onClick={onClose}>✕</button></span>
-        </header>)}
+          <h2 id={id} className="clip">
+            {title}
+          </h2>
+          <span className="row">
+            {tools}
+            <button
+              type="button"
+              className="btn quiet slim icon"
+              aria-label={t.common.close}
+              onClick={onClose}
+            >
+              ✕
+            </button>
+          </span>
+        </header>
+      )}
       {bare ? children : <div className="body">{children}</div>}
       {footer && <footer>{footer}</footer>}
     </dialog>

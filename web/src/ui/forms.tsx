@@ -14,11 +14,37 @@ import "@mantine/core/styles/SegmentedControl.css";
 import "@mantine/core/styles/FloatingIndicator.css";
 import "@mantine/core/styles/Menu.css";
 import "@mantine/core/styles/Text.css";
-export { Menu, NumberInput, SegmentedControl, Select, Switch, TagsInput, Textarea, TextInput } from "@mantine/core";
+export {
+  Menu,
+  NumberInput,
+  SegmentedControl,
+  Select,
+  Switch,
+  TagsInput,
+  Textarea,
+  TextInput,
+} from "@mantine/core";
 import { useId, type ReactNode } from "react";
 
-export function Field({ label, hint, children }: { label: ReactNode; hint?: ReactNode; children: (id: string, hint_id: string | undefined) => ReactNode }) {
+export function Field({
+  label,
+  hint,
+  children,
+}: {
+  label: ReactNode;
+  hint?: ReactNode;
+  children: (id: string, hint_id: string | undefined) => ReactNode;
+}) {
   const id = useId();
   return (
-    <div className="field"><label htmlFor={id}>{label}</label>{children(id, hint ? id + "-hint" : undefined)}{hint && <span className="hint" id={id + "-hint"}>{hint}</span>}</div>);
+    <div className="field">
+      <label htmlFor={id}>{label}</label>
+      {children(id, hint ? id + "-hint" : undefined)}
+      {hint && (
+        <span className="hint" id={id + "-hint"}>
+          {hint}
+        </span>
+      )}
+    </div>
+  );
 }

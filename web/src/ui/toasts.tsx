@@ -10,10 +10,20 @@ export function Toasts() {
         <div key={one.id} className={"toast " + one.kind}>
           <span>{one.text}</span>
           {one.action && (
-            <button type="button" className="btn slim" onClick={() => { one.action!.run(); dismiss(one.id); }}>
-              {one.action.title}{one.action.keys && <Kbd of={one.action.keys} />}
-            </button>)}
-        </div>))}
+            <button
+              type="button"
+              className="btn slim"
+              onClick={() => {
+                one.action!.run();
+                dismiss(one.id);
+              }}
+            >
+              {one.action.title}
+              {one.action.keys && <Kbd of={one.action.keys} />}
+            </button>
+          )}
+        </div>
+      ))}
     </div>
   );
 }

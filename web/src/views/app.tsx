@@ -42,12 +42,27 @@ export function App() {
   return (
     <Guard>
       <Suspense fallback={null}>
-        {path.startsWith("/invitation") ? <Invitation /> : path === "/sign-in" ? <SignIn />
-          : session.error && session.data === undefined ? <div className="page medium"><Failed error={session.error} retry={() => void session.refetch()} /></div>
-          : session.data === undefined ? null : session.data === null ? <SignIn /> : !session.data.organisation ? <div className="page medium"><Empty whole title={t.common.no_organisation} text={t.common.no_organisation_text} /></div> : <Inside key={session.data.person.id + session.data.organisation.id} />}
+        {path.startsWith("/invitation") ? (
+          <Invitation />
+        ) : path === "/sign-in" ? (
+          <SignIn />
+        ) : session.error && session.data === undefined ? (
+          <div className="page medium">
+            <Failed error={session.error} retry={() => void session.refetch()} />
+          </div>
+        ) : session.data === undefined ? null : session.data === null ? (
+          <SignIn />
+        ) : !session.data.organisation ? (
+          <div className="page medium">
+            <Empty whole title={t.common.no_organisation} text={t.common.no_organisation_text} />
+          </div>
+        ) : (
+          <Inside key={session.data.person.id + session.data.organisation.id} />
+        )}
       </Suspense>
       <Toasts />
-    </Guard>);
+    </Guard>
+  );
 }
 
 function Inside() {
@@ -57,58 +72,141 @@ function Inside() {
   const [open, set_open] = useState<"palette" | "keys" | null>(null);
   const projects = useQuery({ queryKey: ["projects"], queryFn: list_projects, staleTime: 15_000 });
   useKeys();
-  useEffect(() => { void outbox_of(session).then((o) => o.signed_in_again()); }, [session]);
-  useEffect(() => listen((type, id) => {
-    if (type === "project") { void queries.invalidateQueries({ queryKey: ["project", id] }); void queries.invalidateQueries({ queryKey: ["projects"] }); }
-    else void queries.invalidateQueries({ queryKey: [type, id] });
-    if (type === "run") void queries.invalidateQueries({ queryKey: ["runs"] });
-  }), [queries]);
-  const get = useCallback((): GlobalContext => ({
-    go, can: (p) => session.permissions.includes(p), open: set_open, projects: projects.data?.items ?? [],
-    sign_out: () => void sign_out().catch(() => undefined).then(() => { forget_outbox(); queries.clear(); queries.setQueryData(kSessionKey, null); go("/sign-in"); }),
-  }), [go, session, projects.data, queries]);
-  const actions = useMemo(() => [...global_actions, ...project_actions(projects.data?.items ?? [])], [projects.data]);
+  // The screen most people go to next is fetched while nobody waits.
+  useEffect(() => {
+    if (!session.permissions.includes("label")) return;
+    const timer = setTimeout(() => {
+      void import("./label");
+      void import("./label/panels");
+      void import("./label/guideline");
+    }, 800);
+    return () => clearTimeout(timer);
+  }, [session]);
+  useEffect(() => {
+    void outbox_of(session).then((o) => o.signed_in_again());
+  }, [session]);
+  useEffect(
+    () =>
+      listen((type, id) => {
+        if (type === "project") {
+          void queries.invalidateQueries({ queryKey: ["project", id] });
+          void queries.invalidateQueries({ queryKey: ["projects"] });
+        } else void queries.invalidateQueries({ queryKey: [type, id] });
+        if (type === "run") void queries.invalidateQueries({ queryKey: ["runs"] });
+      }),
+    [queries],
+  );
+  const get = useCallback(
+    (): GlobalContext => ({
+      go,
+      can: (p) => session.permissions.includes(p),
+      open: set_open,
+      projects: projects.data?.items ?? [],
+      sign_out: () =>
+        void sign_out()
+          .catch(() => undefined)
+          .then(() => {
+            forget_outbox();
+            queries.clear();
+            queries.setQueryData(kSessionKey, null);
+            go("/sign-in");
+          }),
+    }),
+    [go, session, projects.data, queries],
+  );
+  const actions = useMemo(
+    () => [...global_actions, ...project_actions(projects.data?.items ?? [])],
+    [projects.data],
+  );
   useActions(actions, get);
   return (
     <>
       <Switch>
         <Route path="/projects/:id/label">{({ id }) => <LabelPage key={id} project_id={id} />}</Route>
-        <Route><Shell><Guard><Suspense fallback={<div className="page"><Waiting /></div>}><Screens /></Suspense></Guard></Shell></Route>
+        <Route>
+          <Shell>
+            <Guard>
+              <Suspense
+                fallback={
+                  <div className="page">
+                    <Waiting />
+                  </div>
+                }
+              >
+                <Screens />
+              </Suspense>
+            </Guard>
+          </Shell>
+        </Route>
       </Switch>
       {open === "palette" && <Palette actions={all_actions()} close={() => set_open(null)} />}
       {open === "keys" && <KeySheet actions={all_actions()} close={() => set_open(null)} />}
-    </>);
+    </>
+  );
 }
 
 function Screens() {
   return (
     <Switch>
-      <Route path="/"><Home /></Route>
-      <Route path="/projects/new"><NewProject /></Route>
+      <Route path="/">
+        <Home />
+      </Route>
+      <Route path="/projects/new">
+        <NewProject />
+      </Route>
       <Route path="/projects/:id">{({ id }) => <Overview key={id} id={id} />}</Route>
       <Route path="/projects/:id/guideline">{({ id }) => <GuidelinePage key={id} id={id} />}</Route>
       <Route path="/projects/:id/schema">{({ id }) => <SchemaPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/import">{({ id }) => <ImportPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/settings">{({ id }) => <ProjectSettings key={id} id={id} />}</Route>
-      <Route path="/projects/:id/tasks">{({ id }) => <TasksPage key={id + window.location.search} id={id} />}</Route>
+      <Route path="/projects/:id/tasks">
+        {({ id }) => <TasksPage key={id + window.location.search} id={id} />}
+      </Route>
       <Route path="/projects/:id/quality">{({ id }) => <QualityPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/snapshots">{({ id }) => <SnapshotsPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/runs">{({ id }) => <RunsPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/runs/new">{({ id }) => <NewRunPage key={id} id={id} />}</Route>
-      <Route path="/projects/:id/runs/:run">{({ id, run }) => <RunPage key={run} id={id} run_id={run} />}</Route>
-      <Route path="/people"><PeoplePage /></Route>
-      <Route path="/audit"><AuditPage /></Route>
-      <Route path="/settings"><SettingsPage /></Route>
-      <Route><div className="page"><Empty whole title={t.common.not_found} text={t.common.not_found_text}><Link href="/" className="btn primary">{t.common.go_home}</Link></Empty></div></Route>
-    </Switch>);
+      <Route path="/projects/:id/runs/:run">
+        {({ id, run }) => <RunPage key={run} id={id} run_id={run} />}
+      </Route>
+      <Route path="/people">
+        <PeoplePage />
+      </Route>
+      <Route path="/audit">
+        <AuditPage />
+      </Route>
+      <Route path="/settings">
+        <SettingsPage />
+      </Route>
+      <Route>
+        <div className="page">
+          <Empty whole title={t.common.not_found} text={t.common.not_found_text}>
+            <Link href="/" className="btn primary">
+              {t.common.go_home}
+            </Link>
+          </Empty>
+        </div>
+      </Route>
+    </Switch>
+  );
 }
 
 /** A mistake of ours on one screen leaves the others. */
 class Guard extends Component<{ children: ReactNode }, { error: Error | null }> {
   override state: { error: Error | null } = { error: null };
-  static getDerivedStateFromError(error: Error) { return { error }; }
+  static getDerivedStateFromError(error: Error) {
+    return { error };
+  }
   override render() {
     if (!this.state.error) return this.props.children;
-    return <div className="page"><Empty whole title={t.common.failed} text={`${t.common.failed_text} (${this.state.error.message})`}><button type="button" className="btn primary" onClick={() => window.location.reload()}>{t.common.reload}</button></Empty></div>;
+    return (
+      <div className="page">
+        <Empty whole title={t.common.failed} text={`${t.common.failed_text} (${this.state.error.message})`}>
+          <button type="button" className="btn primary" onClick={() => window.location.reload()}>
+            {t.common.reload}
+          </button>
+        </Empty>
+      </div>
+    );
   }
 }

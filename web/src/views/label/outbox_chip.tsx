@@ -9,7 +9,15 @@ import { Dialog } from "../../ui/dialog";
 export function useOutbox(): Outbox | null {
   const session = useSession();
   const [outbox, set] = useState<Outbox | null>(null);
-  useEffect(() => { let here = true; void outbox_of(session).then((o) => { if (here) set(o); }); return () => { here = false; }; }, [session]);
+  useEffect(() => {
+    let here = true;
+    void outbox_of(session).then((o) => {
+      if (here) set(o);
+    });
+    return () => {
+      here = false;
+    };
+  }, [session]);
   return outbox;
 }
 
@@ -33,10 +41,18 @@ function Chip({ outbox }: { outbox: Outbox }) {
   return (
     <>
       <span role="status" className="row">
-        {waits && <span className="badge warn">{view.signed_out ? t.label.signed_out(view.waiting) : t.label.waiting(view.waiting)}</span>}
+        {waits && (
+          <span className="badge warn">
+            {view.signed_out ? t.label.signed_out(view.waiting) : t.label.waiting(view.waiting)}
+          </span>
+        )}
         {waits && !view.durable && <span className="badge warn">{t.label.not_durable}</span>}
       </span>
-      {view.refused.length > 0 && <button type="button" className="badge bad" onClick={() => set_open(true)}>{t.label.refused(view.refused.length)}</button>}
+      {view.refused.length > 0 && (
+        <button type="button" className="badge bad" onClick={() => set_open(true)}>
+          {t.label.refused(view.refused.length)}
+        </button>
+      )}
       {open && (
         <Dialog title={t.label.refused_title} onClose={() => set_open(false)}>
           <div className="stack">
@@ -44,10 +60,21 @@ function Chip({ outbox }: { outbox: Outbox }) {
             {view.refused.map((entry) => (
               <div key={entry.id} className="row between">
                 <span className="grow">{entry.reason}</span>
-                <button type="button" className="btn slim" onClick={() => void outbox.retry(entry.id)}>{t.label.send_again}</button>
-                <button type="button" className="btn slim danger" onClick={() => void outbox.discard(entry.id)}>{t.label.let_go}</button>
-              </div>))}
+                <button type="button" className="btn slim" onClick={() => void outbox.retry(entry.id)}>
+                  {t.label.send_again}
+                </button>
+                <button
+                  type="button"
+                  className="btn slim danger"
+                  onClick={() => void outbox.discard(entry.id)}
+                >
+                  {t.label.let_go}
+                </button>
+              </div>
+            ))}
           </div>
-        </Dialog>)}
-    </>);
+        </Dialog>
+      )}
+    </>
+  );
 }

@@ -1,19 +1,35 @@
 // Who works here: a table, adding one or many, invitations, links that are shown once.
-import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useDeferredValue, useEffect, useState, type FormEvent } from "react";
-import { add_person, change_person, import_people, invite, list_invitations, list_people, new_sign_in_link, remove_person, revoke_invitation, type WithLink } from "../../api/people";
-import { kRoles, type Person, type Role } from "../../api/types";
+import { useInfiniteQuery, useQueryClient } from "@tanstack/react-query";
+import { useDeferredValue, useEffect, useState } from "react";
+import {
+  add_person,
+  change_person,
+  invite,
+  list_people,
+  new_sign_in_link,
+  remove_person,
+  type WithLink,
+} from "../../api/people";
+import type { Person } from "../../api/types";
 import { ago, count } from "../../pure/format";
 import { t } from "../../messages";
 import { useCan, useSession } from "../../state/session";
-import { toast, toast_error } from "../../state/toasts";
+import { toast_error } from "../../state/toasts";
 import { CopyLine, whole_link } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
-import { Field, Menu, TagsInput } from "../../ui/forms";
+import { Field, Menu } from "../../ui/forms";
 import { Empty, Loaded, Panel } from "../../ui/pieces";
 import { PageHead } from "../shell/shell";
+import { BulkForm, PersonForm } from "./forms";
+import { Invitations } from "./invitations";
 
-type Open = { what: "add" } | { what: "invite" } | { what: "import" } | { what: "edit"; person: Person } | { what: "links"; list: { name: string; link: string }[]; errors?: { line: number; reason: string }[] } | null;
+type Open =
+  | { what: "add" }
+  | { what: "invite" }
+  | { what: "import" }
+  | { what: "edit"; person: Person }
+  | { what: "links"; list: { name: string; link: string }[]; errors?: { line: number; reason: string }[] }
+  | null;
 
 export default function PeoplePage() {
   const can = useCan();
@@ -22,107 +38,262 @@ export default function PeoplePage() {
   const [q, set_q] = useState("");
   const asked = useDeferredValue(q);
   const [open, set_open] = useState<Open>(null);
-  const query = useInfiniteQuery({ queryKey: ["people", asked, "table"], initialPageParam: null as string | null, queryFn: ({ pageParam }) => list_people(asked, pageParam), getNextPageParam: (p) => p.next, placeholderData: (old) => old });
+  const query = useInfiniteQuery({
+    queryKey: ["people", asked, "table"],
+    initialPageParam: null as string | null,
+    queryFn: ({ pageParam }) => list_people(asked, pageParam),
+    getNextPageParam: (p) => p.next,
+    placeholderData: (old) => old,
+  });
   const rows = query.data?.pages.flatMap((p) => p.items) ?? [];
-  useEffect(() => { document.title = `${t.nav.people} · ${t.common.product}`; }, []);
+  useEffect(() => {
+    document.title = `${t.nav.people} · ${t.common.product}`;
+  }, []);
   const manage = can("people.manage");
   const refresh = () => void queries.invalidateQueries({ queryKey: ["people"] });
   const act = (work: Promise<unknown>) => void work.then(refresh, toast_error);
-  const show_links = (list: WithLink[], errors?: { line: number; reason: string }[]) => { refresh(); set_open({ what: "links", list: list.map((p) => ({ name: p.person.name, link: whole_link(p.sign_in_link) })), ...(errors ? { errors } : {}) }); };
+  const show_links = (list: WithLink[], errors?: { line: number; reason: string }[]) => {
+    refresh();
+    set_open({
+      what: "links",
+      list: list.map((p) => ({ name: p.person.name, link: whole_link(p.sign_in_link) })),
+      ...(errors ? { errors } : {}),
+    });
+  };
   return (
     <div className="page">
       <PageHead title={t.nav.people} text={t.people.text}>
-        {manage && <><button type="button" className="btn" onClick={() => set_open({ what: "import" })}>{t.people.import}</button><button type="button" className="btn" onClick={() => set_open({ what: "invite" })}>{t.people.invite}</button><button type="button" className="btn primary" onClick={() => set_open({ what: "add" })}>{t.people.add}</button></>}
+        {manage && (
+          <>
+            <button type="button" className="btn" onClick={() => set_open({ what: "import" })}>
+              {t.people.import}
+            </button>
+            <button type="button" className="btn" onClick={() => set_open({ what: "invite" })}>
+              {t.people.invite}
+            </button>
+            <button type="button" className="btn primary" onClick={() => set_open({ what: "add" })}>
+              {t.people.add}
+            </button>
+          </>
+        )}
       </PageHead>
-      <input className="input" type="search" style={{ maxWidth: 320 }} aria-label={t.people.search} placeholder={t.people.search} value={q} onChange={(e) => set_q(e.target.value)} />
-      <Panel pad={false}><div className={query.data ? "" : "body"}><Loaded query={query}>{() => (rows.length === 0 ? <Empty title={t.people.nobody} /> : (
-        <div className="scroll-x" tabIndex={0}><table className="table">
-          <thead><tr><th>{t.common.name}</th><th>{t.people.role}</th><th>{t.people.skills}</th><th className="num">{t.project.labels}</th><th>{t.people.seen}</th>{manage && <th><span className="visually-hidden">{t.people.more}</span></th>}</tr></thead>
-          <tbody>{rows.map((p) => (
-            <tr key={p.id}>
-              <td><div className="row"><span className="strong">{p.name}</span>{p.id === me.person.id && <span className="badge accent">{t.people.you}</span>}{p.paused && <span className="badge warn">{t.states.paused}</span>}</div>{p.email && <div className="dim small">{p.email}</div>}</td>
-              <td>{t.roles[p.role] ?? p.role}</td>
-              <td><div className="row wrap" style={{ gap: 4 }}>{[...p.skills, ...p.languages].map((x) => <span key={x} className="badge">{x}</span>)}</div></td>
-              <td className="num">{count(p.annotations ?? 0)}</td><td className="dim nowrap">{ago(p.last_seen_at, Date.now())}</td>
-              {manage && <td className="right"><PersonMenu p={p} self={p.id === me.person.id} edit={() => set_open({ what: "edit", person: p })} link={() => void new_sign_in_link(p.id).then((r) => set_open({ what: "links", list: [{ name: p.name, link: whole_link(r.sign_in_link) }] }), toast_error)} act={act} /></td>}
-            </tr>))}</tbody></table></div>))}</Loaded></div></Panel>
-      {query.hasNextPage && <div><button type="button" className="btn" onClick={() => void query.fetchNextPage()}>{t.common.more} <span className="dim">{count(rows.length)}</span></button></div>}
+      <input
+        className="input"
+        type="search"
+        style={{ maxWidth: 320 }}
+        aria-label={t.people.search}
+        placeholder={t.people.search}
+        value={q}
+        onChange={(e) => set_q(e.target.value)}
+      />
+      <Panel pad={false}>
+        <div className={query.data ? "" : "body"}>
+          <Loaded query={query}>
+            {() =>
+              rows.length === 0 ? (
+                <Empty title={t.people.nobody} />
+              ) : (
+                <div className="scroll-x" tabIndex={0}>
+                  <table className="table">
+                    <thead>
+                      <tr>
+                        <th>{t.common.name}</th>
+                        <th>{t.people.role}</th>
+                        <th>{t.people.skills}</th>
+                        <th className="num">{t.project.labels}</th>
+                        <th>{t.people.seen}</th>
+                        {manage && (
+                          <th>
+                            <span className="visually-hidden">{t.people.more}</span>
+                          </th>
+                        )}
+                      </tr>
+                    </thead>
+                    <tbody>
+                      {rows.map((p) => (
+                        <tr key={p.id}>
+                          <td>
+                            <div className="row">
+                              <span className="strong">{p.name}</span>
+                              {p.id === me.person.id && <span className="badge accent">{t.people.you}</span>}
+                              {p.paused && <span className="badge warn">{t.states.paused}</span>}
+                            </div>
+                            {p.email && <div className="dim small">{p.email}</div>}
+                          </td>
+                          <td>{t.roles[p.role] ?? p.role}</td>
+                          <td>
+                            <div className="row wrap" style={{ gap: 4 }}>
+                              {[...p.skills, ...p.languages].map((x) => (
+                                <span key={x} className="badge">
+                                  {x}
+                                </span>
+                              ))}
+                            </div>
+                          </td>
+                          <td className="num">{count(p.annotations ?? 0)}</td>
+                          <td className="dim nowrap">{ago(p.last_seen_at, Date.now())}</td>
+                          {manage && (
+                            <td className="right">
+                              <PersonMenu
+                                p={p}
+                                self={p.id === me.person.id}
+                                edit={() => set_open({ what: "edit", person: p })}
+                                link={() =>
+                                  void new_sign_in_link(p.id).then(
+                                    (r) =>
+                                      set_open({
+                                        what: "links",
+                                        list: [{ name: p.name, link: whole_link(r.sign_in_link) }],
+                                      }),
+                                    toast_error,
+                                  )
+                                }
+                                act={act}
+                              />
+                            </td>
+                          )}
+                        </tr>
+                      ))}
+                    </tbody>
+                  </table>
+                </div>
+              )
+            }
+          </Loaded>
+        </div>
+      </Panel>
+      {query.hasNextPage && (
+        <div>
+          <button type="button" className="btn" onClick={() => void query.fetchNextPage()}>
+            {t.common.more} <span className="dim">{count(rows.length)}</span>
+          </button>
+        </div>
+      )}
       {manage && <Invitations />}
-      {open?.what === "add" && <PersonForm title={t.people.add} close={() => set_open(null)} save={(p) => add_person(p).then((r) => show_links([r]))} />}
-      {open?.what === "edit" && <PersonForm title={open.person.name} person={open.person} close={() => set_open(null)} save={({ email: _, ...p }) => change_person(open.person.id, p).then(() => { refresh(); set_open(null); })} />}
-      {open?.what === "invite" && <PersonForm title={t.people.invite} optional_name close={() => set_open(null)} save={(p) => invite({ ...p, ...(p.name ? {} : { name: undefined }) } as Parameters<typeof invite>[0]).then((r) => { void queries.invalidateQueries({ queryKey: ["invitations"] }); set_open({ what: "links", list: [{ name: r.invitation.name ?? t.people.invitation, link: whole_link(r.link) }] }); })} />}
-      {open?.what === "import" && <BulkForm close={() => set_open(null)} done={(r) => show_links(r.people, r.errors)} />}
+      {open?.what === "add" && (
+        <PersonForm
+          title={t.people.add}
+          close={() => set_open(null)}
+          save={(p) => add_person(p).then((r) => show_links([r]))}
+        />
+      )}
+      {open?.what === "edit" && (
+        <PersonForm
+          title={open.person.name}
+          person={open.person}
+          close={() => set_open(null)}
+          save={({ email: _, ...p }) =>
+            change_person(open.person.id, p).then(() => {
+              refresh();
+              set_open(null);
+            })
+          }
+        />
+      )}
+      {open?.what === "invite" && (
+        <PersonForm
+          title={t.people.invite}
+          optional_name
+          close={() => set_open(null)}
+          save={(p) =>
+            invite({ ...p, ...(p.name ? {} : { name: undefined }) } as Parameters<typeof invite>[0]).then(
+              (r) => {
+                void queries.invalidateQueries({ queryKey: ["invitations"] });
+                set_open({
+                  what: "links",
+                  list: [{ name: r.invitation.name ?? t.people.invitation, link: whole_link(r.link) }],
+                });
+              },
+            )
+          }
+        />
+      )}
+      {open?.what === "import" && (
+        <BulkForm close={() => set_open(null)} done={(r) => show_links(r.people, r.errors)} />
+      )}
       {open?.what === "links" && (
         <Dialog title={t.people.links_title} onClose={() => set_open(null)} wide>
-          <div className="stack"><p className="dim">{t.people.links_text}</p>{open.list.slice(0, 200).map((x) => <Field key={x.link} label={x.name}>{() => <CopyLine text={x.link} label={x.name} />}</Field>)}
-            {open.errors?.map((e) => <div key={e.line} className="notice bad">{t.imports.line(e.line, e.reason)}</div>)}</div>
-        </Dialog>)}
-    </div>);
+          <div className="stack">
+            <p className="dim">{t.people.links_text}</p>
+            {open.list.slice(0, 200).map((x) => (
+              <Field key={x.link} label={x.name}>
+                {() => <CopyLine text={x.link} label={x.name} />}
+              </Field>
+            ))}
+            {open.errors?.map((e) => (
+              <div key={e.line} className="notice bad">
+                {t.imports.line(e.line, e.reason)}
+              </div>
+            ))}
+          </div>
+        </Dialog>
+      )}
+    </div>
+  );
 }
 
-function PersonMenu({ p, self, edit, link, act }: { p: Person; self: boolean; edit: () => void; link: () => void; act: (work: Promise<unknown>) => void }) {
+function PersonMenu({
+  p,
+  self,
+  edit,
+  link,
+  act,
+}: {
+  p: Person;
+  self: boolean;
+  edit: () => void;
+  link: () => void;
+  act: (work: Promise<unknown>) => void;
+}) {
   const [sure, set_sure] = useState(false);
   return (
     <>
       <Menu position="bottom-end" transitionProps={{ duration: 0 }} shadow="md">
-        <Menu.Target><button type="button" className="btn quiet slim icon" aria-label={`${t.people.more}: ${p.name}`}>⋯</button></Menu.Target>
+        <Menu.Target>
+          <button type="button" className="btn quiet slim icon" aria-label={`${t.people.more}: ${p.name}`}>
+            ⋯
+          </button>
+        </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item onClick={edit}>{t.common.edit}</Menu.Item><Menu.Item onClick={link}>{t.people.new_link}</Menu.Item>
-          {!self && <><Menu.Item onClick={() => act(change_person(p.id, { paused: !p.paused }))}>{p.paused ? t.people.resume : t.people.pause}</Menu.Item><Menu.Item className="danger-item" onClick={() => set_sure(true)}>{t.people.end}</Menu.Item></>}
+          <Menu.Item onClick={edit}>{t.common.edit}</Menu.Item>
+          <Menu.Item onClick={link}>{t.people.new_link}</Menu.Item>
+          {!self && (
+            <>
+              <Menu.Item onClick={() => act(change_person(p.id, { paused: !p.paused }))}>
+                {p.paused ? t.people.resume : t.people.pause}
+              </Menu.Item>
+              <Menu.Item className="danger-item" onClick={() => set_sure(true)}>
+                {t.people.end}
+              </Menu.Item>
+            </>
+          )}
         </Menu.Dropdown>
       </Menu>
-      {sure && <Dialog title={t.people.end_title(p.name)} onClose={() => set_sure(false)} footer={<><button type="button" className="btn" onClick={() => set_sure(false)}>{t.common.cancel}</button><button type="button" className="btn danger" onClick={() => { set_sure(false); act(remove_person(p.id)); }}>{t.people.end}</button></>}><p>{t.people.end_text}</p></Dialog>}
-    </>);
-}
-
-interface Filled { name: string; email?: string; role: Role; skills: string[]; languages: string[] }
-function PersonForm({ title, person, optional_name, close, save }: { title: string; person?: Person; optional_name?: boolean; close: () => void; save: (p: Filled) => Promise<unknown> }) {
-  const me = useSession();
-  const [name, set_name] = useState(person?.name ?? "");
-  const [email, set_email] = useState("");
-  const [role, set_role] = useState<Role>(person?.role ?? "annotator");
-  const [skills, set_skills] = useState(person?.skills ?? []);
-  const [languages, set_languages] = useState(person?.languages ?? []);
-  const [error, set_error] = useState<string | null>(null);
-  const missing = !optional_name && !name.trim() ? t.sign_in.missing_name_of : null;
-  const submit = (e: FormEvent) => {
-    e.preventDefault();
-    if (missing) { set_error(missing); return; }
-    save({ name: name.trim(), role, skills, languages, ...(email.trim() ? { email: email.trim() } : {}) }).catch((x: Error) => set_error(x.message));
-  };
-  return (
-    <Dialog title={title} onClose={close}>
-      <form className="stack" onSubmit={submit} noValidate>
-        <Field label={<>{t.common.name} {optional_name && <span className="dim small">{t.common.optional}</span>}</>}>{(id) => <input id={id} className="input" autoFocus value={name} maxLength={200} onChange={(e) => set_name(e.target.value)} />}</Field>
-        {!person && <Field label={<>{t.sign_in.email} <span className="dim small">{t.common.optional}</span></>}>{(id) => <input id={id} className="input" type="email" value={email} onChange={(e) => set_email(e.target.value)} />}</Field>}
-        <Field label={t.people.role} hint={t.people.role_text[role]}>{(id) => <select id={id} className="input" value={role} onChange={(e) => set_role(e.target.value as Role)}>{kRoles.filter((r) => r !== "owner" || me.role === "owner").map((r) => <option key={r} value={r}>{t.roles[r]}</option>)}</select>}</Field>
-        <TagsInput label={t.people.skills} description={t.people.skills_hint} value={skills} onChange={set_skills} comboboxProps={{ withinPortal: false }} />
-        <TagsInput label={t.people.languages} value={languages} onChange={set_languages} comboboxProps={{ withinPortal: false }} />
-        {error && <p className="bad small" role="alert">{error}</p>}
-        <div className="row" style={{ justifyContent: "flex-end" }}><button type="submit" className="btn primary" aria-disabled={missing !== null}>{missing ?? t.common.save}</button></div>
-      </form>
-    </Dialog>);
-}
-
-function BulkForm({ close, done }: { close: () => void; done: (r: Awaited<ReturnType<typeof import_people>>) => void }) {
-  const [text, set_text] = useState("name,email,role,skills,languages\n");
-  const [error, set_error] = useState<string | null>(null);
-  const lines = text.trim().split("\n").length - (text.trimStart().startsWith("{") ? 0 : 1);
-  const go = () => import_people(text, !text.trimStart().startsWith("{")).then(done, (e: Error) => set_error(e.message));
-  return (
-    <Dialog title={t.people.import} onClose={close} wide footer={<button type="button" className="btn primary" aria-disabled={lines < 1} onClick={() => { if (lines > 0) void go(); }}>{lines < 1 ? t.people.no_lines : t.people.add_many(lines)}</button>}>
-      <div className="stack"><p className="dim">{t.people.import_text}</p><textarea className="editor" style={{ minHeight: 220 }} aria-label={t.people.import} value={text} onChange={(e) => set_text(e.target.value)} spellCheck={false} />
-        <input type="file" accept=".csv,.jsonl,.txt" aria-label={t.imports.choose} onChange={(e) => void e.target.files?.[0]?.text().then(set_text)} />{error && <p className="bad" role="alert">{error}</p>}</div>
-    </Dialog>);
-}
-
-function Invitations() {
-  const queries = useQueryClient();
-  const query = useQuery({ queryKey: ["invitations"], queryFn: list_invitations });
-  const items = query.data?.items ?? [];
-  if (!items.length) return null;
-  const revoke = (id: string) => void revoke_invitation(id).then(() => { toast(t.people.revoked); void queries.invalidateQueries({ queryKey: ["invitations"] }); }, toast_error);
-  return (
-    <Panel title={t.people.invitations} pad={false}><div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.people.role}</th><th>{t.home.column_state}</th><th>{t.people.expires}</th><th><span className="visually-hidden">{t.people.more}</span></th></tr></thead>
-      <tbody>{items.map((i) => <tr key={i.id}><td>{i.name ?? i.email ?? "–"}</td><td>{t.roles[i.role]}</td><td>{t.people.invitation_states[i.state] ?? i.state}</td><td className="dim">{i.expires_at.slice(0, 10)}</td><td className="right">{(i.state === "open" || i.state === "pending") && <button type="button" className="btn quiet slim" onClick={() => revoke(i.id)}>{t.people.revoke}</button>}</td></tr>)}</tbody></table></div></Panel>);
+      {sure && (
+        <Dialog
+          title={t.people.end_title(p.name)}
+          onClose={() => set_sure(false)}
+          footer={
+            <>
+              <button type="button" className="btn" onClick={() => set_sure(false)}>
+                {t.common.cancel}
+              </button>
+              <button
+                type="button"
+                className="btn danger"
+                onClick={() => {
+                  set_sure(false);
+                  act(remove_person(p.id));
+                }}
+              >
+                {t.people.end}
+              </button>
+            </>
+          }
+        >
+          <p>{t.people.end_text}</p>
+        </Dialog>
+      )}
+    </>
+  );
 }

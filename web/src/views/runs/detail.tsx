@@ -2,7 +2,14 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { useLocation } from "wouter";
-import { cancel_run, compare_run, get_run, get_run_answers, get_run_items, get_run_metrics } from "../../api/runs";
+import {
+  cancel_run,
+  compare_run,
+  get_run,
+  get_run_answers,
+  get_run_items,
+  get_run_metrics,
+} from "../../api/runs";
 import type { AnyPrompt, MetricLine, Run } from "../../api/types";
 import { count, duration, fixed, p_value, percent } from "../../pure/format";
 import { smooth, thin } from "../../pure/smooth";
@@ -16,11 +23,28 @@ import { ProjectPage } from "../project/layout";
 import { StateBadge, VerdictBadge, is_live } from "./verdict";
 import "./runs.css";
 
-const kPhases = ["queued", "loading", "reference", "measuring before", "training", "measuring after", "answers", "done"];
+const kPhases = [
+  "queued",
+  "loading",
+  "reference",
+  "measuring before",
+  "training",
+  "measuring after",
+  "answers",
+  "done",
+];
 
 export default function RunPage({ id, run_id }: { id: string; run_id: string }) {
-  const query = useQuery({ queryKey: ["run", run_id], queryFn: () => get_run(run_id), refetchInterval: (q) => (q.state.data && is_live(q.state.data) ? 1500 : false) });
-  return <ProjectPage id={id} page={query.data?.name ?? t.nav.runs}>{() => <Loaded query={query}>{(run) => <Whole run={run} />}</Loaded>}</ProjectPage>;
+  const query = useQuery({
+    queryKey: ["run", run_id],
+    queryFn: () => get_run(run_id),
+    refetchInterval: (q) => (q.state.data && is_live(q.state.data) ? 1500 : false),
+  });
+  return (
+    <ProjectPage id={id} page={query.data?.name ?? t.nav.runs}>
+      {() => <Loaded query={query}>{(run) => <Whole run={run} />}</Loaded>}
+    </ProjectPage>
+  );
 }
 
 function Whole({ run }: { run: Run }) {
@@ -30,17 +54,57 @@ function Whole({ run }: { run: Run }) {
   return (
     <>
       <div className="row between wrap">
-        <div className="row wrap"><h2 style={{ fontSize: 17 }}>{run.name}</h2>{!live && <StateBadge run={run} />}<span className="dim">{t.runs.methods[run.method] ?? run.method} · {run.model}</span></div>
-        <div className="row">{live && can("run.start") && <button type="button" className="btn danger" onClick={() => void cancel_run(run.id).then(() => queries.invalidateQueries({ queryKey: ["run", run.id] }), toast_error)}>{t.runs.stop}</button>}{run.state === "done" && <Compare run={run} />}</div>
+        <div className="row wrap">
+          <h2 style={{ fontSize: 17 }}>{run.name}</h2>
+          {!live && <StateBadge run={run} />}
+          <span className="dim">
+            {t.runs.methods[run.method] ?? run.method} · {run.model}
+          </span>
+        </div>
+        <div className="row">
+          {live && can("run.start") && (
+            <button
+              type="button"
+              className="btn danger"
+              onClick={() =>
+                void cancel_run(run.id).then(
+                  () => queries.invalidateQueries({ queryKey: ["run", run.id] }),
+                  toast_error,
+                )
+              }
+            >
+              {t.runs.stop}
+            </button>
+          )}
+          {run.state === "done" && <Compare run={run} />}
+        </div>
       </div>
-      {run.error && <div className="notice bad" role="alert">{run.error}</div>}
+      {run.error && (
+        <div className="notice bad" role="alert">
+          {run.error}
+        </div>
+      )}
       {!live && run.verdict && <Proof run={run} />}
       {live && <Progress run={run} />}
       <Curves run={run} live={live} />
       {!live && <Answers run={run} />}
       {!live && <Items run={run} />}
-      <Panel title={t.runs.settings}><div className="stack tight">{Object.entries({ snapshot: run.snapshot_id, ...run.settings }).filter(([, v]) => v !== null && v !== "").map(([k, v]) => <div key={k} className="row between"><span className="dim">{k.replace(/_/g, " ")}</span><span className="mono small clip">{typeof v === "object" ? JSON.stringify(v) : String(v)}</span></div>)}</div></Panel>
-    </>);
+      <Panel title={t.runs.settings}>
+        <div className="stack tight">
+          {Object.entries({ snapshot: run.snapshot_id, ...run.settings })
+            .filter(([, v]) => v !== null && v !== "")
+            .map(([k, v]) => (
+              <div key={k} className="row between">
+                <span className="dim">{k.replace(/_/g, " ")}</span>
+                <span className="mono small clip">
+                  {typeof v === "object" ? JSON.stringify(v) : String(v)}
+                </span>
+              </div>
+            ))}
+        </div>
+      </Panel>
+    </>
+  );
 }
 
 function Compare({ run }: { run: Run }) {
@@ -48,32 +112,105 @@ function Compare({ run }: { run: Run }) {
   const [, go] = useLocation();
   const [busy, set_busy] = useState(false);
   if (!can("run.start")) return null;
-  return <button type="button" className="btn primary" aria-disabled={busy} onClick={() => { if (busy) return; set_busy(true); compare_run(run.id).then((p) => go(`/projects/${p.id}/label`), (e) => { set_busy(false); toast_error(e); }); }}>{t.runs.compare}</button>;
+  return (
+    <button
+      type="button"
+      className="btn primary"
+      aria-disabled={busy}
+      onClick={() => {
+        if (busy) return;
+        set_busy(true);
+        compare_run(run.id).then(
+          (p) => go(`/projects/${p.id}/label`),
+          (e) => {
+            set_busy(false);
+            toast_error(e);
+          },
+        );
+      }}
+    >
+      {t.runs.compare}
+    </button>
+  );
 }
 
 function Progress({ run }: { run: Run }) {
   const at = kPhases.indexOf(run.phase);
   return (
     <section className="panel pad stack" aria-label={t.runs.progress}>
-      <ol className="phases">{kPhases.slice(0, -1).map((p, i) => <li key={p} className={i < at ? "done" : i === at ? "now" : ""} aria-current={i === at ? "step" : undefined}>{i < at && <span aria-hidden="true">✓</span>}{t.runs.phases[p]}</li>)}</ol>
+      <ol className="phases">
+        {kPhases.slice(0, -1).map((p, i) => (
+          <li
+            key={p}
+            className={i < at ? "done" : i === at ? "now" : ""}
+            aria-current={i === at ? "step" : undefined}
+          >
+            {i < at && <span aria-hidden="true">✓</span>}
+            {t.runs.phases[p]}
+          </li>
+        ))}
+      </ol>
       <Bar share={run.steps ? run.step / run.steps : 0} label={t.runs.progress} />
-      <div className="row between wrap dim"><span>{t.runs.step(run.step, run.steps)}</span><span>{run.rate ? t.runs.rate(fixed(run.rate, 1)) : ""}</span><span>{run.seconds_left !== null ? t.runs.left(duration(run.seconds_left)) : ""}</span></div>
-    </section>);
+      <div className="row between wrap dim">
+        <span>{t.runs.step(run.step, run.steps)}</span>
+        <span>{run.rate ? t.runs.rate(fixed(run.rate, 1)) : ""}</span>
+        <span>{run.seconds_left !== null ? t.runs.left(duration(run.seconds_left)) : ""}</span>
+      </div>
+    </section>
+  );
 }
 
 function Proof({ run }: { run: Run }) {
-  const row = (name: string, m: Run["before"]) => m && <div className="measure"><span className="dim">{name}</span><IntervalBar value={m.accuracy} interval={m.interval} mark={0.5} label={`${name} ${percent(m.accuracy, 1)}`} /><span className="right"><b>{percent(m.accuracy, 1)}</b> {m.interval && <span className="dim small nowrap">{percent(m.interval[0])}–{percent(m.interval[1])}</span>}</span></div>;
+  const row = (name: string, m: Run["before"]) =>
+    m && (
+      <div className="measure">
+        <span className="dim">{name}</span>
+        <IntervalBar
+          value={m.accuracy}
+          interval={m.interval}
+          mark={0.5}
+          label={`${name} ${percent(m.accuracy, 1)}`}
+        />
+        <span className="right">
+          <b>{percent(m.accuracy, 1)}</b>{" "}
+          {m.interval && (
+            <span className="dim small nowrap">
+              {percent(m.interval[0])}–{percent(m.interval[1])}
+            </span>
+          )}
+        </span>
+      </div>
+    );
   return (
     <section className="panel pad stack" aria-label={t.runs.proof}>
-      <div className="row wrap"><VerdictBadge run={run} /><p className="verdict" style={{ fontSize: 16 }}>{t.runs.verdict_text[run.verdict ?? ""] ?? ""}</p></div>
-      {row(t.runs.before, run.before)}{row(t.runs.after, run.after)}
-      <p className="dim small">{t.runs.proof_note(p_value(run.p_value), run.smallest_detectable === null ? null : percent(run.smallest_detectable, 1))}</p>
-    </section>);
+      <div className="row wrap">
+        <VerdictBadge run={run} />
+        <p className="verdict" style={{ fontSize: 16 }}>
+          {t.runs.verdict_text[run.verdict ?? ""] ?? ""}
+        </p>
+      </div>
+      {row(t.runs.before, run.before)}
+      {row(t.runs.after, run.after)}
+      <p className="dim small">
+        {t.runs.proof_note(
+          p_value(run.p_value),
+          run.smallest_detectable === null ? null : percent(run.smallest_detectable, 1),
+        )}
+      </p>
+    </section>
+  );
 }
 
-const kNames = { loss: ["loss"], margin: ["margin", "rewards/margins", "reward_margin", "chosen_margin"], accuracy: ["accuracy", "rewards/accuracies", "pair_accuracy"] };
+const kNames = {
+  loss: ["loss"],
+  margin: ["margin", "rewards/margins", "reward_margin", "chosen_margin"],
+  accuracy: ["accuracy", "rewards/accuracies", "pair_accuracy"],
+};
 function pick(line: MetricLine, names: string[]): number | null {
-  for (const name of names) { const v = line[name]; if (typeof v === "number") return v; }
+  for (const name of names) {
+    const v = line[name];
+    if (typeof v === "number") return v;
+  }
   return null;
 }
 
@@ -82,64 +219,209 @@ function Curves({ run, live }: { run: Run; live: boolean }) {
   const queries = useQueryClient();
   const key = ["run_metrics", run.id];
   const query = useQuery({
-    queryKey: key, refetchInterval: live ? 2500 : false, staleTime: live ? 0 : 60_000, structuralSharing: false,
-    queryFn: async () => { const old = queries.getQueryData<MetricLine[]>(key) ?? []; const last = Number(old[old.length - 1]?.step ?? -1); const more = await get_run_metrics(run.id, last); return [...old, ...more.filter((m) => typeof m.step === "number" && m.step > last)]; },
+    queryKey: key,
+    refetchInterval: live ? 2500 : false,
+    staleTime: live ? 0 : 60_000,
+    structuralSharing: false,
+    queryFn: async () => {
+      const old = queries.getQueryData<MetricLine[]>(key) ?? [];
+      const last = Number(old[old.length - 1]?.step ?? -1);
+      const more = await get_run_metrics(run.id, last);
+      return [...old, ...more.filter((m) => typeof m.step === "number" && m.step > last)];
+    },
   });
   const lines = query.data ?? [];
-  if (!query.data) return <Loaded query={query} lines={6}>{() => null}</Loaded>;
-  if (lines.length < 2) return live ? <Panel><p className="dim">{t.runs.curves_wait}</p></Panel> : null;
+  if (!query.data)
+    return (
+      <Loaded query={query} lines={6}>
+        {() => null}
+      </Loaded>
+    );
+  if (lines.length < 2)
+    return live ? (
+      <Panel>
+        <p className="dim">{t.runs.curves_wait}</p>
+      </Panel>
+    ) : null;
   const column = (names: string[]) => lines.map((l) => pick(l, names));
   const figure = (id: "loss" | "margin" | "accuracy", color: string, format: (v: number) => string) => {
     const raw = column(kNames[id]);
     if (!raw.some((v) => v !== null)) return null;
     const even = smooth(raw);
-    const data = thin(lines.map((l, i) => ({ step: Number(l.step), raw: raw[i] ?? null, smooth: even[i] ?? null })), 600);
+    const data = thin(
+      lines.map((l, i) => ({ step: Number(l.step), raw: raw[i] ?? null, smooth: even[i] ?? null })),
+      600,
+    );
     return (
-      <Figure key={id} title={t.runs.curves[id]!} sentence={t.runs.curve_text(id, format(even.find((v) => v !== null) ?? 0), format(even[even.length - 1] ?? 0))}>
-        <Curve data={data} x="step" series={[{ name: "raw", label: t.runs.raw, color: "var(--series-4)", width: 0.8 }, { name: "smooth", label: t.runs.smooth, color, width: 2.2 }]} format={format} height={230} x_label={t.runs.step_word} />
-      </Figure>);
+      <Figure
+        key={id}
+        title={t.runs.curves[id]!}
+        sentence={t.runs.curve_text(
+          id,
+          format(even.find((v) => v !== null) ?? 0),
+          format(even[even.length - 1] ?? 0),
+        )}
+      >
+        <Curve
+          data={data}
+          x="step"
+          series={[
+            { name: "raw", label: t.runs.raw, color: "var(--series-4)", width: 0.8 },
+            { name: "smooth", label: t.runs.smooth, color, width: 2.2 },
+          ]}
+          format={format}
+          height={230}
+          x_label={t.runs.step_word}
+        />
+      </Figure>
+    );
   };
-  return <div className="halves">{figure("loss", "var(--series-1)", (v) => v.toFixed(3))}{figure("margin", "var(--series-3)", (v) => v.toFixed(2))}{figure("accuracy", "var(--series-2)", (v) => percent(v))}<Numbers lines={lines} run={run} /></div>;
+  return (
+    <div className="halves">
+      {figure("loss", "var(--series-1)", (v) => v.toFixed(3))}
+      {figure("margin", "var(--series-3)", (v) => v.toFixed(2))}
+      {figure("accuracy", "var(--series-2)", (v) => percent(v))}
+      <Numbers lines={lines} run={run} />
+    </div>
+  );
 }
 function Numbers({ lines, run }: { lines: MetricLine[]; run: Run }) {
   const last = lines[lines.length - 1]!;
-  const rates = lines.map((l) => pick(l, ["learning_rate", "lr"])).filter((v) => v !== null), rate = rates.length ? Math.max(...rates.slice(0, 5000)) : null, norm = pick(last, ["grad_norm", "gradient_norm"]);
-  return <dl className="stats" style={{ margin: 0, alignSelf: "start" }}><Stat label={t.runs.steps}>{count(run.step)}</Stat>{rate !== null && <Stat label={t.runs.learning_rate}>{rate.toExponential(1)}</Stat>}{norm !== null && <Stat label={t.runs.grad_norm}>{fixed(norm)}</Stat>}</dl>;
+  const rates = lines.map((l) => pick(l, ["learning_rate", "lr"])).filter((v) => v !== null),
+    rate = rates.length ? Math.max(...rates.slice(0, 5000)) : null,
+    norm = pick(last, ["grad_norm", "gradient_norm"]);
+  return (
+    <dl className="stats" style={{ margin: 0, alignSelf: "start" }}>
+      <Stat label={t.runs.steps}>{count(run.step)}</Stat>
+      {rate !== null && <Stat label={t.runs.learning_rate}>{rate.toExponential(1)}</Stat>}
+      {norm !== null && <Stat label={t.runs.grad_norm}>{fixed(norm)}</Stat>}
+    </dl>
+  );
 }
 
 function Answers({ run }: { run: Run }) {
-  const query = useQuery({ queryKey: ["run_answers", run.id], queryFn: () => get_run_answers(run.id), staleTime: 60_000 });
+  const query = useQuery({
+    queryKey: ["run_answers", run.id],
+    queryFn: () => get_run_answers(run.id),
+    staleTime: 60_000,
+  });
   const [differences, set_differences] = useState(false);
   const [shown, set_shown] = useState(3);
   const items = query.data?.items ?? [];
   if (!items.length) return null;
   return (
-    <Panel title={t.runs.side_by_side} pad={false} tools={<button type="button" className="btn quiet slim" aria-pressed={differences} onClick={() => set_differences((d) => !d)}>{t.label.differences_short}</button>}>
+    <Panel
+      title={t.runs.side_by_side}
+      pad={false}
+      tools={
+        <button
+          type="button"
+          className="btn quiet slim"
+          aria-pressed={differences}
+          onClick={() => set_differences((d) => !d)}
+        >
+          {t.label.differences_short}
+        </button>
+      }
+    >
       {items.slice(0, shown).map((a, at) => {
         const html = differences ? difference_html(a.before, a.after) : null;
         return (
-          <article className="answer-item stack" key={at}><Markdown text={prompt_text(a.prompt)} className="small" />
-            <div className="before-after"><div><div className="eyebrow dim small strong">{t.runs.before}</div><Answer text={a.before} html={html?.[0]} /></div><div><div className="eyebrow dim small strong">{t.runs.after}</div><Answer text={a.after} html={html?.[1]} className="second" /></div></div></article>);
+          <article className="answer-item stack" key={at}>
+            <Markdown text={prompt_text(a.prompt)} className="small" />
+            <div className="before-after">
+              <div>
+                <div className="eyebrow dim small strong">{t.runs.before}</div>
+                <Answer text={a.before} html={html?.[0]} />
+              </div>
+              <div>
+                <div className="eyebrow dim small strong">{t.runs.after}</div>
+                <Answer text={a.after} html={html?.[1]} className="second" />
+              </div>
+            </div>
+          </article>
+        );
       })}
-      {items.length > shown && <div style={{ padding: 10, textAlign: "center" }}><button type="button" className="btn quiet" onClick={() => set_shown((n) => n + 10)}>{t.common.more}</button></div>}
-    </Panel>);
+      {items.length > shown && (
+        <div style={{ padding: 10, textAlign: "center" }}>
+          <button type="button" className="btn quiet" onClick={() => set_shown((n) => n + 10)}>
+            {t.common.more}
+          </button>
+        </div>
+      )}
+    </Panel>
+  );
 }
 
-const prompt_text = (prompt: AnyPrompt): string => (typeof prompt === "string" ? prompt : prompt.map((m) => m.content).join("\n\n"));
+const prompt_text = (prompt: AnyPrompt): string =>
+  typeof prompt === "string" ? prompt : prompt.map((m) => m.content).join("\n\n");
 
-function Answer({ text, html, className = "" }: { text: string; html?: string | undefined; className?: string }) {
-  return text.trim() ? <div className="long" tabIndex={0}><Markdown text={text} html={html} className={className} /></div> : <p className="dim">{t.label.empty_answer}</p>;
+function Answer({
+  text,
+  html,
+  className = "",
+}: {
+  text: string;
+  html?: string | undefined;
+  className?: string;
+}) {
+  return text.trim() ? (
+    <div className="long" tabIndex={0}>
+      <Markdown text={text} html={html} className={className} />
+    </div>
+  ) : (
+    <p className="dim">{t.label.empty_answer}</p>
+  );
 }
 
 function Items({ run }: { run: Run }) {
-  const query = useQuery({ queryKey: ["run_items", run.id], queryFn: () => get_run_items(run.id), staleTime: 60_000 });
+  const query = useQuery({
+    queryKey: ["run_items", run.id],
+    queryFn: () => get_run_items(run.id),
+    staleTime: 60_000,
+  });
   const [shown, set_shown] = useState(8);
   const items = query.data?.items ?? [];
   if (!items.length) return null;
   return (
     <Panel title={t.runs.items} pad={false} footer={t.runs.items_text}>
-      <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.label.prompt}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th className="num">{t.runs.change}</th></tr></thead>
-        <tbody>{items.slice(0, shown).map((i) => { const d = i.after_margin - i.before_margin; return <tr key={i.id}><td style={{ maxWidth: 0, width: "100%" }}><div className="clip">{prompt_text(i.prompt)}</div></td><td className="num dim">{fixed(i.before_margin)}</td><td className="num">{fixed(i.after_margin)}</td><td className={"num " + (d > 0 ? "good" : d < 0 ? "bad" : "")}>{d > 0 ? "+" : ""}{fixed(d)}</td></tr>; })}</tbody></table></div>
-      {items.length > shown && <div style={{ padding: 10, textAlign: "center", borderTop: "1px solid var(--line)" }}><button type="button" className="btn quiet slim" onClick={() => set_shown((n) => n + 40)}>{t.common.more}</button></div>}
-    </Panel>);
+      <div className="scroll-x" tabIndex={0}>
+        <table className="table">
+          <thead>
+            <tr>
+              <th>{t.label.prompt}</th>
+              <th className="num">{t.runs.before}</th>
+              <th className="num">{t.runs.after}</th>
+              <th className="num">{t.runs.change}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {items.slice(0, shown).map((i) => {
+              const d = i.after_margin - i.before_margin;
+              return (
+                <tr key={i.id}>
+                  <td style={{ maxWidth: 0, width: "100%" }}>
+                    <div className="clip">{prompt_text(i.prompt)}</div>
+                  </td>
+                  <td className="num dim">{fixed(i.before_margin)}</td>
+                  <td className="num">{fixed(i.after_margin)}</td>
+                  <td className={"num " + (d > 0 ? "good" : d < 0 ? "bad" : "")}>
+                    {d > 0 ? "+" : ""}
+                    {fixed(d)}
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+      {items.length > shown && (
+        <div style={{ padding: 10, textAlign: "center", borderTop: "1px solid var(--line)" }}>
+          <button type="button" className="btn quiet slim" onClick={() => set_shown((n) => n + 40)}>
+            {t.common.more}
+          </button>
+        </div>
+      )}
+    </Panel>
+  );
 }

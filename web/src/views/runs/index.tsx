@@ -9,19 +9,87 @@ import { Bar, Empty, Loaded, Panel } from "../../ui/pieces";
 import { ProjectPage } from "../project/layout";
 import { StateBadge, VerdictBadge, is_live } from "./verdict";
 
-export default function RunsPage({ id }: { id: string }) { return <ProjectPage id={id} page={t.nav.runs}>{() => <Runs id={id} />}</ProjectPage>; }
+export default function RunsPage({ id }: { id: string }) {
+  return (
+    <ProjectPage id={id} page={t.nav.runs}>
+      {() => <Runs id={id} />}
+    </ProjectPage>
+  );
+}
 
 function Runs({ id }: { id: string }) {
   const can = useCan();
-  const query = useQuery({ queryKey: ["runs", id], queryFn: () => list_runs(id), refetchInterval: (q) => (q.state.data?.items.some(is_live) ? 2000 : false) });
-  const start = can("run.start") ? <Link href={`/projects/${id}/runs/new`} className="btn primary">{t.runs.new}</Link> : null;
+  const query = useQuery({
+    queryKey: ["runs", id],
+    queryFn: () => list_runs(id),
+    refetchInterval: (q) => (q.state.data?.items.some(is_live) ? 2000 : false),
+  });
+  const start = can("run.start") ? (
+    <Link href={`/projects/${id}/runs/new`} className="btn primary">
+      {t.runs.new}
+    </Link>
+  ) : null;
   return (
-    <Loaded query={query}>{({ items }) => (items.length === 0 ? <div className="panel"><Empty title={t.runs.none} text={t.runs.none_text}>{start}</Empty></div> : (
-      <Panel title={t.nav.runs} tools={start} pad={false}>
-        <div className="scroll-x" tabIndex={0}><table className="table"><thead><tr><th>{t.common.name}</th><th>{t.runs.method}</th><th>{t.runs.model}</th><th>{t.home.column_state}</th><th>{t.runs.proof}</th><th className="num">{t.runs.before}</th><th className="num">{t.runs.after}</th><th>{t.common.created}</th></tr></thead>
-          <tbody>{items.map((r) => (
-            <tr key={r.id}><td><Link href={`/projects/${id}/runs/${r.id}`} className="strong">{r.name}</Link></td><td>{t.runs.methods[r.method] ?? r.method}</td><td className="dim">{r.model}</td>
-              <td>{is_live(r) ? <div className="row"><span className="nowrap small">{t.runs.phases[r.phase] ?? r.phase}</span><span style={{ width: 70 }}><Bar share={r.steps ? r.step / r.steps : 0} label={r.name} /></span></div> : <StateBadge run={r} />}</td>
-              <td><VerdictBadge run={r} /></td><td className="num">{percent(r.before?.accuracy, 1)}</td><td className="num">{percent(r.after?.accuracy, 1)}</td><td className="dim nowrap">{ago(r.created_at, Date.now())}</td></tr>))}</tbody></table></div>
-      </Panel>))}</Loaded>);
+    <Loaded query={query}>
+      {({ items }) =>
+        items.length === 0 ? (
+          <div className="panel">
+            <Empty title={t.runs.none} text={t.runs.none_text}>
+              {start}
+            </Empty>
+          </div>
+        ) : (
+          <Panel title={t.nav.runs} tools={start} pad={false}>
+            <div className="scroll-x" tabIndex={0}>
+              <table className="table">
+                <thead>
+                  <tr>
+                    <th>{t.common.name}</th>
+                    <th>{t.runs.method}</th>
+                    <th>{t.runs.model}</th>
+                    <th>{t.home.column_state}</th>
+                    <th>{t.runs.proof}</th>
+                    <th className="num">{t.runs.before}</th>
+                    <th className="num">{t.runs.after}</th>
+                    <th>{t.common.created}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((r) => (
+                    <tr key={r.id}>
+                      <td>
+                        <Link href={`/projects/${id}/runs/${r.id}`} className="strong">
+                          {r.name}
+                        </Link>
+                      </td>
+                      <td>{t.runs.methods[r.method] ?? r.method}</td>
+                      <td className="dim">{r.model}</td>
+                      <td>
+                        {is_live(r) ? (
+                          <div className="row">
+                            <span className="nowrap small">{t.runs.phases[r.phase] ?? r.phase}</span>
+                            <span style={{ width: 70 }}>
+                              <Bar share={r.steps ? r.step / r.steps : 0} label={r.name} />
+                            </span>
+                          </div>
+                        ) : (
+                          <StateBadge run={r} />
+                        )}
+                      </td>
+                      <td>
+                        <VerdictBadge run={r} />
+                      </td>
+                      <td className="num">{percent(r.before?.accuracy, 1)}</td>
+                      <td className="num">{percent(r.after?.accuracy, 1)}</td>
+                      <td className="dim nowrap">{ago(r.created_at, Date.now())}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          </Panel>
+        )
+      }
+    </Loaded>
+  );
 }

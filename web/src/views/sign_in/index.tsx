@@ -25,13 +25,22 @@ function useEnter(): (session: Session) => void {
 }
 
 function Frame({ title, children }: { title: string; children: ReactNode }) {
-  useEffect(() => { document.title = `${title} · ${t.common.product}`; }, [title]);
+  useEffect(() => {
+    document.title = `${title} · ${t.common.product}`;
+  }, [title]);
   return (
-    <main className="sign-in" id="content"><div className="card">
-      <div className="row"><Mark /><span className="strong">{t.common.product}</span></div>
-      <h1>{title}</h1>
-      {children}
-    </div><p className="dim small">{t.sign_in.what}</p></main>);
+    <main className="sign-in" id="content">
+      <div className="card">
+        <div className="row">
+          <Mark />
+          <span className="strong">{t.common.product}</span>
+        </div>
+        <h1>{title}</h1>
+        {children}
+      </div>
+      <p className="dim small">{t.sign_in.what}</p>
+    </main>
+  );
 }
 
 export default function SignIn() {
@@ -45,13 +54,28 @@ export default function SignIn() {
     window.history.replaceState(null, "", window.location.pathname);
     sign_in_by_link(token).then(enter, (error: Error) => set_failed(error.message));
   });
-  if (token && !failed) return <Frame title={t.sign_in.opening}><Skeleton height={36} /></Frame>;
+  if (token && !failed)
+    return (
+      <Frame title={t.sign_in.opening}>
+        <Skeleton height={36} />
+      </Frame>
+    );
   return (
     <Frame title={failed ? t.sign_in.link_failed : t.sign_in.title}>
-      {failed && <div className="notice warn" role="alert"><span>{failed} {t.sign_in.link_help}</span></div>}
+      {failed && (
+        <div className="notice warn" role="alert">
+          <span>
+            {failed} {t.sign_in.link_help}
+          </span>
+        </div>
+      )}
       <Password enter={enter} />
-      <div className="stack tight small dim"><p>{t.sign_in.no_account}</p><p>{t.sign_in.operator}</p></div>
-    </Frame>);
+      <div className="stack tight small dim">
+        <p>{t.sign_in.no_account}</p>
+        <p>{t.sign_in.operator}</p>
+      </div>
+    </Frame>
+  );
 }
 
 function Password({ enter }: { enter: (session: Session) => void }) {
@@ -62,44 +86,131 @@ function Password({ enter }: { enter: (session: Session) => void }) {
   const missing = !email.trim() ? t.sign_in.missing_email : !password ? t.sign_in.missing_password : null;
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (missing) { set_error(missing); return; }
+    if (missing) {
+      set_error(missing);
+      return;
+    }
     set_busy(true);
     set_error(null);
-    sign_in(email.trim(), password).then(enter, (e: Error) => { set_busy(false); set_error(e.message); });
+    sign_in(email.trim(), password).then(enter, (e: Error) => {
+      set_busy(false);
+      set_error(e.message);
+    });
   };
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <div className="field"><label htmlFor="email">{t.sign_in.email}</label><input id="email" className="input" type="email" autoComplete="username" value={email} onChange={(e) => set_email(e.target.value)} /></div>
-      <div className="field"><label htmlFor="password">{t.sign_in.password}</label><input id="password" className="input" type="password" autoComplete="current-password" value={password} onChange={(e) => set_password(e.target.value)} /></div>
-      {error && <p className="bad small" role="alert">{error}</p>}
-      <button type="submit" className="btn primary" aria-disabled={busy}>{missing && (email || password) ? missing : t.sign_in.submit}</button>
-    </form>);
+      <div className="field">
+        <label htmlFor="email">{t.sign_in.email}</label>
+        <input
+          id="email"
+          className="input"
+          type="email"
+          autoComplete="username"
+          value={email}
+          onChange={(e) => set_email(e.target.value)}
+        />
+      </div>
+      <div className="field">
+        <label htmlFor="password">{t.sign_in.password}</label>
+        <input
+          id="password"
+          className="input"
+          type="password"
+          autoComplete="current-password"
+          value={password}
+          onChange={(e) => set_password(e.target.value)}
+        />
+      </div>
+      {error && (
+        <p className="bad small" role="alert">
+          {error}
+        </p>
+      )}
+      <button type="submit" className="btn primary" aria-disabled={busy}>
+        {missing && (email || password) ? missing : t.sign_in.submit}
+      </button>
+    </form>
+  );
 }
 
 export function Invitation() {
   const [token] = useState(token_of_address);
   const enter = useEnter();
-  const preview = useQuery({ queryKey: ["invitation", token], queryFn: () => preview_invitation(token ?? ""), retry: false, staleTime: Infinity });
+  const preview = useQuery({
+    queryKey: ["invitation", token],
+    queryFn: () => preview_invitation(token ?? ""),
+    retry: false,
+    staleTime: Infinity,
+  });
   const [name, set_name] = useState<string | null>(null);
   const [password, set_password] = useState("");
   const [error, set_error] = useState<string | null>(null);
-  useEffect(() => { window.history.replaceState(null, "", window.location.pathname); }, []);
-  if (preview.error) return <Frame title={t.sign_in.invitation_failed}><p className="dim">{t.sign_in.invitation_help}</p></Frame>;
-  if (!preview.data) return <Frame title={t.common.loading}><Skeleton height={36} /></Frame>;
+  useEffect(() => {
+    window.history.replaceState(null, "", window.location.pathname);
+  }, []);
+  if (preview.error)
+    return (
+      <Frame title={t.sign_in.invitation_failed}>
+        <p className="dim">{t.sign_in.invitation_help}</p>
+      </Frame>
+    );
+  if (!preview.data)
+    return (
+      <Frame title={t.common.loading}>
+        <Skeleton height={36} />
+      </Frame>
+    );
   const shown = name ?? preview.data.name ?? "";
   const submit = (event: FormEvent) => {
     event.preventDefault();
-    if (!shown.trim()) { set_error(t.sign_in.missing_name); return; }
-    accept_invitation(token ?? "", shown.trim(), password || undefined).then(enter, (e: Error) => set_error(e.message));
+    if (!shown.trim()) {
+      set_error(t.sign_in.missing_name);
+      return;
+    }
+    accept_invitation(token ?? "", shown.trim(), password || undefined).then(enter, (e: Error) =>
+      set_error(e.message),
+    );
   };
   return (
     <Frame title={t.sign_in.invitation_title(preview.data.organisation.name)}>
       <p className="dim">{t.sign_in.invitation_role(t.roles[preview.data.role] ?? preview.data.role)}</p>
       <form className="stack" onSubmit={submit} noValidate>
-        <div className="field"><label htmlFor="name">{t.sign_in.your_name}</label><input id="name" className="input" autoComplete="name" value={shown} onChange={(e) => set_name(e.target.value)} /></div>
-        <div className="field"><label htmlFor="new-password">{t.sign_in.choose_password} <span className="dim small">{t.common.optional}</span></label><input id="new-password" className="input" type="password" autoComplete="new-password" value={password} onChange={(e) => set_password(e.target.value)} aria-describedby="password-hint" /><span id="password-hint" className="hint">{t.sign_in.password_hint}</span></div>
-        {error && <p className="bad small" role="alert">{error}</p>}
-        <button type="submit" className="btn primary">{shown.trim() ? t.sign_in.accept : t.sign_in.missing_name}</button>
+        <div className="field">
+          <label htmlFor="name">{t.sign_in.your_name}</label>
+          <input
+            id="name"
+            className="input"
+            autoComplete="name"
+            value={shown}
+            onChange={(e) => set_name(e.target.value)}
+          />
+        </div>
+        <div className="field">
+          <label htmlFor="new-password">
+            {t.sign_in.choose_password} <span className="dim small">{t.common.optional}</span>
+          </label>
+          <input
+            id="new-password"
+            className="input"
+            type="password"
+            autoComplete="new-password"
+            value={password}
+            onChange={(e) => set_password(e.target.value)}
+            aria-describedby="password-hint"
+          />
+          <span id="password-hint" className="hint">
+            {t.sign_in.password_hint}
+          </span>
+        </div>
+        {error && (
+          <p className="bad small" role="alert">
+            {error}
+          </p>
+        )}
+        <button type="submit" className="btn primary">
+          {shown.trim() ? t.sign_in.accept : t.sign_in.missing_name}
+        </button>
       </form>
-    </Frame>);
+    </Frame>
+  );
 }

@@ -1,0 +1,163 @@
+#include "cli/admin.h"
+
+#include <cstdio>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "cli/common.h"
+#include "cli/data_folder.h"
+#include "cli/options.h"
+
+namespace hone::cli {
+
+namespace {
+
+constexpr int kMostListed = 1000;
+
+struct Verb {
+  const char* name;
+  const char* what;
+  std::vector<std::string> objects;
+  std::optional<AdminCommand> (*parse)(const std::string& object, const Arguments& arguments);
+};
+
+const std::vector<Verb>& verbs() {
+  static const std::vector<Verb> kVerbs = {
+      {"user", "people of a data folder.", {"add", "list", "link"}, parse_user},
+      {"token", "keys for programs.", {"create"}, parse_token},
+      {"project", "labelling projects.", {"list", "create", "import", "export"}, parse_project},
+  };
+  return kVerbs;
+}
+
+int run(const char* verb, const Arguments& arguments) {
+  Arguments words = {verb};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const auto command = parse_admin(words);
+  if (!command) return 0;
+  const std::string folder = data_folder(real_env(), command->data_dir);
+  if (data_folder_is_held(folder)) {
+    const ControlAnswer answer = ask_server(folder, words);
+    std::fputs(answer.out.c_str(), stdout);
+    if (!answer.error.empty()) std::fprintf(stderr, "hone: %s\n", answer.error.c_str());
+    return answer.code;
+  }
+  const DataLock lock(real_env(), folder);
+  api::PlatformOptions options;
+  options.data_dir = folder;
+  options.version = program_version();
+  const auto platform = api::Platform::open(real_env(), std::move(options));
+  AdminContext context{*platform, absolute_path("."), ""};
+  std::fputs(command->work(context).c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+std::string AdminContext::path(const std::string& named) const {
+  return named.empty() || named[0] == '/' ? named : folder + "/" + named;
+}
+
+std::string AdminContext::sign_in_text(const std::string& token) const {
+  return url.empty() ? "start the server within 15 minutes and open /sign-in#token=" + token
+                     : url + "/sign-in#token=" + token;
+}
+
+std::optional<AdminCommand> parse_admin(const Arguments& words) {
+  if (words.empty()) throw invalid_input("a command is missing");
+  if (words[0] == "backup") return parse_backup({words.begin() + 1, words.end()});
+  for (const Verb& verb : verbs()) {
+    if (words[0] != verb.name) continue;
+    const std::string object = words.size() > 1 ? words[1] : "";
+    std::string list;
+    for (const std::string& name : verb.objects) {
+      if (object == name) return verb.parse(object, {words.begin() + 2, words.end()});
+      list += (list.empty() ? "" : ", ") + name;
+    }
+    const std::string hone = "hone " + words[0];
+    if (object == "--help" || object == "-h") {
+      std::printf("%s: %s\n\n%s %s --help shows options and examples; there is: %s\n", hone.c_str(),
+                  verb.what, hone.c_str(), verb.objects[0].c_str(), list.c_str());
+      return std::nullopt;
+    }
+    const std::string close = nearest(object, verb.objects);
+    throw invalid_input(object.empty() || object[0] == '-'
+                            ? hone + " needs a word first: " + list
+                            : hone + " " + object + " does not exist" +
+                                  (close.empty() ? "" : "; did you mean " + close + "?") +
+                                  " There is: " + list);
+  }
+  throw invalid_input("\"" + words[0] + "\" is not a command about a data folder");
+}
+
+ControlAnswer run_admin(api::Platform& platform, const std::string& url, const Arguments& words,
+                        const std::string& folder) {
+  try {
+    const auto command = parse_admin(words);
+    if (!command) return {};
+    AdminContext context{platform, folder, url};
+    return {0, command->work(context), ""};
+  } catch (const Error& error) {
+    const bool usage = error.code() != ErrorCode::kUnavailable &&
+                       error.code() != ErrorCode::kInternal && error.code() != ErrorCode::kBusy;
+    return {usage ? 2 : 1, "", error.message()};
+  }
+}
+
+label::OrganisationRecord find_organisation(api::Platform& platform, const std::string& named) {
+  label::Identity& identity = platform.identity();
+  const auto all = identity.read(
+      [&](store::Connection& db) { return identity.organisations(db, 0, kMostListed); });
+  if (all.empty()) {
+    throw not_found("this data folder has no organisation yet: start hone up once");
+  }
+  if (named.empty()) {
+    if (all.size() == 1) return all[0];
+    throw invalid_input("there are several organisations: name one with --organisation");
+  }
+  const label::OrganisationRecord* found = nullptr;
+  for (const label::OrganisationRecord& one : all) {
+    if (one.id == named) return one;
+    if (one.name != named) continue;
+    if (found != nullptr) {
+      throw invalid_input("several organisations are called " + named + ": give the id, org_…");
+    }
+    found = &one;
+  }
+  if (found == nullptr) throw not_found("there is no organisation \"" + named + "\"");
+  return *found;
+}
+
+label::PersonRecord find_person(api::Platform& platform,
+                                const label::OrganisationRecord& organisation,
+                                const std::string& named) {
+  label::Identity& identity = platform.identity();
+  if (named.rfind("usr_", 0) == 0) {
+    return identity.read(
+        [&](store::Connection& db) { return identity.person(db, organisation.key, named); });
+  }
+  const auto people = identity.read([&](store::Connection& db) {
+    return identity.people(db, organisation.key, named, 0, kMostListed);
+  });
+  const label::PersonRecord* found = nullptr;
+  for (const label::PersonRecord& person : people) {
+    if (person.name != named && person.email != named) continue;
+    if (found != nullptr) {
+      throw Error(ErrorCode::kConflict,
+                  "several people are called " + named + ": give the id (hone user list)");
+    }
+    found = &person;
+  }
+  if (found == nullptr) {
+    throw not_found("nobody in " + organisation.name + " is called \"" + named +
+                    "\" (hone user list shows who there is)");
+  }
+  return *found;
+}
+
+int run_user(const Arguments& arguments) { return run("user", arguments); }
+int run_token(const Arguments& arguments) { return run("token", arguments); }
+int run_project(const Arguments& arguments) { return run("project", arguments); }
+int run_backup(const Arguments& arguments) { return run("backup", arguments); }
+
+}  // namespace hone::cli

@@ -1,0 +1,50 @@
+#pragma once
+// Commands about a data folder (user, token, project, backup): read on the command line, then done
+// by whoever holds the folder: the running server through its control socket, or this process.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "api/platform.h"
+#include "cli/commands.h"
+#include "cli/control_socket.h"
+
+namespace hone::cli {
+
+struct AdminContext {
+  api::Platform& platform;
+  std::string folder;  // where the caller stands: relative paths are meant from there
+  std::string url;     // of the running server; empty when there is none
+  std::string path(const std::string& named) const;
+  // "http://…/sign-in#token=…", or words on how to use the token.
+  std::string sign_in_text(const std::string& token) const;
+};
+// Returns what is printed. Throws Error.
+using AdminWork = std::function<std::string(AdminContext&)>;
+
+struct AdminCommand {
+  AdminWork work;
+  std::string data_dir;  // as named; empty = the usual one
+};
+// Nothing: help was printed. words: ("user", "add", …). Throws Error for wrong usage.
+std::optional<AdminCommand> parse_admin(const Arguments& words);
+
+// In the process that holds the folder; errors become part of the answer.
+ControlAnswer run_admin(api::Platform& platform, const std::string& url, const Arguments& words,
+                        const std::string& folder);
+
+// admin_users.cc, admin_projects.cc: the objects of each verb.
+std::optional<AdminCommand> parse_user(const std::string& object, const Arguments& arguments);
+std::optional<AdminCommand> parse_token(const std::string& object, const Arguments& arguments);
+std::optional<AdminCommand> parse_project(const std::string& object, const Arguments& arguments);
+std::optional<AdminCommand> parse_backup(const Arguments& arguments);
+
+// The organisation of that id or name; the only one when `named` is empty.
+label::OrganisationRecord find_organisation(api::Platform& platform, const std::string& named);
+// A living member by id, name or address. Throws not_found, or conflict when several have the name.
+label::PersonRecord find_person(api::Platform& platform,
+                                const label::OrganisationRecord& organisation,
+                                const std::string& named);
+
+}  // namespace hone::cli

@@ -1,0 +1,200 @@
+// hone project list | create | import | export: what the page does, for scripts.
+
+#include "base/env.h"
+#include "base/error.h"
+#include "cli/admin.h"
+#include "cli/options.h"
+#include "data/jsonl_writer.h"
+#include "label/export.h"
+#include "label/import.h"
+#include "label/projects.h"
+
+namespace hone::cli {
+
+namespace {
+
+constexpr size_t kMostProjects = 200;
+constexpr size_t kPieceBytes = 256 << 10;
+
+struct Where {
+  std::string data_dir, organisation;
+  void add_to(Options& options) {
+    options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
+    options.text("data-dir", &data_dir, "DIR", "the server's data folder");
+  }
+};
+
+label::Organisation& opened(AdminContext& context, const Where& where) {
+  return context.platform.organisation(find_organisation(context.platform, where.organisation).id);
+}
+
+// By id, or by a name that only one has.
+label::Project find_project(label::Organisation& organisation, const std::string& named) {
+  return organisation.read([&](store::Connection& db) {
+    if (named.rfind("prj_", 0) == 0) return label::get_project(db, named);
+    label::ProjectFilter filter;
+    filter.limit = kMostProjects;
+    std::vector<label::Project> found;
+    for (label::Project& project : label::list_projects(db, filter)) {
+      if (project.name == named) found.push_back(std::move(project));
+    }
+    if (found.empty()) throw not_found("there is no project \"" + named + "\"");
+    if (found.size() > 1) {
+      throw Error(ErrorCode::kConflict,
+                  "several projects are called " + named + ": give the id (hone project list)");
+    }
+    return found[0];
+  });
+}
+
+std::optional<AdminCommand> project_list(const Arguments& arguments) {
+  Where where;
+  bool json = false;
+  Options options("project list", "the labelling projects of an organisation.", "");
+  options.example("hone project list", "ids, states and counts");
+  options.example("hone project list --json", "one line of JSON a project");
+  options.flag("json", &json, "one line of JSON a project");
+  where.add_to(options);
+  if (!options.parse(arguments).empty()) throw invalid_input("hone project list takes no words");
+  if (options.show_help()) return std::nullopt;
+  const auto work = [=](AdminContext& context) {
+    label::Organisation& organisation = opened(context, where);
+    label::ProjectFilter filter;
+    filter.limit = kMostProjects;
+    std::string text;
+    for (const label::Project& project : organisation.read(
+             [&](store::Connection& db) { return label::list_projects(db, filter); })) {
+      if (json) {
+        Json line = Json::object();
+        line["id"] = project.public_id;
+        line["name"] = project.name;
+        line["task_type"] = project.task_type;
+        line["state"] = project.state;
+        line["tasks"] = project.counts.tasks;
+        line["done"] = project.counts.done;
+        line["annotations"] = project.counts.annotations;
+        text += line.dump() + "\n";
+        continue;
+      }
+      text += project.public_id + "  " + project.state + "  " +
+              std::to_string(project.counts.done) + " of " + std::to_string(project.counts.tasks) +
+              " tasks done, " + std::to_string(project.counts.annotations) + " labels  " +
+              project.name + "\n";
+    }
+    return text;
+  };
+  return AdminCommand{work, where.data_dir};
+}
+
+std::optional<AdminCommand> project_create(const Arguments& arguments) {
+  Where where;
+  std::string type = "pairwise";
+  size_t overlap = 1;
+  Options options("project create", "a new labelling project; prints its id.", "NAME");
+  options.example("hone project create \"Tone of voice\" --type pairwise --overlap 3",
+                  "each pair is shown to three people");
+  options.text("type", &type, "TYPE", "pairwise ranking rating text safety rubric conversation");
+  options.count("overlap", &overlap, "answers that each task needs");
+  where.add_to(options);
+  const auto words = options.parse(arguments);
+  if (options.show_help()) return std::nullopt;
+  if (words.size() != 1) throw invalid_input("hone project create takes one name");
+  label::NewProject wanted;
+  wanted.name = words[0];
+  wanted.task_type = type;
+  wanted.overlap = static_cast<int64_t>(overlap);
+  const auto work = [=](AdminContext& context) {
+    label::Organisation& organisation = opened(context, where);
+    return organisation
+               .write(store::Durability::kDisk,
+                      [&](store::Transaction& tx) {
+                        return label::create_project(organisation, tx, label::system_actor(),
+                                                     wanted);
+                      })
+               .public_id +
+           "\n";
+  };
+  return AdminCommand{work, where.data_dir};
+}
+
+std::optional<AdminCommand> project_import(const Arguments& arguments) {
+  Where where;
+  std::string format;
+  Options options("project import", "rows of a file become tasks of a project.", "PROJECT FILE");
+  options.example("hone project import \"Tone of voice\" pairs.jsonl",
+                  "{\"prompt\", \"left\", \"right\"} or {\"prompt\", \"responses\": [a, b]}");
+  options.text("format", &format, "FORMAT",
+               "jsonl csv label-studio arena; empty = seen from the file");
+  where.add_to(options);
+  const auto words = options.parse(arguments);
+  if (options.show_help()) return std::nullopt;
+  if (words.size() != 2) throw invalid_input("hone project import takes a project and a file");
+  const auto work = [=](AdminContext& context) {
+    label::Organisation& organisation = opened(context, where);
+    const std::string path = context.path(words[1]);
+    label::ImportRequest request;
+    request.project = find_project(organisation, words[0]).public_id;
+    request.name = path.substr(path.rfind('/') + 1);
+    request.format = format;
+    Env& env = context.platform.env();
+    label::Importer importer(organisation, label::system_actor(), request);
+    for (uint64_t offset = 0;;) {
+      const std::string piece = env.read_range(path, offset, kPieceBytes);
+      if (piece.empty()) break;
+      importer.feed(piece);
+      offset += piece.size();
+    }
+    return importer.finish().to_json().dump() + "\n";
+  };
+  return AdminCommand{work, where.data_dir};
+}
+
+std::optional<AdminCommand> project_export(const Arguments& arguments) {
+  Where where;
+  std::string format = "preferences", output;
+  bool overwrite = false;
+  Options options("project export", "what people said, as training rows or annotations.",
+                  "PROJECT --output FILE");
+  options.example("hone project export \"Tone of voice\" --output pairs.jsonl",
+                  "for hone train dpo, with probability and weight");
+  options.text("format", &format, "FORMAT", "preferences sft unpaired annotations label-studio");
+  options.text("output", &output, "FILE", "a new file");
+  options.flag("overwrite", &overwrite, "replace it when it exists");
+  where.add_to(options);
+  const auto words = options.parse(arguments);
+  if (options.show_help()) return std::nullopt;
+  if (words.size() != 1) throw invalid_input("hone project export takes one project");
+  options.require("output", output);
+  const auto work = [=](AdminContext& context) {
+    label::Organisation& organisation = opened(context, where);
+    Env& env = context.platform.env();
+    const std::string path = context.path(output);
+    data::refuse_existing(env, path, overwrite);
+    const std::string part = path + ".part";
+    label::ExportRequest request;
+    request.format = label::export_format_from_name(format);
+    const label::Project project = find_project(organisation, words[0]);
+    uint64_t rows = 0;
+    {
+      const auto file = env.create_file(part);
+      rows = label::export_project(organisation, project, request, [&](std::string_view bytes) {
+               file->append(bytes);
+             }).rows;
+      file->sync();
+      file->close();
+    }
+    env.rename(part, path);
+    return std::to_string(rows) + " rows in " + path + "\n";
+  };
+  return AdminCommand{work, where.data_dir};
+}
+
+}  // namespace
+
+std::optional<AdminCommand> parse_project(const std::string& object, const Arguments& arguments) {
+  if (object == "list") return project_list(arguments);
+  if (object == "create") return project_create(arguments);
+  return object == "import" ? project_import(arguments) : project_export(arguments);
+}
+
+}  // namespace hone::cli

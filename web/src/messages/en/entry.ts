@@ -1,0 +1,68 @@
+// Signing in, and the first page.
+import { n, s } from "./words";
+
+export const sign_in = {
+  title: "Sign in to Hone",
+  email: "E-mail address",
+  password: "Password",
+  submit: "Sign in",
+  opening: "Opening your link",
+  link_failed: "This link does not open",
+  link_help:
+    "Each sign-in link works once, within 15 minutes. Ask whoever sent it for a new one, or sign in with your password.",
+  no_account: "No account? A manager of your organisation sends you an invitation or a sign-in link.",
+  operator: "You run this server? `hone up` printed a sign-in link; `hone user link` makes another.",
+  with_password: "Sign in with a password",
+  invitation_title: (organisation: string) => `Join ${organisation}`,
+  invitation_role: (role: string) => `You are invited as ${role}.`,
+  your_name: "Your name",
+  choose_password: "Password",
+  password_hint: "At least 8 characters. You can leave it empty and use sign-in links.",
+  accept: "Join",
+  invitation_failed: "This invitation is not valid any more",
+  invitation_help: "It may have been used, withdrawn or be older than a week. Ask for a new one.",
+  missing_email: "Enter your e-mail address",
+  missing_password: "Enter your password",
+  missing_name: "Enter your name",
+  missing_name_of: "Enter a name",
+  what: "Compare answers, judge the labels, train a model, prove it is better.",
+};
+
+export const home = {
+  hello: (name: string) => `Hello, ${name}`,
+  next: "What to do next",
+  label_here: "Label",
+  continue_here: "Continue",
+  available: (count: number) => `${s(count, "task")} for you`,
+  done: (count: number) => `${n(count)} done by you`,
+  all_done: "Nothing waits for you here",
+  projects: "Projects",
+  no_projects: "No project yet",
+  no_projects_owner:
+    "A project holds tasks, a guideline and what people said. Make one, or import a file with pairs of answers.",
+  no_projects_annotator:
+    "You have not been given a project yet. As soon as a manager opens one, it appears here.",
+  new_project: "New project",
+  people: (count: number) => s(count, "person", "people"),
+  labels: (count: number) => s(count, "label"),
+  tasks: (count: number) => s(count, "task"),
+  open_project: "Open",
+  see_quality: "See who can be trusted",
+  quality_text: (labels: number) =>
+    `${s(labels, "label")} are in. Look at agreement before you train on them.`,
+  import_text: "This project has no tasks yet.",
+  import: "Import tasks",
+  train: "Train on these labels",
+  train_text: (done: number) => `${s(done, "task")} are labelled. See what a model learns from them.`,
+  password_text: "You signed in by a link. Set a password so that you can come back without one.",
+  set_password: "Set a password",
+  invite: "Add people",
+  invite_text: "You are alone here. Two people on the same task show what is clear and what is not.",
+  demo: "Try it: label ten pairs of the demo project",
+  demo_text: "One key per answer. U takes the last one back.",
+  waiting_projects: "Choose a project to label",
+  column_project: "Project",
+  column_progress: "Progress",
+  column_state: "State",
+  keep_going: (name: string) => `Continue with ${name}`,
+};

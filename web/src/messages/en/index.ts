@@ -1,0 +1,9 @@
+// English. Plain sentences; functions where a number decides the words.
+import * as common from "./common";
+import * as entry from "./entry";
+import * as label from "./label";
+import * as project from "./project";
+import * as results from "./results";
+import * as administration from "./administration";
+
+export const en = { ...common, ...entry, ...label, ...project, ...results, ...administration };
