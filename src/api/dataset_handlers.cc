@@ -246,6 +246,7 @@ http::Response export_project(Call& call) {
   const label::ExportRequest request = export_request(call);
   const label::Project project = organisation.read(
       [&](Connection& db) { return label::get_project(db, call.id("project_id")); });
+  label::check_export(organisation, project, request);  // once streaming, nothing can be refused
   // The organisation stays open as long as the platform, which outlives the server's streams.
   http::Response response = http::Response::streamed(
       label::export_media_type(request.format),

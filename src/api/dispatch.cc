@@ -103,7 +103,11 @@ void check_parameter(const Field& field, std::string_view text) {
 
 void check_query(const ApiRoute& route, const http::Request& request) {
   for (const auto& [name, value] : request.query) {
-    if (route.gives.is_list && (name == "limit" || name == "after")) continue;
+    if (route.gives.is_list && (name == "limit" || name == "after")) {
+      check_parameter(name == "limit" ? integer("limit", 1, kPageMax) : line("after", 1, 200),
+                      value);
+      continue;
+    }
     const auto& fields = route.takes.query;
     const auto field = std::find_if(fields.begin(), fields.end(),
                                     [&](const Field& each) { return each.name == name; });
@@ -147,6 +151,31 @@ Json read_body(const Call& call) {
   return std::move(*parsed);
 }
 
+// Checked on every write, also where nothing is kept for a repeat.
+void check_repeat_key(const ApiRoute& route, const http::Request& request) {
+  const auto key = request.headers.find("Idempotency-Key");
+  if (!key || route.method == "GET") return;
+  const bool is_plain =
+      std::all_of(key->begin(), key->end(), [](char c) { return c > ' ' && c < 0x7f; });
+  if (key->empty() || key->size() > 200 || !is_plain) {
+    throw bad_field("Idempotency-Key", "Idempotency-Key must be 1 to 200 visible ASCII characters");
+  }
+}
+
+// 3.0 is a whole number in JSON; readers of whole numbers below want it as one.
+void make_whole_numbers(Json& value) {
+  if (value.is_array()) {
+    for (Json& each : value.as_array()) make_whole_numbers(each);
+  } else if (value.is_object()) {
+    for (auto& [name, member] : value.as_object()) make_whole_numbers(member);
+  } else if (value.is_number() && !value.is_integer()) {
+    const double number = value.as_double();
+    if (std::floor(number) == number && std::fabs(number) <= 9007199254740992.0) {
+      value = Json(static_cast<int64_t>(number));
+    }
+  }
+}
+
 http::Response handle(Platform& platform, const ApiRoute& route, http::Request& request) {
   Call call{.platform = platform,
             .request = request,
@@ -156,7 +185,9 @@ http::Response handle(Platform& platform, const ApiRoute& route, http::Request& 
   check_rate(platform, route, call.principal, request);
   check_who(route, call);
   check_query(route, request);
+  check_repeat_key(route, request);
   if (!route.takes.streaming) call.body = read_body(call);
+  make_whole_numbers(call.body);
   return route.handler(call);
 }
 

@@ -223,15 +223,12 @@ TEST_F(InputTest, TooManyRequestsAreToldWhenToComeBack) {
   EXPECT_LE(limiter.buckets(), RateLimiter::kBucketsMax);
 }
 
-TEST(Cursor, ReadsBackAndRefusesWhatWasMadeUp) {
+TEST(Cursor, ReadsBackAndRefusesWhatIsNone) {
   const std::vector<int64_t> keys = {0, -5, INT64_MAX};
   EXPECT_EQ(read_cursor(write_cursor(keys)), keys);
-  for (const char* bad : {"", "c1", "c1.5", "c1.5.zz", "c2.5.aa", "c1.99999999999999999999.aa"}) {
+  for (const char* bad : {"", "c1", "c1.", "c2.5", "c1.5x", "5", "c1.99999999999999999999"}) {
     EXPECT_EQ(read_cursor(bad), std::nullopt) << bad;
   }
-  std::string changed = write_cursor({5});
-  changed[3] = '6';
-  EXPECT_EQ(read_cursor(changed), std::nullopt);
 }
 
 }  // namespace

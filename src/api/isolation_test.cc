@@ -1,6 +1,7 @@
 // Nobody of one organisation gets a byte of another, whatever they ask and whoever they are: every
 // operation of the OpenAPI document, with the other's ids, by every role.
 #include <map>
+#include <regex>
 
 #include "api/testing.h"
 #include "api/walk_for_test.h"
@@ -91,7 +92,8 @@ class IsolationTest : public ApiTest {
           project + "/schema", project + "/people", "/tasks/" + ids_["task_id"]}) {
       all += acme_.owner->get(target).text;
     }
-    return all;
+    // When somebody was last seen moves by itself.
+    return std::regex_replace(all, std::regex("\"last_(seen|used)_at\":[^,}]*"), "");
   }
 
   Place acme_, other_;

@@ -10,35 +10,24 @@ namespace {
 constexpr std::string_view kVersion = "c1";
 constexpr size_t kMaxCursorBytes = 200;
 
-// Two base32 letters that catch a cursor that was cut or typed; no secret.
-std::string check_letters(std::string_view text) {
-  uint32_t sum = 2166136261u;  // FNV-1a
-  for (const char c : text) sum = (sum ^ static_cast<unsigned char>(c)) * 16777619u;
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz234567";
-  return {kLetters[sum & 31], kLetters[(sum >> 5) & 31]};
-}
-
 }  // namespace
 
-// "c1" then each key as "." and its decimal, then "." and two letters: short, URL-safe as it is.
+// "c1" then each key as "." and its decimal: short, URL-safe as it is.
 std::string write_cursor(const std::vector<int64_t>& keys) {
   std::string text(kVersion);
   for (const int64_t key : keys) {
     text += '.';
     text += std::to_string(key);
   }
-  const std::string check = check_letters(text);
-  return text + "." + check;
+  return text;
 }
 
 std::optional<std::vector<int64_t>> read_cursor(std::string_view cursor) {
-  if (cursor.size() > kMaxCursorBytes) return std::nullopt;
-  const size_t last = cursor.rfind('.');
-  if (last == std::string_view::npos) return std::nullopt;
-  std::string_view rest = cursor.substr(0, last);
-  if (check_letters(rest) != cursor.substr(last + 1)) return std::nullopt;
-  if (rest.substr(0, kVersion.size()) != kVersion) return std::nullopt;
-  rest.remove_prefix(kVersion.size());
+  if (cursor.size() > kMaxCursorBytes || cursor.substr(0, kVersion.size()) != kVersion) {
+    return std::nullopt;
+  }
+  std::string_view rest = cursor.substr(kVersion.size());
+  if (rest.empty()) return std::nullopt;
   std::vector<int64_t> keys;
   while (!rest.empty()) {
     if (rest.front() != '.') return std::nullopt;

@@ -190,14 +190,14 @@ http::Response change_person(Call& call) {
   const label::PersonRecord before = find_person(call);
   const auto role_text = call.maybe_text("role");
   const label::Role role = role_text ? *label::role_from_name(*role_text) : before.role;
-  if (role != before.role) {
-    require_owner_for_owner(call, role);
-    require_owner_for_owner(call, before.role);
-  }
   label::Identity& identity = call.platform.identity();
   label::Organisation& organisation = call.organisation();
   const label::Actor actor = call.actor();
   return once_over_both(call, [&]() -> Answer {
+    // Asked first, so that nothing is written when the last owner would go.
+    identity.read([&](store::Connection& db) {
+      identity.check_role_change(db, call.who().role, call.who().organisation_key, before.id, role);
+    });
     label::MemberPatch patch;
     patch.name = call.maybe_text("name");
     patch.skills = call.maybe_texts("skills");
@@ -205,24 +205,20 @@ http::Response change_person(Call& call) {
     patch.paused = call.maybe_bool("paused");
     organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {
       label::patch_member(organisation, tx, actor, before.id, patch);
+      if (role == before.role) return;
+      label::record_event(tx, call.now_ms(), actor,
+                          {.kind = "person.role",
+                           .object = before.id,
+                           .project_id = std::nullopt,
+                           .from = label::role_name(before.role),
+                           .to = label::role_name(role)});
     });
-    // Whether this is the last owner is known to control.db: the event follows its word.
     identity.write([&](store::Transaction& tx) {
       identity.set_role(tx, call.who().role, call.who().organisation_key, before.id, role);
       if (patch.name) {
         identity.rename_person(tx, call.who().organisation_key, before.id, *patch.name);
       }
     });
-    if (role != before.role) {
-      organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {
-        label::record_event(tx, call.now_ms(), actor,
-                            {.kind = "person.role",
-                             .object = before.id,
-                             .project_id = std::nullopt,
-                             .from = label::role_name(before.role),
-                             .to = label::role_name(role)});
-      });
-    }
     return {.status = 200, .body = person_json(view_of(call, find_person(call)), true)};
   });
 }
@@ -255,6 +251,8 @@ http::Response make_person_link(Call& call) {
   const label::Actor actor = call.actor();
   return once_over_both(call, [&]() -> Answer {
     const label::PersonRecord person = find_person(call);
+    identity.read(
+        [&](store::Connection& db) { identity.check_link_for_member(db, call.who(), person.id); });
     // Said before the link exists: a link without its event must not be.
     organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {
       label::record_event(tx, call.now_ms(), actor,

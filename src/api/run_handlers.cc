@@ -151,7 +151,9 @@ http::Response start_run(Call& call) {
   const label::Actor actor = call.actor();
   label::Organisation& organisation = call.organisation();
   http::Response response = once_over_both(call, [&]() -> Answer {
-    call.platform.job_runner();  // refuses before anything is made
+    // Refused before anything is made.
+    organisation.read([&](Connection& db) { label::get_project(db, call.id("project_id")); });
+    call.platform.job_runner();
     const OfferedModel& model = wanted_model(call);
     const label::Snapshot snapshot = snapshot_for_run(call, actor);
     label::NewRun wanted;

@@ -200,6 +200,11 @@ Json ExportCounts::to_json() const {
   return out;
 }
 
+void check_export(Organisation& organisation, const Project& project,
+                  const ExportRequest& request) {
+  const RowMaker maker(project, request, project_quality(organisation, project));
+}
+
 ExportCounts for_each_exported_row(Organisation& organisation, const Project& project,
                                    const ExportRequest& request, const OnExportedRow& on_row) {
   const RowMaker maker(project, request, project_quality(organisation, project));

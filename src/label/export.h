@@ -65,6 +65,8 @@ using OnExportedRow = std::function<void(const ExportedRow&)>;
 ExportCounts for_each_exported_row(Organisation& organisation, const Project& project,
                                    const ExportRequest& request, const OnExportedRow& on_row);
 
+// Throws what export_project would throw before its first byte.
+void check_export(Organisation& organisation, const Project& project, const ExportRequest& request);
 // The whole file in pieces of about 64 KiB: JSONL, or one array for label-studio.
 ExportCounts export_project(Organisation& organisation, const Project& project,
                             const ExportRequest& request,

@@ -238,6 +238,8 @@ class Identity {
   std::vector<PersonRecord> people(store::Connection& db, int64_t organisation, std::string_view q,
                                    int64_t after_key, int limit);
   // Owners are made and unmade by owners only, and the last one stays: forbidden, conflict.
+  void check_role_change(store::Connection& db, Role actor, int64_t organisation,
+                         std::string_view person_id, Role role);
   void set_role(store::Transaction& tx, Role actor, int64_t organisation,
                 std::string_view person_id, Role role);
   // Sessions and tokens of the person for this organisation end too.
@@ -254,6 +256,8 @@ class Identity {
                                 std::optional<int64_t> organisation, bool bound);
   // The same for a member, with the rule that only owners make links for owners and that nobody
   // makes one for an operator of the installation: forbidden.
+  void check_link_for_member(store::Connection& db, const Principal& actor,
+                             std::string_view person_id);
   std::string make_link_for_member(store::Transaction& tx, const Principal& actor,
                                    std::string_view person_id);
   // Both throw unauthenticated with one sentence for every reason, and TooManyFailures. replaced: a

@@ -176,14 +176,21 @@ void Identity::require_not_last_owner(store::Connection& db, int64_t organisatio
   }
 }
 
-void Identity::set_role(store::Transaction& tx, Role actor, int64_t organisation,
-                        std::string_view person_id, Role role) {
-  const PersonRecord now = person(tx, organisation, person_id);
+void Identity::check_role_change(store::Connection& db, Role actor, int64_t organisation,
+                                 std::string_view person_id, Role role) {
+  const PersonRecord now = person(db, organisation, person_id);
   if (now.role == role) return;
   require_owner_for_owners(actor, now.role, role);
-  if (now.role == Role::kOwner) require_not_last_owner(tx, organisation);
-  tx.execute("UPDATE membership SET role = $3 WHERE person_id = $1 AND organisation_id = $2",
-             {now.key, organisation, role_name(role)});
+  if (now.role == Role::kOwner) require_not_last_owner(db, organisation);
+}
+
+void Identity::set_role(store::Transaction& tx, Role actor, int64_t organisation,
+                        std::string_view person_id, Role role) {
+  check_role_change(tx, actor, organisation, person_id, role);
+  tx.execute(
+      "UPDATE membership SET role = $3 WHERE organisation_id = $2 "
+      "AND person_id = (SELECT id FROM person WHERE public_id = $1)",
+      {person_id, organisation, role_name(role)});
 }
 
 void Identity::end_membership(store::Transaction& tx, Role actor, int64_t organisation,

@@ -42,20 +42,25 @@ std::string Identity::make_sign_in_link(store::Transaction& tx, int64_t person,
   return token;
 }
 
-std::string Identity::make_link_for_member(store::Transaction& tx, const Principal& actor,
-                                           std::string_view person_id) {
-  const PersonRecord now = person(tx, actor.organisation_key, person_id);
+void Identity::check_link_for_member(store::Connection& db, const Principal& actor,
+                                     std::string_view person_id) {
+  const PersonRecord now = person(db, actor.organisation_key, person_id);
   if (now.role == Role::kOwner && actor.role != Role::kOwner) {
     throw Error(ErrorCode::kForbidden, "only an owner makes a sign-in link for an owner");
   }
   const auto is_operator =
-      tx.query_int64("SELECT is_operator FROM person WHERE id = $1", {now.key});
+      db.query_int64("SELECT is_operator FROM person WHERE id = $1", {now.key});
   if (is_operator.value_or(0) != 0 && now.key != actor.person_key) {
     throw Error(ErrorCode::kForbidden,
-                "this person runs the installation: the link is made at the command line, "
-                "hone user link");
+                "this person runs the installation: the link is made at the command line");
   }
-  return make_sign_in_link(tx, now.key, actor.organisation_key, true);
+}
+
+std::string Identity::make_link_for_member(store::Transaction& tx, const Principal& actor,
+                                           std::string_view person_id) {
+  check_link_for_member(tx, actor, person_id);
+  return make_sign_in_link(tx, person(tx, actor.organisation_key, person_id).key,
+                           actor.organisation_key, true);
 }
 
 OpenedSession Identity::sign_in_with_link(std::string_view token, const std::string& peer,
@@ -200,7 +205,7 @@ void Identity::set_password(const Principal& principal, const std::optional<std:
   } else if (principal.is_bound && now->elsewhere) {
     throw Error(ErrorCode::kForbidden,
                 "your account reaches beyond this organisation: its first password is set with a "
-                "link of the operator, hone user link");
+                "link that the operator makes at the command line");
   }
   const std::string hash = hash_password(password);
   write([&](store::Transaction& tx) {

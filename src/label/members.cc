@@ -42,7 +42,7 @@ void check_name(std::string_view name) {
 void check_list(const std::vector<std::string>& list, const char* field) {
   if (list.size() > 50) throw FieldError(std::string("/") + field, "at most 50 entries");
   for (const std::string& entry : list) {
-    if (entry.empty() || entry.size() > 60 || find_invalid_utf8(entry) ||
+    if (entry.empty() || entry.size() > 240 || find_invalid_utf8(entry) ||
         entry.find('\0') != std::string::npos) {
       throw FieldError(std::string("/") + field, "an entry has 1 to 60 characters");
     }
