@@ -187,7 +187,7 @@ export function HeatMap({
         </thead>
         <tbody>
           {counts.map((row, i) => {
-            const sum = row.reduce((a, b) => a + b, 0);
+            const sum = row.reduce((a, b) => a + b, 0) < 0.5 ? 0 : row.reduce((a, b) => a + b, 0); // counts are expected ones
             return (
               <tr key={names[i]}>
                 <th scope="row">{names[i]}</th>
@@ -200,7 +200,7 @@ export function HeatMap({
                       className={share > 0.55 ? "deep" : ""}
                     >
                       {sum ? format(share) : "–"}
-                      <small>{n}</small>
+                      <small>{Math.round(n)}</small>
                     </td>
                   );
                 })}

@@ -1,7 +1,7 @@
 // Which screen an address is. Screens are loaded when they are first opened; labelling and home come
 // with the first page or right after it.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { Component, lazy, Suspense, useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
+import { Component, Suspense, useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import { Link, Route, Switch, useLocation } from "wouter";
 import { all_actions, useActions, useKeys } from "../actions/action";
 import { global_actions, project_actions, type GlobalContext } from "../actions/global";
@@ -12,29 +12,30 @@ import { t } from "../messages";
 import { forget_outbox, outbox_of } from "../state/outbox_instance";
 import { kSessionKey, useMaybeSession, useSession } from "../state/session";
 import { KeySheet, Palette } from "../ui/palette";
+import { screen } from "../ui/load";
 import { Empty, Failed, Waiting } from "../ui/pieces";
 import { Toasts } from "../ui/toasts";
 import { Shell } from "./shell/shell";
 
-const SignIn = lazy(() => import("./sign_in"));
-const Invitation = lazy(() => import("./sign_in").then((m) => ({ default: m.Invitation })));
-const Home = lazy(() => import("./home"));
-const NewProject = lazy(() => import("./project/new_project"));
-const Overview = lazy(() => import("./project/overview"));
-const GuidelinePage = lazy(() => import("./project/guideline"));
-const SchemaPage = lazy(() => import("./project/schema"));
-const ImportPage = lazy(() => import("./project/import"));
-const ProjectSettings = lazy(() => import("./project/settings"));
-const TasksPage = lazy(() => import("./tasks"));
-const QualityPage = lazy(() => import("./quality"));
-const SnapshotsPage = lazy(() => import("./snapshots"));
-const RunsPage = lazy(() => import("./runs"));
-const NewRunPage = lazy(() => import("./runs/new_run"));
-const RunPage = lazy(() => import("./runs/detail"));
-const PeoplePage = lazy(() => import("./people"));
-const AuditPage = lazy(() => import("./audit"));
-const SettingsPage = lazy(() => import("./settings"));
-const LabelPage = lazy(() => import("./label"));
+const SignIn = screen(() => import("./sign_in"));
+const Invitation = screen(() => import("./sign_in").then((m) => ({ default: m.Invitation })));
+const Home = screen(() => import("./home"));
+const NewProject = screen(() => import("./project/new_project"));
+const Overview = screen(() => import("./project/overview"));
+const GuidelinePage = screen(() => import("./project/guideline"));
+const SchemaPage = screen(() => import("./project/schema"));
+const ImportPage = screen(() => import("./project/import"));
+const ProjectSettings = screen(() => import("./project/settings"));
+const TasksPage = screen(() => import("./tasks"));
+const QualityPage = screen(() => import("./quality"));
+const SnapshotsPage = screen(() => import("./snapshots"));
+const RunsPage = screen(() => import("./runs"));
+const NewRunPage = screen(() => import("./runs/new_run"));
+const RunPage = screen(() => import("./runs/detail"));
+const PeoplePage = screen(() => import("./people"));
+const AuditPage = screen(() => import("./audit"));
+const SettingsPage = screen(() => import("./settings"));
+const LabelPage = screen(() => import("./label"));
 
 export function App() {
   const session = useMaybeSession();

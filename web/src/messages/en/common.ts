@@ -87,10 +87,15 @@ export const states = {
   making: "Being made",
 } as Record<string, string>;
 
-export const answers = { left: "A", right: "B", tie: "Tie", both_bad: "Both bad", other: "Other" } as Record<
-  string,
-  string
->;
+export const answers = {
+  first: "First",
+  second: "Second",
+  left: "First",
+  right: "Second",
+  tie: "Tie",
+  both_bad: "Both bad",
+  other: "Other",
+} as Record<string, string>;
 
 export const nav = {
   home: "Home",

@@ -30,6 +30,7 @@ export const tasks = {
   asked: (count: number, wanted: number) => `${n(count)} of ${n(wanted)} answers`,
   believed: "What is believed",
   response: "Answer",
+  response_named: (name: string) => `${name} answer`,
   said: "What people said",
   nobody: "Nobody has answered yet.",
   person: "Person",

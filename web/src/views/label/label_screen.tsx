@@ -1,20 +1,21 @@
 // The labelling screen: what was asked, the answers, one bar of keys. All it does goes through
 // actions/labelling; all it shows comes from state/label_session.
-import { lazy, Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { Suspense, useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { useLocation } from "wouter";
 import { bind, useActions, type Bound } from "../../actions/action";
 import { label_actions, type LabelContext } from "../../actions/labelling";
 import { t } from "../../messages";
 import type { LabelSession, LabelView } from "../../state/label_session";
 import { ActionButton } from "../../ui/action_button";
+import { screen } from "../../ui/load";
 import { Empty, Failed, Skeleton } from "../../ui/pieces";
 import { BottomBar, TopBar } from "./bars";
 import { useNotices, useWarm } from "./effects";
 import { TaskView } from "./task_view";
 import "./label.css";
 
-const Panels = lazy(() => import("./panels"));
-const Guideline = lazy(() => import("./guideline"));
+const Panels = screen(() => import("./panels"));
+const Guideline = screen(() => import("./guideline"));
 export interface LabelScreenProps {
   session: LabelSession;
   project_name: string;

@@ -124,7 +124,9 @@ function Prompt({ prompt }: { prompt: string | Message[] }) {
   const text =
     typeof prompt === "string"
       ? prompt
-      : prompt.map((m) => `**${t.label.roles[m.role] ?? m.role}**\n\n${m.content}`).join("\n\n");
+      : prompt.length === 1
+        ? prompt[0]!.content
+        : prompt.map((m) => `**${t.label.roles[m.role] ?? m.role}**\n\n${m.content}`).join("\n\n");
   const long = text.length > kFoldChars || text.split("\n").length > 12;
   const [folded, set_folded] = useState(long);
   return (

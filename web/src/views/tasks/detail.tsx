@@ -3,7 +3,6 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { change_task, clear_gold, get_task, resolve_flag, set_gold } from "../../api/tasks";
 import type { Annotation, TaskDetail } from "../../api/types";
-import { letter_of } from "../../pure/answer";
 import { ago, duration, percent } from "../../pure/format";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
@@ -12,7 +11,7 @@ import { Dialog } from "../../ui/dialog";
 import { Markdown } from "../../ui/markdown";
 import { Bar, Loaded } from "../../ui/pieces";
 import type { LoadedProject } from "../project/layout";
-import { answer_words, whole_answer } from "./words";
+import { answer_words, response_name, whole_answer } from "./words";
 
 type Task = TaskDetail & { annotations_list: Annotation[] };
 
@@ -91,7 +90,10 @@ function Detail({ task, project }: { task: Task; project: LoadedProject }) {
             <div className="posterior" key={p.answer}>
               <span>
                 {responses.some((r) => r.response_id === p.answer)
-                  ? letter_of(responses.findIndex((r) => r.response_id === p.answer))
+                  ? response_name(
+                      responses.findIndex((r) => r.response_id === p.answer),
+                      responses.length,
+                    )
                   : answer_words(p.answer)}
               </span>
               <Bar share={p.probability} label={answer_words(p.answer)} />
@@ -123,11 +125,18 @@ function Detail({ task, project }: { task: Task; project: LoadedProject }) {
           <section className="panel" key={r.response_id}>
             <header style={{ minHeight: 40 }}>
               <span className="strong">
-                {responses.length > 1 ? t.label.response(letter_of(at)) : t.tasks.response}
+                {responses.length > 1
+                  ? t.tasks.response_named(response_name(at, responses.length))
+                  : t.tasks.response}
               </span>
               {r.model && <span className="dim small">{r.model}</span>}
             </header>
-            <div className="body" tabIndex={0} role="region" aria-label={t.label.response(letter_of(at))}>
+            <div
+              className="body"
+              tabIndex={0}
+              role="region"
+              aria-label={t.tasks.response_named(response_name(at, responses.length))}
+            >
               <Markdown text={r.text} />
             </div>
           </section>
