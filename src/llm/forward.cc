@@ -8,11 +8,13 @@
 #include "tensor/rms_norm.h"
 #include "tensor/rope.h"
 #include "tensor/swiglu.h"
+#include "tensor/tile_stride.h"
 
 namespace hone::llm {
 
 using tensor::Compute;
 using tensor::MatmulPart;
+using tensor::tile_stride;
 using tensor::View;
 
 void Rows::clear() {
@@ -199,17 +201,18 @@ void layer_forward(Compute& compute, const Model& model, size_t layer, const Lor
 Workspace::Workspace(const Model& model, const LoraAdapter* adapter, size_t max_rows)
     : max_rows_(max_rows),
       x_(max_rows, model.config.hidden_size),
-      norm_(max_rows, model.config.hidden_size),
-      qkv_(max_rows, max_qkv_cols(model.config)),
-      attention_(max_rows, max_attention_cols(model.config)),
-      gate_up_(max_rows, 2 * max_intermediate(model.config)),
-      activation_(max_rows, max_intermediate(model.config)),
+      norm_(max_rows, tile_stride(model.config.hidden_size)),
+      qkv_(max_rows, tile_stride(max_qkv_cols(model.config))),
+      attention_(max_rows, tile_stride(max_attention_cols(model.config))),
+      gate_up_(max_rows, tile_stride(2 * max_intermediate(model.config))),
+      activation_(max_rows, tile_stride(max_intermediate(model.config))),
       lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()) {}
 
 size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows) {
   return max_rows * sizeof(float) *
-         (2 * config.hidden_size + max_qkv_cols(config) + max_attention_cols(config) +
-          3 * max_intermediate(config) + 3 * max_lora_rank);
+         (config.hidden_size + tile_stride(config.hidden_size) + tile_stride(max_qkv_cols(config)) +
+          tile_stride(max_attention_cols(config)) + tile_stride(2 * max_intermediate(config)) +
+          tile_stride(max_intermediate(config)) + 3 * max_lora_rank);
 }
 
 View<const float> forward(Compute& compute, const Model& model, const LoraAdapter* adapter,
@@ -233,7 +236,7 @@ View<const float> forward(Compute& compute, const Model& model, const LoraAdapte
     const size_t q_cols = config.head_count * config.head_dim;
     const size_t kv_cols = config.kv_head_count * config.head_dim;
     a.x_in = a.x_mid = a.x_out = x;
-    a.norm = w.norm_.rows_view(0, m);
+    a.norm = w.norm_.rows_view(0, m).slice_cols(0, model.config.hidden_size);
     a.qkv = w.qkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
     a.attention = w.attention_.rows_view(0, m).slice_cols(0, q_cols);
     a.gate_up = w.gate_up_.rows_view(0, m).slice_cols(0, 2 * config.intermediate_size);
@@ -242,7 +245,7 @@ View<const float> forward(Compute& compute, const Model& model, const LoraAdapte
     layer_forward(compute, model, index, adapter == nullptr ? nullptr : &adapter->layers[index],
                   rows.positions, {stores, runs}, a);
   }
-  const View<float> hidden = w.norm_.rows_view(0, m);
+  const View<float> hidden = w.norm_.rows_view(0, m).slice_cols(0, model.config.hidden_size);
   tensor::rms_norm(compute, x, model.final_norm.data(), model.config.rms_norm_eps, hidden, nullptr);
   return hidden;
 }

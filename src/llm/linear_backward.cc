@@ -17,67 +17,160 @@ void merge_statistics(FixedStatistics& into, const FixedStatistics& from) {
   into.flushed_to_zero += from.flushed_to_zero;
 }
 
+namespace {
+
+constexpr size_t kMostCalls = 3;  // q, k and v
+
+// Weight gradients of one x, gathered and then computed together.
+class WeightGradients {
+ public:
+  WeightGradients(tensor::Compute& compute, Trainable& trainable,
+                  std::span<const tensor::TokenGroup> groups, FixedStatistics& statistics)
+      : compute_(compute), trainable_(trainable), groups_(groups), statistics_(statistics) {}
+
+  // A frozen one is passed over. At most kMostCalls, all of the same x, before a flush.
+  void add(int32_t index, View<const float> dy, View<const float> x) {
+    Parameter* parameter = trainable_.find(index);
+    if (parameter == nullptr) return;
+    HONE_CHECK(count_ < kMostCalls && (count_ == 0 || x.data == x_.data));
+    x_ = x;
+    parts_[count_++] = {dy, parameter->target()};
+  }
+  void flush() {
+    if (count_ == 0) return;
+    merge_statistics(statistics_,
+                     tensor::matmul_backward_weights(compute_, {parts_, count_}, x_, groups_));
+    count_ = 0;
+  }
+
+ private:
+  tensor::Compute& compute_;
+  Trainable& trainable_;
+  std::span<const tensor::TokenGroup> groups_;
+  FixedStatistics& statistics_;
+  tensor::WeightPart parts_[kMostCalls];
+  size_t count_ = 0;
+  View<const float> x_;
+};
+
+// An adapted call and its memory: h = A x, dh = scale * dy B.
+struct AdaptedCall {
+  const LinearGradientCall* call;
+  const LoraPair* pair;
+  size_t kind;
+  View<float> h, dh;
+};
+
+std::vector<AdaptedCall> adapted_calls(const LoraLayer* lora,
+                                       std::span<const LinearGradientCall> calls,
+                                       View<float> scratch) {
+  std::vector<AdaptedCall> adapted;
+  size_t column = 0;
+  for (const LinearGradientCall& call : calls) {
+    if (lora == nullptr || (*lora)[call.kind].empty()) continue;
+    const LoraPair& pair = (*lora)[call.kind];
+    const View<float> rows = scratch.slice_rows(0, call.dy.rows);
+    adapted.push_back({&call, &pair, static_cast<size_t>(call.kind),
+                       rows.slice_cols(column, pair.rank()),
+                       rows.slice_cols(column + pair.rank(), pair.rank())});
+    column += 2 * pair.rank();
+  }
+  return adapted;
+}
+
+void through_b(tensor::Compute& compute, const AdaptedCall& one) {
+  const MatmulInputTerm term = {one.call->dy, &one.pair->b, one.pair->scale};
+  tensor::matmul_backward_input(compute, {&term, 1}, one.dh, false);
+}
+
+// All calls read one x: h of all in one product, dA of all in one.
+void adapter_gradients(tensor::Compute& compute, const LayerParameters& parameters,
+                       std::span<const AdaptedCall> adapted, WeightGradients& gradients) {
+  std::vector<MatmulPart> down;
+  for (const AdaptedCall& one : adapted) {
+    if (parameters.lora_b[one.kind] == kFrozen) continue;
+    down.push_back({one.call->x, &one.pair->a, one.h, nullptr, false, 1.0f});
+  }
+  tensor::matmul(compute, down);
+  for (const AdaptedCall& one : adapted) {
+    through_b(compute, one);
+    gradients.add(parameters.lora_b[one.kind], one.call->dy, one.h);
+    gradients.flush();
+  }
+  for (const AdaptedCall& one : adapted) {
+    gradients.add(parameters.lora_a[one.kind], one.dh, one.call->x);
+  }
+  gradients.flush();
+}
+
+// Each call reads its own d(x), in memory that the next one takes over.
+void dropped_adapter_gradients(tensor::Compute& compute, const LayerParameters& parameters,
+                               std::span<const AdaptedCall> adapted, WeightGradients& gradients,
+                               const LinearDropout& dropout) {
+  for (const AdaptedCall& one : adapted) {
+    through_b(compute, one);
+    const View<const float> x = one.call->x;
+    const View<float> dropped = dropout.scratch.slice_rows(0, x.rows).slice_cols(0, x.cols);
+    dropout.rows->apply(compute, dropout.layer, one.call->kind, x, dropped);
+    if (parameters.lora_b[one.kind] != kFrozen) {
+      const MatmulPart down = {dropped, &one.pair->a, one.h, nullptr, false, 1.0f};
+      tensor::matmul(compute, {&down, 1});
+      gradients.add(parameters.lora_b[one.kind], one.call->dy, one.h);
+      gradients.flush();
+    }
+    gradients.add(parameters.lora_a[one.kind], one.dh, dropped);
+    gradients.flush();
+  }
+}
+
+// dx += mask / (1 - p) (dh A), call by call.
+void add_dropped_inputs(tensor::Compute& compute, std::span<const AdaptedCall> adapted,
+                        const LinearDropout& dropout, View<float> dx) {
+  for (const AdaptedCall& one : adapted) {
+    const MatmulInputTerm term = {one.dh, &one.pair->a, 1.0f};
+    const View<float> part = dropout.scratch.slice_rows(0, dx.rows).slice_cols(0, dx.cols);
+    tensor::matmul_backward_input(compute, {&term, 1}, part, false);
+    dropout.rows->apply(compute, dropout.layer, one.call->kind, part, part);
+    tensor::add_rows(compute, dx, part);
+  }
+}
+
+}  // namespace
+
 void linear_backward(tensor::Compute& compute, const Layer& layer, const LoraLayer* lora,
                      const LayerParameters& parameters, Trainable& trainable,
                      std::span<const LinearGradientCall> calls,
                      std::span<const tensor::TokenGroup> groups, View<float> dx, bool accumulate,
                      View<float> lora_scratch, FixedStatistics& statistics,
                      const LinearDropout& dropout) {
-  HONE_CHECK(calls.size() <= 3);
-  const auto weight_gradient = [&](int32_t index, View<const float> dy, View<const float> x) {
-    Parameter* parameter = trainable.find(index);
-    if (parameter == nullptr) return;
-    merge_statistics(statistics,
-                     tensor::matmul_backward_weight(compute, dy, x, groups, parameter->target()));
-  };
-  MatmulInputTerm terms[6];
-  MatmulInputTerm through_a[kLinearKinds];  // with dropout: masked, so apart from the others
-  size_t term_count = 0;
-  for (const LinearGradientCall& call : calls) {
-    terms[term_count++] = {call.dy, &layer[call.kind].weight, 1.0f};
-  }
-
-  size_t column = 0;
+  HONE_CHECK(calls.size() <= kMostCalls);
+  const bool drops = dropout.rows != nullptr;
+  WeightGradients gradients(compute, trainable, groups, statistics);
+  std::vector<MatmulInputTerm> terms;
   for (const LinearGradientCall& call : calls) {
     const size_t k = static_cast<size_t>(call.kind);
-    weight_gradient(parameters.weight[k], call.dy, call.x);
-    if (parameters.bias[k] != kFrozen) {
-      const std::vector<float> ones(call.dy.rows, 1.0f);
-      weight_gradient(parameters.bias[k], call.dy, View<const float>(ones.data(), call.dy.rows, 1));
-    }
-    if (lora == nullptr || (*lora)[call.kind].empty()) continue;
-    const LoraPair& pair = (*lora)[call.kind];
-    const View<float> scratch = lora_scratch.slice_rows(0, call.dy.rows);
-    const View<float> h = scratch.slice_cols(column, pair.rank());
-    const View<float> dh = scratch.slice_cols(column + pair.rank(), pair.rank());
-    column += 2 * pair.rank();
-    const MatmulInputTerm through_b = {call.dy, &pair.b, pair.scale};
-    tensor::matmul_backward_input(compute, {&through_b, 1}, dh, false);
-    View<const float> x = call.x;
-    if (dropout.rows != nullptr) {
-      const View<float> dropped = dropout.scratch.slice_rows(0, x.rows).slice_cols(0, x.cols);
-      dropout.rows->apply(compute, dropout.layer, call.kind, x, dropped);
-      x = dropped;
-    }
-    if (parameters.lora_b[k] != kFrozen) {
-      const MatmulPart down = {x, &pair.a, h, nullptr, false, 1.0f};
-      tensor::matmul(compute, {&down, 1});
-      weight_gradient(parameters.lora_b[k], call.dy, h);
-    }
-    weight_gradient(parameters.lora_a[k], dh, x);
-    (dropout.rows == nullptr ? terms[term_count++] : through_a[k]) = {dh, &pair.a, 1.0f};
+    terms.push_back({call.dy, &layer[call.kind].weight, 1.0f});
+    gradients.add(parameters.weight[k], call.dy, call.x);
   }
-  if (dx.data != nullptr) {
-    tensor::matmul_backward_input(compute, {terms, term_count}, dx, accumulate);
-    for (const LinearGradientCall& call : calls) {
-      const MatmulInputTerm& term = through_a[static_cast<size_t>(call.kind)];
-      if (term.weights == nullptr) continue;
-      const View<float> part = dropout.scratch.slice_rows(0, dx.rows).slice_cols(0, dx.cols);
-      tensor::matmul_backward_input(compute, {&term, 1}, part, false);
-      dropout.rows->apply(compute, dropout.layer, call.kind, part, part);
-      tensor::add_rows(compute, dx, part);
-    }
+  gradients.flush();
+  for (const LinearGradientCall& call : calls) {
+    const int32_t bias = parameters.bias[static_cast<size_t>(call.kind)];
+    if (bias == kFrozen) continue;
+    const std::vector<float> ones(call.dy.rows, 1.0f);
+    gradients.add(bias, call.dy, View<const float>(ones.data(), call.dy.rows, 1));
+    gradients.flush();
   }
+
+  const std::vector<AdaptedCall> adapted = adapted_calls(lora, calls, lora_scratch);
+  if (drops) {
+    dropped_adapter_gradients(compute, parameters, adapted, gradients, dropout);
+  } else {
+    adapter_gradients(compute, parameters, adapted, gradients);
+    for (const AdaptedCall& one : adapted) terms.push_back({one.dh, &one.pair->a, 1.0f});
+  }
+  if (dx.data == nullptr) return;
+  tensor::matmul_backward_input(compute, terms, dx, accumulate);
+  if (drops) add_dropped_inputs(compute, adapted, dropout, dx);
 }
 
 }  // namespace hone::llm

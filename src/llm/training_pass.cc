@@ -12,12 +12,14 @@
 #include "tensor/rms_norm.h"
 #include "tensor/rope.h"
 #include "tensor/swiglu.h"
+#include "tensor/tile_stride.h"
 
 namespace hone::llm {
 
 using tensor::Compute;
 using tensor::FixedStatistics;
 using tensor::Tensor;
+using tensor::tile_stride;
 using tensor::View;
 
 namespace {
@@ -35,6 +37,7 @@ struct SavedColumns {
     lse = take(layer.head_count);
     x_mid = take(config.hidden_size);
     gate_up = take(2 * layer.intermediate_size);
+    total = tile_stride(total);
   }
 
  private:
@@ -76,7 +79,9 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
   const Widest widest(config);
   size_t per_row = (config.layers.size() + 1) * config.hidden_size;  // x_in
   per_row += (options.recompute ? 1 : config.layers.size()) * widest.saved;
-  per_row += 6 * config.hidden_size + 2 * widest.qkv + widest.attention + 4 * widest.intermediate +
+  per_row += 3 * config.hidden_size + 3 * tile_stride(config.hidden_size) + widest.qkv +
+             tile_stride(widest.qkv) + tile_stride(widest.attention) +
+             tile_stride(2 * widest.intermediate) + 2 * tile_stride(widest.intermediate) +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   if (options.lora_dropout) per_row += widest.input(config);
   // The heads' vocabulary tiles and attention's blocks of one layer, twice.
@@ -93,7 +98,8 @@ size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_l
   } else {
     for (const LayerConfig& layer : config.layers) per_row += SavedColumns(config, layer).total;
   }
-  per_row += 3 * config.hidden_size + widest.intermediate + 3 * max_lora_rank +
+  per_row += 2 * config.hidden_size + tile_stride(config.hidden_size) +
+             tile_stride(widest.intermediate) + 3 * max_lora_rank +
              (2 + widest.norm_heads) * config.layers.size();
   per_row += 1024 + 2 * widest.qkv;  // the head's tiles, and the keys and values of one layer
   return per_row * rows * sizeof(float);
@@ -108,21 +114,21 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   const size_t hidden = config.hidden_size;
   x_in_ = Tensor((config.layers.size() + 1) * max_rows, hidden);
   saved_ = Tensor((options.recompute ? 1 : config.layers.size()) * max_rows, widest.saved);
-  norm_ = Tensor(max_rows, hidden);
-  activation_ = Tensor(max_rows, widest.intermediate);
+  norm_ = Tensor(max_rows, tile_stride(hidden));
+  activation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   lora_ = scratch(max_rows, 3 * rank);
   inverse_rms_ = Tensor(2 * config.layers.size() + 1, max_rows);
   head_inverse_rms_ = Tensor(config.layers.size(), widest.norm_heads * max_rows);
   final_hidden_ = Tensor(max_rows, hidden);
   target_hidden_ = Tensor(max_rows, hidden);
   target_gradient_ = Tensor(max_rows, hidden);
-  dx_ = Tensor(max_rows, hidden);
-  dnorm_ = Tensor(max_rows, hidden);
-  dqkv_ = Tensor(max_rows, widest.qkv);
+  dx_ = Tensor(max_rows, tile_stride(hidden));
+  dnorm_ = Tensor(max_rows, tile_stride(hidden));
+  dqkv_ = Tensor(max_rows, tile_stride(widest.qkv));
   dkv_copy_ = Tensor(max_rows, widest.qkv);
-  dattention_ = Tensor(max_rows, widest.attention);
-  dgate_up_ = Tensor(max_rows, 2 * widest.intermediate);
-  dactivation_ = Tensor(max_rows, widest.intermediate);
+  dattention_ = Tensor(max_rows, tile_stride(widest.attention));
+  dgate_up_ = Tensor(max_rows, tile_stride(2 * widest.intermediate));
+  dactivation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   dlora_ = scratch(max_rows, 6 * rank);
   if (options.lora_dropout) dropped_ = Tensor(max_rows, widest.input(config));
 }
@@ -142,7 +148,7 @@ LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
   a.x_mid = all.slice_cols(columns.x_mid, model_.config.hidden_size);
   a.gate_up = all.slice_cols(columns.gate_up, 2 * config.intermediate_size);
   a.x_out = x_in(layer + 1, rows);
-  a.norm = norm_.rows_view(0, rows);
+  a.norm = norm_.rows_view(0, rows).slice_cols(0, model_.config.hidden_size);
   a.activation = activation_.rows_view(0, rows).slice_cols(0, config.intermediate_size);
   if (adapter_ != nullptr) a.lora = lora_.rows_view(0, rows);
   if (dropout_ != nullptr) a.dropout = {dropout_.get(), layer, dropped_.rows_view(0, rows)};
@@ -254,7 +260,8 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
                        target_lse_.data(), target_gradient_.rows_view(0, target_count),
                        head == nullptr ? nullptr : &head_gradient, target_groups_));
   // Back to all rows, then through the final norm.
-  const View<float> dhidden = dnorm_.rows_view(0, m);
+  const View<float> dhidden = dnorm_.rows_view(0, m).slice_cols(0, hidden);
+  const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
   for (size_t r = 0; r < m; ++r) std::memset(dhidden.row(r), 0, hidden * sizeof(float));
   for (size_t i = 0; i < target_count; ++i) {
     std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
@@ -262,8 +269,8 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   }
   const View<const float> last = x_in(model_.layers.size(), m);
   const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
-  tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden,
-                            dx_.rows_view(0, m), false);
+  tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden, dx,
+                            false);
   if (Parameter* p = trainable.find(trainable.final_norm)) {
     merge_statistics(statistics,
                      tensor::rms_norm_backward_weight(compute_, last, inverse_rms, dhidden,
@@ -273,8 +280,8 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
     backward_layer(rows, layer, trainable, statistics);
   }
   if (Parameter* p = trainable.find(trainable.embedding)) {
-    merge_statistics(statistics, tensor::embedding_backward(compute_, dx_.rows_view(0, m),
-                                                            rows.tokens().data(), p->target()));
+    merge_statistics(statistics,
+                     tensor::embedding_backward(compute_, dx, rows.tokens().data(), p->target()));
   }
   dropout_.reset();
   return statistics;
@@ -296,8 +303,9 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   kv_.build(rows, config);
   if (options_.recompute) layer_again(rows, index);
 
-  const View<float> dx = dx_.rows_view(0, m);
-  const View<float> dnorm = dnorm_.rows_view(0, m);
+  const size_t hidden = model_.config.hidden_size;
+  const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
+  const View<float> dnorm = dnorm_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dlora = lora == nullptr ? View<float>() : dlora_.rows_view(0, m);
   const auto norm_backward = [&](View<const float> x, const std::vector<float>& weight,
                                  const float* inverse_rms, int32_t parameter) {

@@ -5,6 +5,7 @@
 
 #include "tensor/log_softmax_rows.h"
 #include "tensor/matmul_kernels.h"
+#include "tensor/tile_stride.h"
 
 namespace hone::tensor {
 
@@ -15,6 +16,8 @@ constexpr size_t kUnpackPanels = 6;
 constexpr size_t kUnpackK = 768;  // a multiple of the contract's 256
 constexpr size_t kDlogitBytes = size_t{16} << 20;
 constexpr size_t kUnpackedFloats = kUnpackPanels * kUnpackK * kPanel;
+constexpr size_t kLogitStride = tile_stride(kVocabularyTile);  // of one tile's logits
+constexpr size_t kGradientRows = 256;  // share one transposed piece of the head
 
 size_t tile_count(size_t vocabulary) { return divide_up(vocabulary, kVocabularyTile); }
 size_t tile_columns(size_t vocabulary, size_t tile) {
@@ -86,16 +89,16 @@ void head_log_probs(Compute& compute, View<const float> hidden, const PanelMatri
     auto* sums = reinterpret_cast<TileSum*>(
         compute.shared_scratch(tiles * count * sizeof(TileSum)));  // [tile][row]
     compute.pool().run(tiles, [&](size_t tile, size_t thread) {
-      auto* unpacked = reinterpret_cast<float*>(compute.scratch(
-          thread, (kUnpackedFloats + kRowsPerPass * kVocabularyTile) * sizeof(float)));
+      auto* unpacked = reinterpret_cast<float*>(
+          compute.scratch(thread, (kUnpackedFloats + kRowsPerPass * kLogitStride) * sizeof(float)));
       float* logits = unpacked + kUnpackedFloats;
-      tile_logits(w, hidden.slice_rows(first, count), tile, unpacked, logits, kVocabularyTile);
+      tile_logits(w, hidden.slice_rows(first, count), tile, unpacked, logits, kLogitStride);
       for (size_t r = 0; r < count; ++r) {
         sums[tile * count + r] =
-            tile_sum(logits + r * kVocabularyTile, tile_columns(w.n, tile), tile * kVocabularyTile);
+            tile_sum(logits + r * kLogitStride, tile_columns(w.n, tile), tile * kVocabularyTile);
       }
       targets_of_tile(targets, order, first, first + count, tile, [&](uint32_t i) {
-        log_probs[i] = logits[(targets[i].row - first) * kVocabularyTile +
+        log_probs[i] = logits[(targets[i].row - first) * kLogitStride +
                               static_cast<size_t>(targets[i].token) % kVocabularyTile];
       });
     });
@@ -159,11 +162,11 @@ FixedStatistics head_backward(Compute& compute, View<const float> hidden,
   const size_t rows = hidden.rows;
   const size_t tile_bytes = rows * kVocabularyTile * sizeof(float);
   const size_t tiles_at_once = std::clamp<size_t>(kDlogitBytes / tile_bytes, 1, tile_count(w.n));
-  const size_t ld = tiles_at_once * kVocabularyTile;
+  const size_t ld = tile_stride(tiles_at_once * kVocabularyTile);
   const size_t k_panels = divide_up(w.k, kPanel);
   Tensor dlogits(rows, ld);
   Tensor sums(rows, k_panels * kPanel);
-  const size_t row_pieces = divide_up(rows, 128);
+  const size_t row_pieces = divide_up(rows, kGradientRows);
 
   for (size_t first = 0; first < tile_count(w.n); first += tiles_at_once) {
     const size_t tiles = std::min(tiles_at_once, tile_count(w.n) - first);
@@ -189,11 +192,11 @@ FixedStatistics head_backward(Compute& compute, View<const float> hidden,
           reinterpret_cast<float*>(compute.scratch(thread, 2 * kUnpackedFloats * sizeof(float)));
       const size_t panel = task / row_pieces * kUnpackPanels;
       const size_t panels = std::min(kUnpackPanels, k_panels - panel);
-      const size_t row = task % row_pieces * 128;
+      const size_t row = task % row_pieces * kGradientRows;
       for (size_t n = 0; n < n_count; n += kUnpackK) {
         const size_t nc = std::min(kUnpackK, n_count - n);
         kernels.unpack_transposed(w, panel, panels, n_begin + n, nc, transposed);
-        kernels.multiply(dlogits.data() + row * ld + n, ld, std::min<size_t>(128, rows - row),
+        kernels.multiply(dlogits.data() + row * ld + n, ld, std::min(kGradientRows, rows - row),
                          transposed, nc * kPanel, panels, nc,
                          sums.data() + row * sums.cols() + panel * kPanel, sums.cols(),
                          n_begin + n == 0);

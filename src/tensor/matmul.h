@@ -67,6 +67,14 @@ struct FixedStatistics {
 // grad += dy^T x over the groups. dy [M, N], x [M, K].
 FixedStatistics matmul_backward_weight(Compute& compute, View<const float> dy, View<const float> x,
                                        std::span<const TokenGroup> groups, FixedGradient grad);
+// The same for several dy of one x (q, k and v; gate and up): x is packed once, one fork for all.
+// Gradients of different parts must not overlap; the statistics are those of all parts together.
+struct WeightPart {
+  View<const float> dy;  // [M, N]
+  FixedGradient gradient;
+};
+FixedStatistics matmul_backward_weights(Compute& compute, std::span<const WeightPart> parts,
+                                        View<const float> x, std::span<const TokenGroup> groups);
 FixedStatistics matmul_backward_weight_reference(View<const float> dy, View<const float> x,
                                                  std::span<const TokenGroup> groups,
                                                  FixedGradient grad);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <vector>
 
 #include "tensor/matmul.h"
@@ -16,7 +17,6 @@ constexpr size_t kTaskPanels = 6;
 constexpr size_t kTaskRows = 512;
 constexpr size_t kUnpackedN = 768;
 constexpr size_t kTasksPerThread = 4;
-constexpr size_t kPackedBytes = size_t{16} << 20;  // of tokens packed at a time for dW
 
 }  // namespace
 
@@ -82,128 +82,190 @@ void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> te
 
 namespace {
 
-// Tokens of a round are packed for the tiles, group after group: x as [tile of k][token][rows], dy as
-// [panel][token][16].
+// The tokens of a round lie packed for the tiles, group after group: x as [tile of k][token][rows],
+// for all tasks; dy as [panel][token][16], by each task for its own panels.
+
+constexpr size_t kWeightPanels = 6;        // of a task: 6 x 512 tokens x 64 bytes = 197 KB of L2
+constexpr size_t kRoundTokens = 1024;      // or one group
+constexpr size_t kRoundBytes = 16u << 20;  // of packed x
+
+// Columns cut into nearly equal tiles of at most `tile_rows`: 16 is 8 + 8, not 14 + 2.
+struct Tiles {
+  size_t columns = 0, count = 0;
+  size_t begin(size_t i) const { return columns * i / count; }
+  size_t rows(size_t i) const { return begin(i + 1) - begin(i); }
+};
 
 void pack_x(View<const float> x, const TokenGroup& group, size_t k, size_t rows, float* to) {
   for (size_t t = group.begin; t < group.end; ++t, to += rows) {
     const float* from = x.row(t) + k;
-    for (size_t r = 0; r < rows; ++r) to[r] = from[r];
-  }
-}
-
-void pack_dy(View<const float> dy, const TokenGroup& group, size_t panel, float* to) {
-  const size_t n = panel * kPanel;
-  const size_t columns = std::min(kPanel, dy.cols - n);
-  for (size_t t = group.begin; t < group.end; ++t, to += kPanel) {
-    const float* from = dy.row(t) + n;
-    if (columns == kPanel) {
-      for (size_t i = 0; i < kPanel; ++i) to[i] = from[i];
+    if (rows >= 8) {  // two pieces of a fixed length that may overlap: no loop
+      std::memcpy(to, from, 8 * sizeof(float));
+      std::memcpy(to + rows - 8, from + rows - 8, 8 * sizeof(float));
     } else {
-      for (size_t i = 0; i < kPanel; ++i) to[i] = i < columns ? from[i] : 0.0f;
+      for (size_t r = 0; r < rows; ++r) to[r] = from[r];
     }
   }
 }
 
-// How many of the groups fit into one packed round; at least one.
-size_t groups_of_round(std::span<const TokenGroup> groups, size_t floats_per_token) {
-  size_t tokens = 0, count = 0;
-  for (const TokenGroup& group : groups) {
-    tokens += group.end - group.begin;
-    if (count != 0 && tokens * floats_per_token * sizeof(float) > kPackedBytes) break;
-    ++count;
+void pack_dy(View<const float> dy, const TokenGroup& group, size_t panel, size_t panels,
+             float* to) {
+  const size_t tokens = group.end - group.begin;
+  for (size_t t = 0; t < tokens; ++t) {
+    const float* from = dy.row(group.begin + t);
+    for (size_t p = 0; p < panels; ++p) {
+      const size_t n = (panel + p) * kPanel;
+      float* out = to + (p * tokens + t) * kPanel;
+      if (n + kPanel <= dy.cols) {
+        std::memcpy(out, from + n, kPanel * sizeof(float));
+      } else {
+        for (size_t i = 0; i < kPanel; ++i) out[i] = n + i < dy.cols ? from[n + i] : 0.0f;
+      }
+    }
   }
-  return count;
 }
 
-}  // namespace
+// Some groups, packed and multiplied together.
+struct Round {
+  std::span<const TokenGroup> groups;
+  std::vector<size_t> before;  // tokens before each group
+  size_t tokens = 0;
 
-FixedStatistics matmul_backward_weight(Compute& compute, View<const float> dy, View<const float> x,
-                                       std::span<const TokenGroup> groups, FixedGradient grad) {
-  HONE_CHECK(dy.rows == x.rows);
-  HONE_CHECK(grad.exponent >= -60 && grad.exponent <= 140);
+  // Takes the first of `all` away: as many as fit, at least one.
+  Round(std::span<const TokenGroup>& all, size_t floats_per_token) {
+    size_t count = 0;
+    for (; count < all.size(); ++count) {
+      const size_t more = all[count].end - all[count].begin;
+      const size_t bytes = (tokens + more) * floats_per_token * sizeof(float);
+      if (count != 0 && (tokens + more > kRoundTokens || bytes > kRoundBytes)) break;
+      before.push_back(tokens);
+      tokens += more;
+    }
+    groups = all.first(count);
+    all = all.subspan(count);
+  }
+};
+
+void pack_x(Compute& compute, View<const float> x, const Round& round, const Tiles& tiles,
+            float* packed) {
+  constexpr size_t kTilesPerTask = 4;
+  compute.pool().run(divide_up(tiles.count, kTilesPerTask), [&](size_t task, size_t) {
+    const size_t end = std::min(tiles.count, (task + 1) * kTilesPerTask);
+    for (size_t i = task * kTilesPerTask; i < end; ++i) {
+      for (size_t g = 0; g < round.groups.size(); ++g) {
+        const size_t tokens = round.groups[g].end - round.groups[g].begin;
+        pack_x(x, round.groups[g], tiles.begin(i), tiles.rows(i),
+               packed + round.before[g] * x.cols + tiles.begin(i) * tokens);
+      }
+    }
+  });
+}
+
+// A task: some panels of one part times some tiles of k.
+struct WeightTask {
+  const WeightPart* part;
+  size_t panel, panels, tile_begin, tile_end;
+};
+
+std::vector<WeightTask> weight_tasks(std::span<const WeightPart> parts, const Tiles& tiles,
+                                     size_t threads) {
+  size_t panel_tasks = 0;
+  for (const WeightPart& part : parts) {
+    panel_tasks += divide_up(divide_up(part.dy.cols, kPanel), kWeightPanels);
+  }
+  if (panel_tasks == 0) return {};
+  const size_t pieces = std::min(divide_up(kTasksPerThread * threads, panel_tasks), tiles.count);
+  std::vector<WeightTask> tasks;
+  for (const WeightPart& part : parts) {
+    const size_t panels = divide_up(part.dy.cols, kPanel);
+    for (size_t p = 0; p < panels; p += kWeightPanels) {
+      for (size_t i = 0; i < pieces; ++i) {
+        tasks.push_back({&part, p, std::min(kWeightPanels, panels - p), tiles.count * i / pieces,
+                         tiles.count * (i + 1) / pieces});
+      }
+    }
+  }
+  return tasks;
+}
+
+// All groups for one stripe before the next, so that the gradient is read and written once.
+WeightStatistics run_weight_task(const WeightTask& task, const Round& round, const Tiles& tiles,
+                                 const float* packed_x, float* packed_dy) {
+  const MatmulKernels& kernels = *matmul_kernels();
+  for (size_t g = 0; g < round.groups.size(); ++g) {
+    pack_dy(task.part->dy, round.groups[g], task.panel, task.panels,
+            packed_dy + round.before[g] * task.panels * kPanel);
+  }
+  WeightStatistics statistics;
+  WeightBlock block;
+  block.exponent = task.part->gradient.exponent;
+  block.gradient_stride = tiles.columns * kPanel;
+  block.panels = task.panels;
+  for (size_t i = task.tile_begin; i < task.tile_end; ++i) {
+    block.rows = tiles.rows(i);
+    block.gradient =
+        task.part->gradient.values + (task.panel * tiles.columns + tiles.begin(i)) * kPanel;
+    for (size_t g = 0; g < round.groups.size(); ++g) {
+      block.tokens = round.groups[g].end - round.groups[g].begin;
+      if (block.tokens == 0) continue;
+      block.fetch = g == 0;
+      block.x = packed_x + round.before[g] * tiles.columns + tiles.begin(i) * block.tokens;
+      block.dy = packed_dy + round.before[g] * task.panels * kPanel;
+      kernels.accumulate_weight(block, &statistics);
+    }
+  }
+  return statistics;
+}
+
+void check_weight_parts(std::span<const WeightPart> parts, View<const float> x,
+                        std::span<const TokenGroup> groups) {
+  for (const WeightPart& part : parts) {
+    HONE_CHECK(part.dy.rows == x.rows);
+    HONE_CHECK(part.gradient.exponent >= -60 && part.gradient.exponent <= 140);
+  }
   for (const TokenGroup& group : groups) {
     HONE_CHECK(group.begin <= group.end && group.end <= x.rows);
     HONE_CHECK(group.end - group.begin <= kChain);
   }
+}
+
+}  // namespace
+
+FixedStatistics matmul_backward_weights(Compute& compute, std::span<const WeightPart> parts,
+                                        View<const float> x, std::span<const TokenGroup> groups) {
+  check_weight_parts(parts, x, groups);
   FixedStatistics statistics;
-  if (dy.cols == 0 || x.cols == 0) return statistics;
-  const MatmulKernels& kernels = *matmul_kernels();
-  const size_t panels = divide_up(dy.cols, kPanel);
-  const size_t tiles = divide_up(x.cols, kernels.tile_rows);
-  const size_t tile = divide_up(x.cols, tiles);  // nearly equal ones: 16 is 8 + 8, not 14 + 2
-  const size_t threads = compute.threads();
-  std::vector<WeightStatistics> per_thread(threads);
-
-  while (!groups.empty()) {
-    const std::span<const TokenGroup> round =
-        groups.first(groups_of_round(groups, x.cols + panels * kPanel));
-    groups = groups.subspan(round.size());
-    std::vector<size_t> before;  // tokens of the round before each group
-    size_t tokens = 0;
-    for (const TokenGroup& group : round) {
-      before.push_back(tokens);
-      tokens += group.end - group.begin;
-    }
-    auto* packed_x = reinterpret_cast<float*>(
-        compute.shared_scratch(tokens * (panels * kPanel + x.cols) * sizeof(float)));
-    float* packed_dy = packed_x + tokens * x.cols;
-
-    // Packing: a task is four tiles of x or four panels of dy.
-    const size_t x_tasks = divide_up(tiles, 4), dy_tasks = divide_up(panels, 4);
-    compute.pool().run(x_tasks + dy_tasks, [&](size_t task, size_t) {
-      for (size_t g = 0; g < round.size(); ++g) {
-        const size_t count = round[g].end - round[g].begin;
-        if (task < x_tasks) {
-          for (size_t i = task * 4; i < std::min(tiles, task * 4 + 4); ++i) {
-            pack_x(x, round[g], i * tile, std::min(tile, x.cols - i * tile),
-                   packed_x + before[g] * x.cols + i * tile * count);
-          }
-        } else {
-          const size_t first = (task - x_tasks) * 4;
-          for (size_t p = first; p < std::min(panels, first + 4); ++p) {
-            pack_dy(dy, round[g], p, packed_dy + (before[g] * panels + p * count) * kPanel);
-          }
-        }
-      }
-    });
-
-    // A task is a rectangle of panels and tiles of k; all groups for one stripe before the next, so
-    // that the gradient is read and written once.
-    const size_t task_panels = 8;
-    const size_t panel_tasks = divide_up(panels, task_panels);
-    const size_t pieces = divide_up(kTasksPerThread * threads, panel_tasks);
-    const size_t task_tiles = std::max<size_t>(1, divide_up(tiles, pieces));
-    const size_t tile_tasks = divide_up(tiles, task_tiles);
-    compute.pool().run(panel_tasks * tile_tasks, [&](size_t task, size_t thread) {
-      WeightBlock block;
-      block.exponent = grad.exponent;
-      block.gradient_stride = x.cols * kPanel;
-      const size_t panel = task / tile_tasks * task_panels;
-      block.panels = std::min(task_panels, panels - panel);
-      const size_t first = task % tile_tasks * task_tiles;
-      WeightStatistics local;
-      for (size_t i = first; i < std::min(tiles, first + task_tiles); ++i) {
-        block.rows = std::min(tile, x.cols - i * tile);
-        block.gradient = grad.values + (panel * x.cols + i * tile) * kPanel;
-        for (size_t g = 0; g < round.size(); ++g) {
-          block.tokens = round[g].end - round[g].begin;
-          if (block.tokens == 0) continue;
-          block.x = packed_x + before[g] * x.cols + i * tile * block.tokens;
-          block.dy = packed_dy + (before[g] * panels + panel * block.tokens) * kPanel;
-          kernels.accumulate_weight(block, &local);
-        }
-      }
-      per_thread[thread].largest = std::max(per_thread[thread].largest, local.largest);
-      per_thread[thread].flushed_to_zero += local.flushed_to_zero;
+  if (x.cols == 0) return statistics;
+  const Tiles tiles{x.cols, divide_up(x.cols, matmul_kernels()->tile_rows)};
+  const std::vector<WeightTask> tasks = weight_tasks(parts, tiles, compute.threads());
+  // Of each task, over all rounds: parts may have exponents of their own.
+  std::vector<WeightStatistics> seen(tasks.size());
+  while (!groups.empty() && !tasks.empty()) {
+    const Round round(groups, x.cols);
+    auto* packed_x =
+        reinterpret_cast<float*>(compute.shared_scratch(round.tokens * x.cols * sizeof(float)));
+    pack_x(compute, x, round, tiles, packed_x);
+    const size_t scratch_bytes = round.tokens * kWeightPanels * kPanel * sizeof(float);
+    compute.pool().run(tasks.size(), [&](size_t task, size_t thread) {
+      auto* packed_dy = reinterpret_cast<float*>(compute.scratch(thread, scratch_bytes));
+      const WeightStatistics one = run_weight_task(tasks[task], round, tiles, packed_x, packed_dy);
+      seen[task].largest = std::max(seen[task].largest, one.largest);
+      seen[task].flushed_to_zero += one.flushed_to_zero;
     });
   }
-  const float limit = std::bit_cast<float>(static_cast<uint32_t>(50 - grad.exponent + 127) << 23);
-  for (const WeightStatistics& one : per_thread) {
-    if (!(one.largest < limit)) statistics.overflow = true;
-    statistics.flushed_to_zero += one.flushed_to_zero;
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    const int exponent = tasks[i].part->gradient.exponent;
+    const float limit = std::bit_cast<float>(static_cast<uint32_t>(50 - exponent + 127) << 23);
+    if (!(seen[i].largest < limit)) statistics.overflow = true;
+    statistics.flushed_to_zero += seen[i].flushed_to_zero;
   }
   return statistics;
+}
+
+FixedStatistics matmul_backward_weight(Compute& compute, View<const float> dy, View<const float> x,
+                                       std::span<const TokenGroup> groups, FixedGradient grad) {
+  const WeightPart part{dy, grad};
+  return matmul_backward_weights(compute, {&part, 1}, x, groups);
 }
 
 }  // namespace hone::tensor

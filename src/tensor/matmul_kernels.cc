@@ -35,7 +35,8 @@ void unpack(const PanelView& w, size_t panel, size_t panels, size_t k, size_t kc
     return;
   }
   for (size_t p = panel; p < end;) {
-    const bool both = p % 2 == 0 && p + 1 < end;  // both panels of a group: one pass over its blocks
+    const bool both =
+        p % 2 == 0 && p + 1 < end;  // both panels of a group: one pass over its blocks
     for (size_t i = 0; i < kc; i += kBlock) {
       const std::byte* block = w.block(p / 2, (k + i) / kBlock);
       for (size_t line = 0; line < w.block_bytes; line += 64) {

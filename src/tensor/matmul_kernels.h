@@ -23,6 +23,7 @@ struct WeightBlock {
   int64_t* gradient = nullptr;  // of panel 0, first k
   size_t gradient_stride = 0;   // from panel to panel
   int exponent = 0;
+  bool fetch = false;  // the gradient is not in the cache yet
 };
 struct WeightStatistics {
   float largest = 0.0f;  // |group sum|; infinity when there was a NaN

@@ -296,6 +296,45 @@ TEST(matmul_backward_weight, equals_the_reference_for_odd_sizes_and_short_groups
   }
 }
 
+TEST(matmul_backward_weights, give_each_dy_of_one_x_the_gradient_that_it_has_alone) {
+  std::vector<TokenGroup> groups;  // more tokens than are packed at a time
+  for (size_t begin = 0; begin < 1400; begin += 250) {
+    groups.push_back({begin, std::min<size_t>(1400, begin + 250)});
+  }
+  constexpr size_t kWidth = 45;
+  const Tensor x = random_tensor(1400, kWidth, "x");
+  const size_t widths[] = {17, 16, 130};
+  const int exponents[] = {40, 12, 30};
+  std::vector<Tensor> dy;
+  std::vector<std::vector<int64_t>> expected;
+  uint64_t flushed = 0;
+  for (size_t i = 0; i < std::size(widths); ++i) {
+    dy.push_back(random_tensor(1400, widths[i], "dy"));
+    expected.emplace_back(padded(widths[i], kWidth), 5);
+    flushed += matmul_backward_weight_reference(dy[i].view(), x.view(), groups,
+                                                {expected[i].data(), exponents[i]})
+                   .flushed_to_zero;
+  }
+  for_each_target([&] {
+    for (size_t threads : {1, 3}) {
+      Compute compute(threads);
+      std::vector<std::vector<int64_t>> got;
+      std::vector<WeightPart> parts;
+      for (size_t i = 0; i < dy.size(); ++i) {
+        got.emplace_back(expected[i].size(), 5);
+        parts.push_back({dy[i].view(), {got[i].data(), exponents[i]}});
+      }
+      FixedStatistics statistics = matmul_backward_weights(compute, parts, x.view(), groups);
+      EXPECT_EQ(got, expected);
+      EXPECT_EQ(statistics.flushed_to_zero, flushed);
+      EXPECT_FALSE(statistics.overflow);
+      parts[1].gradient.exponent = 50;  // one part's overflow is the call's
+      statistics = matmul_backward_weights(compute, parts, x.view(), groups);
+      EXPECT_TRUE(statistics.overflow);
+    }
+  });
+}
+
 TEST(matmul_backward_weight, counts_what_rounds_to_zero_and_says_when_it_overflows) {
   Compute compute(2);
   Tensor dy(2, 3), x(2, 2);

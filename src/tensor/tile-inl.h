@@ -7,6 +7,7 @@
 #define HONE_TENSOR_TILE_INL_H_
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include <cmath>
@@ -243,6 +244,15 @@ HWY_INLINE void add_statistics(const float* sums, size_t count, float half_step,
   statistics->largest = HWY_MAX(statistics->largest, most);
 }
 
+// A tile's part of the gradient comes from memory while the tile is multiplied.
+HWY_INLINE void fetch_gradient(const WeightBlock& w, size_t panel, size_t panels) {
+  constexpr size_t kLine = 64 / sizeof(int64_t);
+  for (size_t p = panel; p < panel + panels; ++p) {
+    const int64_t* from = w.gradient + p * w.gradient_stride;
+    for (size_t i = 0; i < w.rows * kPanel; i += kLine) hwy::Prefetch(from + i);
+  }
+}
+
 template <size_t P, size_t kPerPanel>
 HWY_INLINE size_t accumulate_panels(const WeightBlock& w, size_t begin,
                                     WeightStatistics* statistics) {
@@ -253,6 +263,7 @@ HWY_INLINE size_t accumulate_panels(const WeightBlock& w, size_t begin,
   const size_t stride = w.tokens * kPanel;
   size_t p = begin;
   for (; p + P <= w.panels; p += P) {
+    if (w.fetch) fetch_gradient(w, p, P);
     run(w.x, 0, w.dy + p * stride, stride, w.tokens, sums, P * kPanel, true);
     add_statistics(sums, w.rows * P * kPanel, half_step, statistics);
     for (size_t q = 0; q < P; ++q) {

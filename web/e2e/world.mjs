@@ -19,32 +19,37 @@ async function make_world() {
     link = "/sign-in#token=dev-owner";
   }
   const browser = await launch();
-  const world = { base, browser, storage: undefined };
+  const world = { base, browser };
   after(async () => {
     await browser.close();
     server?.closeAllConnections?.();
     server?.close();
   });
 
-  /** A page of somebody signed in. The link is used once; later pages share its cookie. */
+  // The link works once, and pages are opened side by side: whoever comes first signs in for all.
+  const sign_in = async () => {
+    const { context, page } = await open_page(browser, base);
+    await page.goto(link.startsWith("http") ? link : base + link);
+    await page
+      .waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, {
+        timeout: 60_000,
+      })
+      .catch(async () => {
+        const text = (await page.textContent("body")).slice(0, 300);
+        throw new Error(`the link did not sign in; ${page.url()} says: ${text}`);
+      });
+    const cookies = await context.cookies();
+    await context.close();
+    return cookies;
+  };
+  let signed_in;
+
+  /** A page of somebody signed in. */
   world.page = async (options = {}) => {
+    signed_in ??= sign_in();
     const opened = await open_page(browser, base, options);
-    if (world.storage) {
-      await opened.context.addCookies(world.storage);
-      await opened.page.goto(base + "/favicon.svg"); // a place from which requests can be made
-    } else {
-      await opened.page.goto(link.startsWith("http") ? link : base + link);
-      await opened.page
-        .waitForFunction(() => location.pathname === "/" && document.querySelector("h1"), null, {
-          timeout: 60_000,
-        })
-        .catch(async () => {
-          throw new Error(
-            `the link did not sign in; ${opened.page.url()} says: ${(await opened.page.textContent("body")).slice(0, 300)}`,
-          );
-        });
-      world.storage = await opened.context.cookies();
-    }
+    await opened.context.addCookies(await signed_in);
+    await opened.page.goto(base + "/favicon.svg"); // a place from which requests can be made
     return opened;
   };
   return world;
