@@ -208,8 +208,6 @@ export const runs = {
   beta_hint: "How close to the base it stays.",
   rank: "LoRA rank",
   rank_hint: "How much it can learn.",
-  seed: "Seed",
-  seed_hint: "The same seed gives the same bits.",
   name_example: "First adapter",
   preview: "What will happen",
   ready: "Ready",

@@ -22,8 +22,8 @@ export default function NewRunPage({ id }: { id: string }) {
 
 // Said in full to the server, so that what the form shows is what runs. Names are those of hone train.
 const kDefaults: Record<string, Record<string, number>> = {
-  dpo: { learning_rate: 5e-5, num_train_epochs: 1, beta: 0.1, lora_r: 16, seed: 42 },
-  sft: { learning_rate: 2e-4, num_train_epochs: 1, lora_r: 16, seed: 42 },
+  dpo: { learning_rate: 5e-5, num_train_epochs: 1, beta: 0.1, lora_r: 16 },
+  sft: { learning_rate: 2e-4, num_train_epochs: 1, lora_r: 16 },
 };
 
 function NewRun({ project }: { project: LoadedProject }) {
@@ -210,7 +210,6 @@ function NewRun({ project }: { project: LoadedProject }) {
               {method === "dpo" &&
                 number("beta", t.runs.beta, t.runs.beta_hint, { min: 0.01, max: 5, step: 0.05 })}
               {number("lora_r", t.runs.rank, t.runs.rank_hint, { min: 1, max: 256 })}
-              {number("seed", t.runs.seed, t.runs.seed_hint, { min: 0 })}
             </div>
           </details>
           <TextInput
