@@ -11,7 +11,7 @@ using label::Role;
 
 class InputTest : public ApiTest {
  protected:
-  InputTest() { acme_ = make_place("Acme"); }
+  InputTest() { acme_ = make_place("Acme", true); }  // an operator, who may ask everything
   Place acme_;
 };
 

@@ -246,6 +246,7 @@ export const runs = {
   } as Record<string, string>,
   step: (step: number, steps: number) => `Step ${n(step)} of ${n(steps)}`,
   rate: (rate: string) => `${rate} steps/s`,
+  slow_rate: (time: string) => `${time} a step`,
   left: (time: string) => `${time} left`,
   settings: "Settings of this run",
   curves: { loss: "Loss", margin: "Margin", accuracy: "Pairs right in training" } as Record<string, string>,

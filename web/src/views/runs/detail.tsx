@@ -153,7 +153,13 @@ function Progress({ run }: { run: Run }) {
       <Bar share={run.steps ? run.step / run.steps : 0} label={t.runs.progress} />
       <div className="row between wrap dim">
         <span>{t.runs.step(run.step, run.steps)}</span>
-        <span>{run.rate ? t.runs.rate(fixed(run.rate, 1)) : ""}</span>
+        <span>
+          {run.rate
+            ? run.rate < 1
+              ? t.runs.slow_rate(duration(1 / run.rate))
+              : t.runs.rate(fixed(run.rate, 1))
+            : ""}
+        </span>
         <span>{run.seconds_left !== null ? t.runs.left(duration(run.seconds_left)) : ""}</span>
       </div>
     </section>
