@@ -125,10 +125,8 @@ TEST_F(TaskRows, AGoldAnswerNamesResponsesByIdWhateverTheRowCalledThem) {
   const NewTask side = task("pairwise", R"({"prompt":"p","left":"a","right":"b","gold":"right"})");
   EXPECT_EQ(side.gold->at("winner").as_string(), side.response_ids[1]);
   const NewTask number =
-      task("pairwise",
-           R"({"prompt":"p","left":"a","right":"b","gold":{"winner":0,"winner_strength":2}})");
+      task("pairwise", R"({"prompt":"p","left":"a","right":"b","gold":{"winner":0}})");
   EXPECT_EQ(number.gold->at("winner").as_string(), number.response_ids[0]);
-  EXPECT_EQ(number.gold->at("winner_strength").as_int(), 2);
   const NewTask tie = task("pairwise", R"({"prompt":"p","left":"a","right":"b","gold":"tie"})");
   EXPECT_EQ(tie.gold->at("winner").as_string(), "tie");
   const NewTask order =

@@ -119,13 +119,13 @@ TEST(TaskList, SortsByCertaintyAndByDispute) {
 
 TEST(TaskDetailOf, HasTheAnswersAndThePosterior) {
   Tasks tasks(1);
-  tasks.answer_one(R"({"winner":"rsp_b1","winner_strength":2})");
+  tasks.answer_one(R"({"winner":"rsp_b1"})");
   const TaskDetail detail = tasks.test.org().read(
       [&](store::Connection& db) { return get_task(tasks.test.org(), db, tasks.ids[0]); });
   ASSERT_EQ(detail.annotations.size(), 1u);
   EXPECT_EQ(detail.annotations[0].name, "ann");
   EXPECT_NE(detail.annotations[0].pseudonym, "ann");
-  EXPECT_EQ(detail.annotations[0].answer.at("winner_strength").as_int(), 2);
+  EXPECT_EQ(detail.annotations[0].answer.at("winner").as_string(), "rsp_b1");
   ASSERT_EQ(detail.posterior.size(), 1u);
   EXPECT_EQ(detail.posterior[0][1].first, "second");
   EXPECT_EQ(detail.body.at("prompt").as_string(), "question 1");
