@@ -16,6 +16,7 @@ export default defineConfig({
     environment: "jsdom",
     include: ["src/**/*.test.{ts,tsx}"],
     setupFiles: ["src/test_setup.ts"],
+    testTimeout: 120_000, // a busy machine is no failure
     css: false,
   },
 });

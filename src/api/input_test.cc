@@ -28,6 +28,7 @@ TEST_F(InputTest, EveryFieldOfEveryBodyRefusesAnotherKindAndUnknownNeighbours) {
   for (const Walk::Operation& operation : walk.operations()) {
     const Json* schema = json_schema_of(walk, operation);
     if (schema == nullptr || operation.path == "/session") continue;
+    if (operation.path == "/organisations") continue;  // operators only: refused before its body
     const std::string target = Walk::filled(operation.path, {});
     const Json good = Json::parse(walk.body_of(operation, "text", {})).value();
     for (const auto& [name, property] : schema->at("properties").as_object()) {

@@ -42,7 +42,9 @@ Json run_json(Call& call, const label::Run& run) {
   body["model"] = run.model;
   body["snapshot_id"] = run.snapshot_id;
   body["project_id"] = run.project_id;
-  body["settings"] = run.settings;
+  // What was asked; once it is done, all that it ran with.
+  const Json* effective = run.result.find("settings");
+  body["settings"] = effective != nullptr ? *effective : run.settings;
   body["state"] = run.state;
   const Json* phase = progress.find("phase");
   body["phase"] = phase != nullptr && phase->is_string() ? *phase : Json(run.phase);

@@ -3,6 +3,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "cli/admin.h"
+#include "cli/common.h"
 #include "cli/options.h"
 #include "data/jsonl_writer.h"
 #include "label/export.h"
@@ -18,9 +19,11 @@ constexpr size_t kPieceBytes = 256 << 10;
 
 struct Where {
   std::string data_dir, organisation;
+  CommonOptions common;
   void add_to(Options& options) {
     options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
     options.text("data-dir", &data_dir, "DIR", "the server's data folder");
+    common.add_to(options);
   }
 };
 
@@ -49,11 +52,9 @@ label::Project find_project(label::Organisation& organisation, const std::string
 
 std::optional<AdminCommand> project_list(const Arguments& arguments) {
   Where where;
-  bool json = false;
   Options options("project list", "the labelling projects of an organisation.", "");
   options.example("hone project list", "ids, states and counts");
   options.example("hone project list --json", "one line of JSON a project");
-  options.flag("json", &json, "one line of JSON a project");
   where.add_to(options);
   if (!options.parse(arguments).empty()) throw invalid_input("hone project list takes no words");
   if (options.show_help()) return std::nullopt;
@@ -64,7 +65,7 @@ std::optional<AdminCommand> project_list(const Arguments& arguments) {
     std::string text;
     for (const label::Project& project : organisation.read(
              [&](store::Connection& db) { return label::list_projects(db, filter); })) {
-      if (json) {
+      if (where.common.json) {
         Json line = Json::object();
         line["id"] = project.public_id;
         line["name"] = project.name;
@@ -105,14 +106,14 @@ std::optional<AdminCommand> project_create(const Arguments& arguments) {
   wanted.overlap = static_cast<int64_t>(overlap);
   const auto work = [=](AdminContext& context) {
     label::Organisation& organisation = opened(context, where);
-    return organisation
-               .write(store::Durability::kDisk,
-                      [&](store::Transaction& tx) {
-                        return label::create_project(organisation, tx, label::system_actor(),
-                                                     wanted);
-                      })
-               .public_id +
-           "\n";
+    const std::string id =
+        organisation
+            .write(store::Durability::kDisk,
+                   [&](store::Transaction& tx) {
+                     return label::create_project(organisation, tx, label::system_actor(), wanted);
+                   })
+            .public_id;
+    return (where.common.json ? "{\"id\":\"" + id + "\"}" : id) + "\n";
   };
   return AdminCommand{work, where.data_dir};
 }
@@ -184,7 +185,11 @@ std::optional<AdminCommand> project_export(const Arguments& arguments) {
       file->close();
     }
     env.rename(part, path);
-    return std::to_string(rows) + " rows in " + path + "\n";
+    if (!where.common.json) return std::to_string(rows) + " rows in " + path + "\n";
+    Json json = Json::object();
+    json["file"] = path;
+    json["rows"] = rows;
+    return json.dump() + "\n";
   };
   return AdminCommand{work, where.data_dir};
 }

@@ -3,6 +3,7 @@
 #include "api/setup.h"
 #include "base/error.h"
 #include "cli/admin.h"
+#include "cli/common.h"
 #include "cli/options.h"
 
 namespace hone::cli {
@@ -20,11 +21,11 @@ label::Role role_of(const std::string& name) {
 
 struct Where {
   std::string data_dir, organisation;
-  bool json = false;
+  CommonOptions common;
   void add_to(Options& options) {
     options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
     options.text("data-dir", &data_dir, "DIR", "the server's data folder");
-    options.flag("json", &json, "one JSON document on stdout");
+    common.add_to(options);
   }
 };
 
@@ -63,7 +64,7 @@ std::optional<AdminCommand> user_add(const Arguments& arguments) {
                    })
                    .secret;
     }
-    if (where.json) {
+    if (where.common.json) {
       Json json = Json::object();
       json["id"] = made.person.id;
       json["sign_in"] = context.sign_in_text(link);
@@ -94,7 +95,7 @@ std::optional<AdminCommand> user_list(const Arguments& arguments) {
     for (const label::PersonRecord& person : identity.read([&](store::Connection& db) {
            return identity.people(db, organisation.key, "", 0, kMostPeople);
          })) {
-      if (where.json) {
+      if (where.common.json) {
         Json json = Json::object();
         json["id"] = person.id;
         json["name"] = person.name;
@@ -122,9 +123,13 @@ std::optional<AdminCommand> user_link(const Arguments& arguments) {
   const auto work = [=](AdminContext& context) {
     const auto organisation = find_organisation(context.platform, where.organisation);
     const auto person = find_person(context.platform, organisation, words[0]);
-    return context.sign_in_text(
-               api::make_operator_link(context.platform, organisation, person.key)) +
-           "\n";
+    const std::string link =
+        context.sign_in_text(api::make_operator_link(context.platform, organisation, person.key));
+    if (!where.common.json) return link + "\n";
+    Json json = Json::object();
+    json["id"] = person.id;
+    json["sign_in"] = link;
+    return json.dump() + "\n";
   };
   return AdminCommand{work, where.data_dir};
 }
@@ -154,7 +159,7 @@ std::optional<AdminCommand> token_create(const Arguments& arguments) {
           tx, organisation.key, person.key, name, scopes,
           days == 0 ? std::nullopt : std::optional<int64_t>(static_cast<int64_t>(days) * kDayMs));
     });
-    if (!where.json) return made.secret + "\n";
+    if (!where.common.json) return made.secret + "\n";
     Json json = Json::object();
     json["id"] = made.token.id;
     json["token"] = made.secret;

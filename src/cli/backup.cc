@@ -72,7 +72,7 @@ std::vector<store::Migration> migrations_for(const std::string& file) {
                                                    : embedded::organisation_migrations());
 }
 
-std::string back_up(api::Platform& platform, const std::string& target) {
+std::string back_up(api::Platform& platform, const std::string& target, bool as_json) {
   Env& env = platform.env();
   if (env.exists(target)) {
     throw Error(ErrorCode::kConflict, target + " exists: name a folder that does not");
@@ -105,6 +105,13 @@ std::string back_up(api::Platform& platform, const std::string& target) {
   for (const auto& [name, digest] : digests) manifest["files"][name] = digest;
   write_file_atomically(env, part + "/backup.json", manifest.dump_canonical() + "\n");
   env.rename(part, target);
+  if (as_json) {
+    Json json = Json::object();
+    json["folder"] = target;
+    json["files"] = uint64_t{digests.size()};
+    json["digest"] = manifest.at("digest");
+    return json.dump() + "\n";
+  }
   return target + ": " + std::to_string(digests.size()) + " files, digest " +
          manifest.at("digest").as_string() +
          "\nIt holds the key of sealed addresses: keep it as safe as the data folder itself.\n";
@@ -138,14 +145,16 @@ std::vector<std::string> verify(Env& env, const std::string& folder) {
 
 std::optional<AdminCommand> parse_backup(const Arguments& arguments) {
   std::string data_dir;
+  CommonOptions common;
   Options options("backup", "a copy of the data folder, also while the server runs.", "FOLDER");
   options.example("hone backup backups/monday", "a new folder; hone restore checks and uses it");
   options.text("data-dir", &data_dir, "DIR", "the server's data folder");
+  common.add_to(options);
   const auto words = options.parse(arguments);
   if (options.show_help()) return std::nullopt;
   if (words.size() != 1) throw invalid_input("hone backup takes the name of a new folder");
-  const auto work = [words](AdminContext& context) {
-    return back_up(context.platform, context.path(words[0]));
+  const auto work = [words, common](AdminContext& context) {
+    return back_up(context.platform, context.path(words[0]), common.json);
   };
   return AdminCommand{work, data_dir};
 }
@@ -153,21 +162,31 @@ std::optional<AdminCommand> parse_backup(const Arguments& arguments) {
 int run_restore(const Arguments& arguments) {
   std::string data_dir;
   bool check = false;
+  CommonOptions common;
   Options options("restore", "a data folder out of a backup that is whole.", "FOLDER");
   options.example("hone restore backups/monday --data-dir new",
                   "every file is compared with its digest, every database is read whole");
   options.example("hone restore backups/monday --check", "only says whether it is whole");
   options.text("data-dir", &data_dir, "DIR", "a folder that does not exist yet");
   options.flag("check", &check, "write nothing");
+  common.add_to(options);
   const auto words = options.parse(arguments);
   if (options.show_help()) return 0;
   if (words.size() != 1) throw invalid_input("hone restore takes the folder of a backup");
   Env& env = real_env();
   const std::vector<std::string> files = verify(env, words[0]);
-  if (check) {
-    std::printf("%s is whole: %zu files\n", words[0].c_str(), files.size());
+  const auto say = [&](const std::string& folder, const char* what) {
+    if (common.json) {
+      Json json = Json::object();
+      json["folder"] = folder;
+      json["files"] = uint64_t{files.size()};
+      std::printf("%s\n", json.dump().c_str());
+    } else {
+      std::printf("%s: %zu files, %s\n", folder.c_str(), files.size(), what);
+    }
     return 0;
-  }
+  };
+  if (check) return say(words[0], "whole");
   const std::string target = data_folder(env, data_dir), part = target + ".partial";
   if (env.exists(target)) {
     throw Error(ErrorCode::kConflict, target + " exists: move it away, or name another --data-dir");
@@ -182,8 +201,7 @@ int run_restore(const Arguments& arguments) {
     fs::permissions(to, fs::perms::owner_read | fs::perms::owner_write);
   }
   env.rename(part, target);
-  std::printf("%s: %zu files, as they were\n", target.c_str(), files.size());
-  return 0;
+  return say(target, "as they were");
 }
 
 }  // namespace hone::cli

@@ -1,5 +1,7 @@
 #include "cli/run_result.h"
 
+#include <algorithm>
+
 #include "base/env.h"
 #include "eval/compare.h"
 #include "eval/report.h"
@@ -7,6 +9,8 @@
 namespace hone::cli {
 
 namespace {
+
+constexpr uint64_t kMaxStepsBytes = 1 << 30, kMaxManifestBytes = 16 << 20;
 
 Json interval_json(const quality::Interval& interval) {
   Json json = Json::array();
@@ -31,7 +35,12 @@ Json run_result(Env& env, const std::string& run_folder) {
   const eval::Report before = eval::read_report(env, run_folder + "/before.json");
   const eval::Report after = eval::read_report(env, run_folder + "/after.json");
   const eval::Comparison comparison = eval::compare_reports(before, after);
+  const std::string steps = env.read_file(run_folder + "/steps.jsonl", kMaxStepsBytes);
   Json json = Json::object();
+  json["steps"] = static_cast<int64_t>(std::count(steps.begin(), steps.end(), '\n'));
+  json["settings"] = Json::parse(env.read_file(run_folder + "/manifest.json", kMaxManifestBytes))
+                         .value()
+                         .at("settings");
   json["before"] = side(before);
   json["after"] = side(after);
   for (const eval::MetricComparison& metric : comparison.metrics) {

@@ -12,7 +12,7 @@ class Env;
 namespace hone::cli {
 
 // {verdict, before: {accuracy, interval}, after: {…}, difference, interval, p_value,
-// smallest_detectable, pairs, pairs_more}
+// smallest_detectable, pairs, pairs_more, steps, settings}
 Json run_result(Env& env, const std::string& run_folder);
 
 }  // namespace hone::cli

@@ -69,7 +69,7 @@ TEST(Answer, AnEmptyOrIncompleteAnswerIsRefusedWithTheQuestionsName) {
 TEST(Answer, StrengthBelongsToADecisionAndIsCutFromATie) {
   Json asked = built_in_schema("pairwise").normalised();
   asked["questions"].as_array()[0]["strength"] =
-      json(R"({"title":"By how much?","labels":["slightly","clearly","far"],"required":false})");
+      json(R"({"title":"By how much?","labels":["slightly","clearly","far"]})");
   const TaskSchema schema = parse_task_schema(asked);
   const auto answer = [&](const std::string& text) {
     return validate_answer(schema, pair_parts(), {0, 1}, json(text)).answer.dump();

@@ -1,8 +1,9 @@
 import "fake-indexeddb/auto";
-import { cleanup } from "@testing-library/react";
+import { cleanup, configure } from "@testing-library/react";
 import { afterEach } from "vitest";
 
 afterEach(cleanup);
+configure({ asyncUtilTimeout: 60_000 });
 
 // What jsdom lacks and the page asks for.
 if (typeof window !== "undefined") {

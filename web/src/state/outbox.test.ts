@@ -5,7 +5,10 @@ import { Outbox, type Sent } from "./outbox";
 import { IndexedStore, MemoryStore, type OutboxStore } from "./outbox_store";
 
 const ids = (a: string) => ({ assignment_id: a, project_id: "p" });
-const settle = () => new Promise((r) => setTimeout(r, 25));
+// By turns of the event loop, not by time: a busy machine only makes them longer.
+const settle = async () => {
+  for (let turn = 0; turn < 80; turn++) await new Promise((r) => setTimeout(r, 0));
+};
 beforeEach(() => {
   globalThis.indexedDB = new IDBFactory();
 });

@@ -158,7 +158,7 @@ describe("comparing", () => {
     await waitFor(() => expect(document.activeElement).toBe(field));
     await user.keyboard("a better beat");
     expect(sent).toEqual([]);
-    await waitFor(() => expect(drafts.length).toBe(1), { timeout: 1500 });
+    await waitFor(() => expect(drafts.length).toBe(1));
     await user.keyboard("{Escape}a");
     expect(sent[0]!.body).toMatchObject({ answer: { winner: "r0_0" }, rationale: "a better beat" });
   });
