@@ -103,6 +103,9 @@ void check_parameter(const Field& field, std::string_view text) {
 
 void check_query(const ApiRoute& route, const http::Request& request) {
   for (const auto& [name, value] : request.query) {
+    if (request.query.all(name).size() > 1) {
+      throw bad_field(name.substr(0, 100), name.substr(0, 100) + " is given more than once");
+    }
     if (route.gives.is_list && (name == "limit" || name == "after")) {
       check_parameter(name == "limit" ? integer("limit", 1, kPageMax) : line("after", 1, 200),
                       value);
@@ -114,9 +117,6 @@ void check_query(const ApiRoute& route, const http::Request& request) {
     if (field == fields.end()) {
       throw bad_field(name.substr(0, 100),
                       "unknown parameter '" + name.substr(0, 100) + "' of this address");
-    }
-    if (request.query.all(name).size() > 1) {
-      throw bad_field(name, name + " is given more than once");
     }
     check_parameter(*field, value);
   }

@@ -91,7 +91,10 @@ Json parameters_of(const ApiRoute& route) {
   if (route.gives.is_list) {
     parameters.push_back(
         parameter("query", "limit", schema_of(integer("limit", 1, kPageMax).type), false));
-    parameters.push_back(parameter("query", "after", schema_of(line("after", 1, 200).type), false));
+    Json cursor = schema_of(line("after", 1, 200).type);
+    // The room label writes the cursors of tasks; all others hold one number.
+    if (route.name != "tasks.list") cursor["pattern"] = "^c1\\.[0-9]{1,18}$";
+    parameters.push_back(parameter("query", "after", std::move(cursor), false));
   }
   if (route.method != "GET" && route.who.kind != Who::Kind::kOpen) {
     Json key;
@@ -157,8 +160,10 @@ Json responses_of(const ApiRoute& route) {
       {"409", "It exists, or changed meanwhile"},
       {"412", "If-Match is old"},
       {"413", "The body is too large"},
+      {"414", "The address is too long"},
       {"422", "The Idempotency-Key was used for another request"},
       {"429", "Too many requests; Retry-After says when to ask again"},
+      {"431", "The head is too large"},
       {"503", "Not now; Retry-After says when to ask again"},
   };
   for (const Failure& each : kFailures) responses[each.status] = error_response_of(each.what);

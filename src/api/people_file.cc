@@ -223,7 +223,7 @@ PeopleFile read_people_file(std::string_view bytes) {
   PeopleFile file;
   Reader reader(file);
   const size_t first = bytes.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return file;
+  if (first == std::string_view::npos) throw invalid_input("the file is empty");
   if (bytes[first] != '{') {
     CsvPeople people(reader);
     data::CsvSplitter splitter(kRecordBytesMax,

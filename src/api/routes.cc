@@ -354,7 +354,7 @@ std::vector<ApiRoute> quality_routes() {
 
 std::vector<ApiRoute> dataset_routes() {
   const Field format = word("format", {"jsonl", "csv", "label-studio", "arena"});
-  const Field columns = text("columns", 0, 65'536);
+  const Field columns = text("columns", 0, 4'000);
   return {
       {"POST",
        "/projects/{project_id}/import/preview",
