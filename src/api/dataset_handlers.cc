@@ -187,7 +187,16 @@ http::Response import_tasks(Call& call) {
 
 namespace {
 
-Json import_json(const label::ImportState& state) { return state.to_json(); }
+Json import_json(const label::ImportState& state) {
+  const Json whole = state.to_json();
+  Json body = Json::object();
+  for (const auto& [name, value] : whole.as_object()) {
+    if (name != "created_at_ms" && name != "finished_at_ms") body[name] = value;
+  }
+  body["created_at"] = time_text(state.created_at_ms);
+  body["finished_at"] = time_json(state.finished_at_ms);
+  return body;
+}
 
 }  // namespace
 
@@ -206,7 +215,7 @@ http::Response list_imports(Call& call) {
 
 http::Response read_import(Call& call) {
   return call.organisation().read([&](Connection& db) {
-    return json_response(200, label::get_import(db, call.id("import_id")).to_json());
+    return json_response(200, import_json(label::get_import(db, call.id("import_id"))));
   });
 }
 

@@ -178,6 +178,25 @@ TEST_F(LabellingTest, AnAnnotatorSeesOwnProjectsWithoutResults) {
   EXPECT_EQ(ann->ask("PATCH", "/projects/" + open, R"({"name":"x"})").status, 403);
 }
 
+TEST_F(LabellingTest, AnImportTellsWhenItWasAndWhatCame) {
+  Place acme = make_place("Acme");
+  const std::string path = "/projects/" + make_project(acme);
+  const Got made =
+      acme.owner->ask("POST", path + "/import?name=two.jsonl",
+                      "{\"prompt\":\"p\",\"left\":\"l\",\"right\":\"r\"}\n{\"prompt\":1}\n",
+                      {{"Content-Type", "application/octet-stream"}});
+  ASSERT_EQ(made.status, 200) << made.text;
+  EXPECT_EQ(made.body.at("created").as_int(), 1);
+  EXPECT_EQ(made.body.at("errors").as_int(), 1);
+  const Got list = acme.owner->get(path + "/imports");
+  const Json& import = list.body.at("items").as_array().at(0);
+  EXPECT_EQ(import.at("state").as_string(), "done");
+  EXPECT_EQ(import.at("created_at").as_string().back(), 'Z');
+  EXPECT_EQ(import.at("finished_at").as_string().back(), 'Z');
+  const Got one = acme.owner->get("/imports/" + import.at("id").as_string());
+  EXPECT_EQ(one.body, import);
+}
+
 TEST_F(LabellingTest, GuidelineAndSchemaHaveVersions) {
   Place acme = make_place("Acme");
   const std::string path = "/projects/" + make_project(acme);
