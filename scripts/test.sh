@@ -25,7 +25,6 @@ for preset in "$@"; do
   configure_and_build "$preset"
   ctest --preset "$preset" </dev/null || failed="$failed $preset"
 done
-scripts/test_web.sh || failed="$failed web"
 if [ -n "$failed" ]; then
   say "Tests failed with:$failed"
   exit 1
