@@ -156,7 +156,8 @@ test("the next task is there within the frame after a key press", async (t) => {
             channel.port1.onmessage = () => window.times.push(performance.now() - start);
             channel.port2.postMessage(0);
           } // runs after this frame is painted
-          else if (performance.now() - start < 25_000) requestAnimationFrame(look); // a stall, not slowness
+          else if (performance.now() - start < 25_000)
+            requestAnimationFrame(look); // a stall, not slowness
           else window.times.push(Infinity);
         };
         requestAnimationFrame(look);
@@ -176,4 +177,14 @@ test("the next task is there within the frame after a key press", async (t) => {
   assert.equal(times.length, 50);
   assert.ok(times.every(Number.isFinite), "some task never came");
   await until("fifty labels", async () => (await mine(page, project.id)).done === 50);
+});
+
+test("eight tabs of one person work side by side", async () => {
+  const { context, page } = await world.page();
+  const project = await make_project(page, "Tabs", 8);
+  for (let i = 0; i < 8; i++) {
+    const tab = await context.newPage();
+    await tab.goto(`${world.base}/projects/${project.id}/label`);
+    await tab.waitForSelector("[data-assignment]", { timeout: 20_000 });
+  }
 });
