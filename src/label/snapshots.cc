@@ -50,7 +50,8 @@ void check_request(const SnapshotRequest& request) {
       find_invalid_utf8(name) || name.find('\0') != name.npos) {
     throw invalid_input("a snapshot's name has 1 to 200 characters");
   }
-  if (request.filter.format == ExportFormat::kLabelStudio) {
+  const ExportFormat format = request.filter.format;
+  if (!is_training_format(format) && format != ExportFormat::kAnnotations) {
     throw invalid_input("a snapshot's format is preferences, sft, unpaired or annotations");
   }
   if (!request.filter.split.empty()) {

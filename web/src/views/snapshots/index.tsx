@@ -197,7 +197,7 @@ function Formats({ value, put, all = false }: { value: string; put: (v: string) 
           onChange={(e) => put(e.target.value)}
         >
           {kExportFormats
-            .filter((f) => all || f !== "label-studio")
+            .filter((f) => all || (f !== "label-studio" && f !== "csv"))
             .map((f) => (
               <option key={f} value={f}>
                 {t.snapshots.formats[f]}
