@@ -163,8 +163,8 @@ export const chat_actions: Action<ChatContext>[] = [
   },
   branch(-1, "[", () => t.chat.previous),
   branch(1, "]", () => t.chat.next),
-  thumb(1, "+", () => t.chat.up),
-  thumb(-1, "-", () => t.chat.down),
+  thumb(1, "u", () => t.chat.up),
+  thumb(-1, "d", () => t.chat.down),
   {
     id: "chat.correct",
     group,

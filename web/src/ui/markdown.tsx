@@ -55,6 +55,7 @@ const kPolicy = {
     "a",
   ],
   ALLOWED_ATTR: ["href", "class", "start", "tabindex"],
+  ADD_URI_SAFE_ATTR: ["start", "tabindex"], // numbers: else they would be held to be bad addresses
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
   ALLOW_DATA_ATTR: false,
   RETURN_DOM_FRAGMENT: true as const,

@@ -25,6 +25,7 @@ export const chat = {
   exported: (count: number) => `${s(count, "conversation")} exported, one a line`,
   more: "More",
   list: "Conversations",
+  menu: "This conversation",
   panel: "Settings",
   thread: "Conversation",
   missing: "This conversation is not in this browser",
@@ -50,7 +51,7 @@ export const chat = {
   hint_send: "sends",
   hint_line: "new line",
   full: "This conversation is full. Start a new one.",
-  edit_last: "Edit the last message (empty field)",
+  edit_last: "Edit the last message",
   edit: "Edit and send again",
   edit_label: "Edit the message",
   send_again: "Send again",
@@ -103,7 +104,7 @@ export const chat = {
   system_example: "You answer in one sentence.",
   sampling: "Sampling",
   sampling_hint: "An empty field leaves it to the server.",
-  reset: "As at first",
+  reset: "Reset",
   fields: {
     temperature: "Temperature",
     top_p: "Top-p",
@@ -183,10 +184,7 @@ export const chat = {
     `${s(prompt, "token")} of prompt${cached ? `, ${n(cached)} of them kept from before` : ""}`,
   rate: (value: string) => `${value} tokens/s`,
   first_token: (seconds: string) => `first after ${seconds} s`,
-  finish: { length: "Cut at the most tokens", stopped: "Stopped", failed: "Not whole" } as Record<
-    string,
-    string
-  >,
+  finish: { length: "Cut at the most tokens", stopped: "Stopped" } as Record<string, string>,
   effective: "Settings of this answer",
   fingerprint: "Fingerprint",
   completion: "Id",

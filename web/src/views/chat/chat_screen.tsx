@@ -19,6 +19,7 @@ import { Composer } from "./composer";
 import { CorrectDialog, RenameDialog, ReportDialog, SureDialog } from "./dialogs";
 import { History } from "./history";
 import { IconButton } from "./icons";
+import { ConversationMenu } from "./menu";
 import { ModelSelect } from "./models";
 import { SettingsPanel } from "./panel";
 import { Thread } from "./thread";
@@ -125,7 +126,7 @@ export function ChatScreen({
     copy: (node) => copy_and_say(node.text),
     thumb: (node, value) => void session.thumb(node, value, settings.consent),
     vote: (verdict) => {
-      if (session.vote(verdict, settings.consent)) field.current?.focus({ preventScroll: true });
+      if (session.vote(verdict, settings.consent) && wide) field.current?.focus({ preventScroll: true });
     },
     open: (what, node) => set_sheet({ what, node }),
     start_new: () => {
@@ -229,6 +230,7 @@ export function ChatScreen({
           >
             <span className="only-wide">{t.chat.compare_short}</span>
           </IconButton>
+          <ConversationMenu act={act} />
           <IconButton icon="panel" label={t.chat.panel} expanded={panel_open} run={context.toggle_panel}>
             <span className="only-wide">{t.chat.panel}</span>
           </IconButton>
@@ -283,7 +285,7 @@ export function ChatScreen({
       </div>
       {panel_open &&
         (wide ? (
-          <aside className="chat-side right" aria-label={t.chat.panel}>
+          <aside className="chat-side settings-side" aria-label={t.chat.panel}>
             {panel}
           </aside>
         ) : (

@@ -3,7 +3,6 @@ import { Link } from "wouter";
 import { t } from "../../messages";
 import { ago } from "../../pure/format";
 import type { Summary } from "../../state/chat_store";
-import { Kbd } from "../../ui/kbd";
 import { Icon } from "./icons";
 
 export function History({
@@ -21,12 +20,9 @@ export function History({
 }) {
   return (
     <div className="history">
-      <button type="button" className="btn" onClick={start_new}>
+      <button type="button" className="btn" aria-keyshortcuts="Control+Shift+O" onClick={start_new}>
         <Icon of="plus" />
         <span className="grow">{t.chat.new}</span>
-        <span className="hide-small">
-          <Kbd of="ctrl+shift+o" />
-        </span>
       </button>
       {list.length === 0 ? (
         <p className="dim small">{t.chat.no_conversations}</p>
@@ -42,7 +38,7 @@ export function History({
                 onClick={picked}
               >
                 <span className="grow clip">{one.title || t.chat.untitled}</span>
-                <span className="faint small nowrap">
+                <span className="dim small nowrap">
                   {ago(new Date(one.updated_ms).toISOString(), Date.now())}
                 </span>
               </Link>

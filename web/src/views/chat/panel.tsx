@@ -57,7 +57,7 @@ export function SettingsPanel({
       </Field>
       <section className="stack" aria-label={t.chat.sampling}>
         <div className="row between">
-          <h3>{t.chat.sampling}</h3>
+          <h2>{t.chat.sampling}</h2>
           <button
             type="button"
             className="btn quiet slim"
@@ -103,7 +103,7 @@ export function SettingsPanel({
         onChange={(event) => put({ probabilities: event.currentTarget.checked })}
       />
       <section className="stack" aria-label={t.chat.feedback}>
-        <h3>{t.chat.feedback}</h3>
+        <h2>{t.chat.feedback}</h2>
         {takes_feedback ? (
           <>
             <Switch

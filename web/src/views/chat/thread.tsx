@@ -168,14 +168,14 @@ function Question({
         <EditQuestion node={node} cancel={() => edit(null)} send={(text) => send(node, text)} />
       ) : (
         <>
-          <div className="said">{node.text}</div>
-          <footer className="answer-foot">
-            {branches}
+          <div className="line">
             <span className="tools">
               <IconButton icon="copy" label={t.chat.copy_question} run={() => copy(node)} />
               <IconButton icon="edit" label={t.chat.edit} disabled={busy} run={() => edit(node)} />
             </span>
-          </footer>
+            <div className="said">{node.text}</div>
+          </div>
+          {branches && <footer className="answer-foot">{branches}</footer>}
         </>
       )}
     </article>
