@@ -68,7 +68,10 @@ export function ChatScreen({
   const model = settings.model || models[0]!.id;
   const other = settings.other || (models.find((m) => m.id !== model) ?? models[0]!).id;
   const can_compare = models.length > 1;
-  const now: ChatSettings = { ...settings, model, other, compare: settings.compare && can_compare };
+  const now = useMemo<ChatSettings>(
+    () => ({ ...settings, model, other, compare: settings.compare && can_compare }),
+    [settings, model, other, can_compare],
+  );
 
   const { conversation, turns } = view;
   const last = turns.at(-1);
@@ -98,9 +101,9 @@ export function ChatScreen({
     if (now.compare) thread.current?.focus({ preventScroll: true });
     else if (wide) field.current?.focus({ preventScroll: true });
   };
-  const close_narrow = () => {
+  const close_narrow = useCallback(() => {
     if (!wide) set_list_open(false);
-  };
+  }, [wide]);
   const context: ChatContext = {
     session,
     view,
@@ -164,11 +167,14 @@ export function ChatScreen({
     [],
   );
 
+  const start_new = useCallback(() => latest.current.start_new(), []);
+  const put_system = useCallback((system: string) => session.set_system(system), [session]);
+
   const history = (
     <History
       list={view.list}
       current={conversation.id}
-      start_new={context.start_new}
+      start_new={start_new}
       picked={close_narrow}
       durable={durable}
     />
@@ -178,7 +184,7 @@ export function ChatScreen({
       settings={now}
       put={put_settings}
       system={conversation.system}
-      put_system={(system) => session.set_system(system)}
+      put_system={put_system}
       models={models}
       takes_feedback={view.takes_feedback}
     />

@@ -27,61 +27,64 @@ export function Composer({
   note: string | null;
 }) {
   return (
-    <div className="composer">
-      <div className="composer-box">
-        <div className="grows" data-text={text + "\n"}>
-          <textarea
-            ref={field}
-            rows={1}
-            aria-label={t.chat.write}
-            aria-keyshortcuts="Control+/"
-            placeholder={placeholder}
-            value={text}
-            maxLength={100_000}
-            onChange={(event) => put(event.target.value)}
-          />
+    <div className="composer-frame">
+      <div className="composer">
+        <div className="composer-box">
+          <div className="grows" data-text={text + "\n"}>
+            <textarea
+              ref={field}
+              rows={1}
+              aria-label={t.chat.write}
+              aria-keyshortcuts="Control+/"
+              placeholder={placeholder}
+              value={text}
+              maxLength={100_000}
+              onChange={(event) => put(event.target.value)}
+            />
+          </div>
+          {busy && stop ? (
+            <button
+              type="button"
+              className="btn icon round"
+              aria-label={t.chat.stop}
+              aria-keyshortcuts="Escape"
+              title={t.chat.stop}
+              onClick={() => stop.run()}
+            >
+              <Icon of="stop" />
+            </button>
+          ) : (
+            <button
+              type="button"
+              className="btn primary icon round"
+              aria-label={t.chat.send}
+              aria-disabled={!can_send || text.trim() === ""}
+              aria-keyshortcuts="Enter"
+              title={t.chat.send}
+              onClick={send}
+            >
+              <Icon of="send" />
+            </button>
+          )}
         </div>
-        {busy && stop ? (
-          <button
-            type="button"
-            className="btn icon round"
-            aria-label={t.chat.stop}
-            aria-keyshortcuts="Escape"
-            title={t.chat.stop}
-            onClick={() => stop.run()}
-          >
-            <Icon of="stop" />
-          </button>
-        ) : (
-          <button
-            type="button"
-            className="btn primary icon round"
-            aria-label={t.chat.send}
-            aria-disabled={!can_send || text.trim() === ""}
-            aria-keyshortcuts="Enter"
-            title={t.chat.send}
-            onClick={send}
-          >
-            <Icon of="send" />
-          </button>
-        )}
-      </div>
-      <div className="composer-foot dim small">
-        {note ? (
-          <span role="status">{note}</span>
-        ) : (
-          <span className="hide-small" aria-hidden="true">
-            {busy ? (
-              <>
-                <Kbd of="esc" /> {t.chat.stop}
-              </>
-            ) : (
-              <>
-                <Kbd of="enter" /> {t.chat.hint_send} <Kbd of="shift" /> <Kbd of="enter" /> {t.chat.hint_line}
-              </>
-            )}
-          </span>
-        )}
+        <div className="composer-foot dim small">
+          {note ? (
+            <span role="status">{note}</span>
+          ) : (
+            <span className="hide-small" aria-hidden="true">
+              {busy ? (
+                <>
+                  <Kbd of="esc" /> {t.chat.stop}
+                </>
+              ) : (
+                <>
+                  <Kbd of="enter" /> {t.chat.hint_send} <Kbd of="shift" /> <Kbd of="enter" />{" "}
+                  {t.chat.hint_line}
+                </>
+              )}
+            </span>
+          )}
+        </div>
       </div>
     </div>
   );

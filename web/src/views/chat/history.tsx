@@ -1,11 +1,12 @@
 // The conversations of this browser, newest first.
+import { memo } from "react";
 import { Link } from "wouter";
 import { t } from "../../messages";
 import { ago } from "../../pure/format";
 import type { Summary } from "../../state/chat_store";
 import { Icon } from "./icons";
 
-export function History({
+export const History = memo(function History({
   list,
   current,
   start_new,
@@ -49,4 +50,4 @@ export function History({
       <p className="dim small foot">{durable ? t.chat.stays_here : t.chat.not_durable}</p>
     </div>
   );
-}
+});

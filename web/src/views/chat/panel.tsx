@@ -1,5 +1,5 @@
 // How answers are made, and what is kept of judgements. All of it is remembered in this browser.
-import { useId } from "react";
+import { memo, useId } from "react";
 import type { Model } from "../../api/chat";
 import { t } from "../../messages";
 import {
@@ -19,7 +19,7 @@ const range_of = (field: NumberField): string => {
   return t.chat.range(t.chat.fields[field]!, from, to, whole ?? false);
 };
 
-export function SettingsPanel({
+export const SettingsPanel = memo(function SettingsPanel({
   settings,
   put,
   system,
@@ -122,4 +122,4 @@ export function SettingsPanel({
       </section>
     </div>
   );
-}
+});
