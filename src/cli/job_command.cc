@@ -3,7 +3,6 @@
 // one JSON line after another on stdout. SIGTERM saves and stops; the same file goes on from there.
 
 #include <sys/prctl.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <csignal>
@@ -152,7 +151,6 @@ std::optional<PreferenceLoop> parse(const char* name, const char* summary,
 int job_train(const Arguments& arguments) {
   const auto loop = parse("train", "measure, train on preferences, measure again.", arguments);
   if (!loop) return 0;
-  setpriority(PRIO_PROCESS, 0, 10);  // people who label come first
   // The server is gone: save and stop, and go on when it is back.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   std::signal(SIGPIPE, SIG_IGN);

@@ -154,7 +154,7 @@ Json ServerJobs::plan_run(const api::OfferedModel& model, std::string_view metho
   } remove{env_, name};
   std::vector<std::string> words = {"job", "plan", name + ".json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
-  ChildProcess child(words, name + ".log");
+  ChildProcess child(words, name + ".log", ChildTurn::kBehind);
   const double begin = env_.steady_seconds();
   std::string answer;
   while (!child.ended()) {
@@ -317,7 +317,7 @@ void ServerJobs::run_training(const store::Job& job) {
 
   std::vector<std::string> words = {"job", "train", folder + ".spec.json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
-  ChildProcess child(words, folder + ".log");
+  ChildProcess child(words, folder + ".log", ChildTurn::kBehind);
   const bool by_itself = follow(job, child);
   const int code = child.wait();
   {
