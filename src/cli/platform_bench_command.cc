@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
+#include <thread>
 
 #include "base/env.h"
 #include "base/error.h"
@@ -23,13 +25,14 @@ namespace hone::cli {
 namespace {
 
 constexpr size_t kPeopleMax = 1000;
+constexpr size_t kBesidePairs = 400'000;
 
 struct BenchFlags {
   CommonOptions common;
   size_t tasks = 20000, overlap = 1, labels = 3000;
   std::vector<std::string> people = {"1", "32"};
   std::string folder, data;
-  bool training = false;
+  bool training = false, importing = false;
 };
 
 // What is measured on: the server, who works there, and the project of generated pairs.
@@ -99,6 +102,29 @@ void label_beside_training(Bench& bench, Json& loads) {
   label(bench, "", loads);
 }
 
+// Pairs into another project all the while.
+void label_beside_import(Bench& bench, Json& loads) {
+  const std::string other = make_bench_project(bench.server, bench.manager, 1);
+  std::atomic<bool> ended = false;
+  std::string failure;
+  std::thread import([&] {
+    try {
+      import_pairs(bench.server, bench.manager, other, kBesidePairs);
+    } catch (const Error& error) {
+      failure = error.message();
+    }
+    ended = true;
+  });
+  label(bench, "import", loads);
+  const bool too_soon = ended;
+  import.join();
+  if (!failure.empty()) throw Error(ErrorCode::kInternal, failure);
+  if (too_soon) {
+    throw Error(ErrorCode::kInternal,
+                "the import ended before the labelling: ask for fewer --labels");
+  }
+}
+
 Json measure(const BenchFlags& flags, const std::string& folder) {
   Json result = Json::object();
   result["fdatasync_per_second"] = sync_rate(folder);
@@ -119,6 +145,7 @@ Json measure(const BenchFlags& flags, const std::string& folder) {
   result["tasks_page_p50_ms"] = tasks_page_ms(server, bench.manager, bench.project);
   Json loads = Json::array();
   label(bench, "", loads);
+  if (flags.importing) label_beside_import(bench, loads);
   if (flags.training) label_beside_training(bench, loads);
   result["labelling"] = std::move(loads);
   const BenchExport all = export_annotations(server, bench.manager, bench.project);
@@ -148,7 +175,7 @@ std::string table(const Json& result) {
                 number("tasks_page_p50_ms"));
   text << line;
   for (const Json& load : result.at("labelling").as_array()) {
-    const bool training = load.at("beside").as_string() == "training";
+    const std::string& beside = load.at("beside").as_string();
     std::snprintf(line, sizeof line,
                   "%4lld at once: %8.0f labels/s (disk %.0f/s)   next p50 %.2f p99 %.2f ms, "
                   "submit p50 %.2f p99 %.2f ms, both p99 %.2f ms%s\n",
@@ -157,7 +184,7 @@ std::string table(const Json& result) {
                   load.at("fdatasync_per_second").as_double(), load.at("next_p50_ms").as_double(),
                   load.at("next_p99_ms").as_double(), load.at("submit_p50_ms").as_double(),
                   load.at("submit_p99_ms").as_double(), load.at("both_p99_ms").as_double(),
-                  training ? ", beside a training" : "");
+                  beside.empty() ? "" : (", beside: " + beside).c_str());
     text << line;
     std::snprintf(line, sizeof line, "              given too often %lld, errors %lld\n",
                   static_cast<long long>(load.at("given_too_often").as_int()),
@@ -186,6 +213,8 @@ int run_bench_platform(const Arguments& arguments) {
   options.count("overlap", &flags.overlap, "answers that each pair needs");
   options.count("labels", &flags.labels, "answers that each crowd gives");
   options.list("people", &flags.people, "N,..", "sizes of the crowds");
+  options.flag("importing", &flags.importing,
+               "the crowds once more while 400,000 pairs are imported into another project");
   options.flag("training", &flags.training,
                "the same once more while a run of the demo project trains (needs HONE_MODEL)");
   options.text("data", &flags.data, "DIR",
