@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -42,7 +41,7 @@ class Actions {
 }  // namespace
 
 ChildProcess::ChildProcess(const std::vector<std::string>& arguments,
-                           const std::string& stderr_path, ChildTurn turn) {
+                           const std::string& stderr_path) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) throw failed("cannot make a pipe to a child process", errno);
   Actions actions;
@@ -60,14 +59,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments,
   sigset_t none;
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
-  short flags = POSIX_SPAWN_SETSIGMASK;
-  if (turn == ChildTurn::kBehind) {
-    const sched_param parameters = {};
-    posix_spawnattr_setschedpolicy(&attributes, SCHED_IDLE);
-    posix_spawnattr_setschedparam(&attributes, &parameters);
-    flags = static_cast<short>(flags | POSIX_SPAWN_SETSCHEDULER);
-  }
-  posix_spawnattr_setflags(&attributes, flags);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
   const int result = posix_spawn(&pid_, program, actions.get(), &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
   close(ends[1]);

@@ -14,17 +14,10 @@
 
 namespace hone::cli {
 
-// When the child gets the processor. kBehind (SCHED_IDLE): its threads run while nobody else of this
-// group of processes wants to, and go at once when somebody does. Low niceness is not enough for that: since Linux
-// 6.6 a thread that wakes up waits until the one at work has had its slice, however nice that is, and
-// an answer wakes up some ten threads, for the disk too.
-enum class ChildTurn { kUsual, kBehind };
-
 class ChildProcess {
  public:
   // arguments: behind the program's name ("job", "train", "spec.json"). stderr_path is truncated.
-  ChildProcess(const std::vector<std::string>& arguments, const std::string& stderr_path,
-               ChildTurn turn = ChildTurn::kUsual);
+  ChildProcess(const std::vector<std::string>& arguments, const std::string& stderr_path);
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
   ChildProcess& operator=(const ChildProcess&) = delete;

@@ -1,7 +1,6 @@
 #include "cli/child_process.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/prctl.h>
 
 #include <chrono>
@@ -36,11 +35,6 @@ TEST(ChildProcessChild, DISABLED_WaitsForItsParent) {
   std::fflush(stdout);
   std::this_thread::sleep_for(std::chrono::minutes(2));
 }
-TEST(ChildProcessChild, DISABLED_SaysItsTurn) {
-  int of_thread = -1;
-  std::thread([&] { of_thread = sched_getscheduler(0); }).join();
-  std::printf("turn %d and of its threads %d\n", sched_getscheduler(0), of_thread);
-}
 
 std::string error_file() {
   return (std::filesystem::temp_directory_path() / "hone_child_process_test.txt").string();
@@ -54,16 +48,6 @@ std::string line_after(ChildProcess& process, const std::string& wanted) {
     if (line && line->find(wanted) != std::string::npos) return *line;
   }
   return {};
-}
-
-TEST(ChildProcess, StandsBehindOthersWithAllItsThreadsWhenItIsToldTo) {
-  const auto turn = [](int policy) {
-    return "turn " + std::to_string(policy) + " and of its threads " + std::to_string(policy);
-  };
-  ChildProcess usual(child("SaysItsTurn"), error_file());
-  EXPECT_EQ(line_after(usual, "turn"), turn(SCHED_OTHER));
-  ChildProcess behind(child("SaysItsTurn"), error_file(), ChildTurn::kBehind);
-  EXPECT_EQ(line_after(behind, "turn"), turn(SCHED_IDLE));
 }
 
 TEST(ChildProcess, LinesComeOneByOneAndTheExitCodeAtTheEnd) {

@@ -125,7 +125,7 @@ void ServerJobs::wake() {
 }
 
 std::vector<std::string> ServerJobs::common_arguments() const {
-  std::vector<std::string> words = {"--threads", std::to_string(options_.threads)};
+  std::vector<std::string> words = {"--behind", "--threads", std::to_string(options_.threads)};
   if (!options_.memory_limit.empty()) {
     words.insert(words.end(), {"--memory-limit", options_.memory_limit});
   }
@@ -154,7 +154,7 @@ Json ServerJobs::plan_run(const api::OfferedModel& model, std::string_view metho
   } remove{env_, name};
   std::vector<std::string> words = {"job", "plan", name + ".json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
-  ChildProcess child(words, name + ".log", ChildTurn::kBehind);
+  ChildProcess child(words, name + ".log");
   const double begin = env_.steady_seconds();
   std::string answer;
   while (!child.ended()) {
@@ -317,7 +317,7 @@ void ServerJobs::run_training(const store::Job& job) {
 
   std::vector<std::string> words = {"job", "train", folder + ".spec.json"};
   for (std::string& word : common_arguments()) words.push_back(std::move(word));
-  ChildProcess child(words, folder + ".log", ChildTurn::kBehind);
+  ChildProcess child(words, folder + ".log");
   const bool by_itself = follow(job, child);
   const int code = child.wait();
   {
