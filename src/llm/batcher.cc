@@ -301,7 +301,7 @@ size_t Batcher::pages_for(const ModelConfig& config, const BatchRequest& request
 
 uint64_t Batcher::planned_bytes(const ModelConfig& config, const BatcherOptions& options) {
   const BatcherOptions bounded = within_bounds(options);
-  return bounded.page_count * KvCache::page_bytes(config) +
+  return tensor::mapped_bytes(bounded.page_count * KvCache::page_bytes(config)) +
          BatchPass::planned_bytes(config, bounded);
 }
 
