@@ -209,10 +209,14 @@ Workspace::Workspace(const Model& model, const LoraAdapter* adapter, size_t max_
       lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()) {}
 
 size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows) {
-  return max_rows * sizeof(float) *
-         (config.hidden_size + tile_stride(config.hidden_size) + tile_stride(max_qkv_cols(config)) +
-          tile_stride(max_attention_cols(config)) + tile_stride(2 * max_intermediate(config)) +
-          tile_stride(max_intermediate(config)) + 3 * max_lora_rank);
+  size_t bytes = 0;
+  for (const size_t cols :
+       {config.hidden_size, tile_stride(config.hidden_size), tile_stride(max_qkv_cols(config)),
+        tile_stride(max_attention_cols(config)), tile_stride(2 * max_intermediate(config)),
+        tile_stride(max_intermediate(config)), 3 * max_lora_rank}) {
+    bytes += tensor::mapped_bytes(max_rows * cols * sizeof(float));
+  }
+  return bytes;
 }
 
 View<const float> forward(Compute& compute, const Model& model, const LoraAdapter* adapter,
