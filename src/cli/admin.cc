@@ -26,6 +26,10 @@ const std::vector<Verb>& verbs() {
       {"user", "people of a data folder.", {"add", "list", "link"}, parse_user},
       {"token", "keys for programs.", {"create"}, parse_token},
       {"project", "labelling projects.", {"list", "create", "import", "export"}, parse_project},
+      {"model",
+       "models by name, and the aliases that move between them.",
+       {"add", "list", "remove", "promote", "split", "rollback", "gate", "history"},
+       parse_model},
   };
   return kVerbs;
 }
@@ -42,6 +46,10 @@ int run(const char* verb, const Arguments& arguments) {
     if (!answer.error.empty()) std::fprintf(stderr, "hone: %s\n", answer.error.c_str());
     return answer.code;
   }
+  if (!real_env().exists(folder)) {
+    throw not_found("there is no data folder " + folder +
+                    ": name the server's with --data-dir, or start hone up once");
+  }
   const DataLock lock(real_env(), folder);
   api::PlatformOptions options;
   options.data_dir = folder;
@@ -49,13 +57,14 @@ int run(const char* verb, const Arguments& arguments) {
   const auto platform = api::Platform::open(real_env(), std::move(options));
   AdminContext context{*platform, absolute_path("."), ""};
   std::fputs(command->work(context).c_str(), stdout);
-  return 0;
+  return context.exit_code;
 }
 
 }  // namespace
 
 std::string AdminContext::path(const std::string& named) const {
-  return named.empty() || named[0] == '/' ? named : folder + "/" + named;
+  if (named.empty() || named[0] == '/') return named;
+  return folder + (folder.ends_with('/') ? "" : "/") + named;
 }
 
 std::string AdminContext::sign_in_text(const std::string& token) const {
@@ -84,8 +93,8 @@ std::optional<AdminCommand> parse_admin(const Arguments& words) {
     throw invalid_input(object.empty() || object[0] == '-'
                             ? hone + " needs a word first: " + list
                             : hone + " " + object + " does not exist" +
-                                  (close.empty() ? "" : "; did you mean " + close + "?") +
-                                  " There is: " + list);
+                                  (close.empty() ? ";" : "; did you mean " + close + "?") +
+                                  " there is: " + list);
   }
   throw invalid_input("\"" + words[0] + "\" is not a command about a data folder");
 }
@@ -96,7 +105,8 @@ ControlAnswer run_admin(api::Platform& platform, const std::string& url, const A
     const auto command = parse_admin(words);
     if (!command) return {};
     AdminContext context{platform, folder, url};
-    return {0, command->work(context), ""};
+    std::string text = command->work(context);
+    return {context.exit_code, std::move(text), ""};
   } catch (const Error& error) {
     const bool usage = error.code() != ErrorCode::kUnavailable &&
                        error.code() != ErrorCode::kInternal && error.code() != ErrorCode::kBusy;
@@ -124,7 +134,10 @@ label::OrganisationRecord find_organisation(api::Platform& platform, const std::
     }
     found = &one;
   }
-  if (found == nullptr) throw not_found("there is no organisation \"" + named + "\"");
+  if (found == nullptr) {
+    throw not_found("there is no organisation \"" + named + "\"; this data folder has " +
+                    all[0].name + (all.size() > 1 ? " and others" : ""));
+  }
   return *found;
 }
 
@@ -158,6 +171,11 @@ label::PersonRecord find_person(api::Platform& platform,
 int run_user(const Arguments& arguments) { return run("user", arguments); }
 int run_token(const Arguments& arguments) { return run("token", arguments); }
 int run_project(const Arguments& arguments) { return run("project", arguments); }
+int run_registry(const std::string& object, const Arguments& arguments) {
+  Arguments words = {object};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return run("model", words);
+}
 int run_backup(const Arguments& arguments) { return run("backup", arguments); }
 
 }  // namespace hone::cli

@@ -125,7 +125,7 @@ void ServerJobs::wake() {
 }
 
 std::vector<std::string> ServerJobs::common_arguments() const {
-  std::vector<std::string> words = {"--threads", std::to_string(options_.threads)};
+  std::vector<std::string> words = {"--behind", "--threads", std::to_string(options_.threads)};
   if (!options_.memory_limit.empty()) {
     words.insert(words.end(), {"--memory-limit", options_.memory_limit});
   }
@@ -169,7 +169,7 @@ Json ServerJobs::plan_run(const api::OfferedModel& model, std::string_view metho
   Json plan = Json::parse(answer).value();
   const uint64_t limit = options_.memory_limit.empty()
                              ? available_memory() / 10 * 9
-                             : parse_size(options_.memory_limit, "--memory-limit");
+                             : parse_size(options_.memory_limit, "memory-limit");
   Json missing = Json::array();
   if (static_cast<uint64_t>(plan.at("memory_bytes").as_int()) > limit) {
     missing.push_back("memory: choose smaller settings or a smaller model");

@@ -65,8 +65,7 @@ uint64_t generation_bytes(const ModelConfig& config, size_t max_lora_rank,
   const size_t sequences = std::max<size_t>(1, std::min(batch, samples));
   const uint64_t rows =
       sequences + std::min<uint64_t>(options.rows_per_pass, sum_of_largest(prompt_rows, sequences));
-  const uint64_t logits = 2 * sequences * (config.vocab_size + config.hidden_size) * sizeof(float) +
-                          std::min(batch, requests.size()) * config.vocab_size * sizeof(float);
+  const uint64_t logits = sequences * (config.vocab_size + config.hidden_size) * sizeof(float);
   return tensor::mapped_bytes(pages * KvCache::page_bytes(config)) +
          Workspace::planned_bytes(config, max_lora_rank, rows) + logits;
 }
