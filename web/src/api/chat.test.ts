@@ -110,6 +110,8 @@ it("models are those with an id; a strange list is an empty one", async () => {
     return new Response('{"object":"list","data":[{"id":"a"},null,{"name":"b"}]}');
   };
   expect((await list_models()).map((m) => m.id)).toEqual(["a"]);
+  answer = async () => new Response("<!doctype html><title>Hone</title>");
+  await expect(list_models()).rejects.toMatchObject({ status: 404 });
   for (const body of ["{}", "[]", '{"data":5}']) {
     answer = async () => new Response(body);
     expect(await list_models()).toEqual([]);

@@ -14,8 +14,13 @@ export interface Model {
   max_model_len?: number;
 }
 
+/** A program without these routes says 404, or gives the page itself: both are 404 here. */
 export const list_models = async (): Promise<Model[]> => {
-  const answer = await call<{ data?: Model[] } | undefined>("GET", "/models", { root: "/v1" });
+  const answer = await call<{ data?: Model[] } | undefined>("GET", "/models", { root: "/v1" }).catch(
+    (error: unknown) => {
+      throw error instanceof SyntaxError ? new ApiError(404, "not_found", error.message) : error;
+    },
+  );
   return Array.isArray(answer?.data) ? answer.data.filter((m) => typeof m?.id === "string") : [];
 };
 
