@@ -261,12 +261,12 @@ http::Response export_project(Call& call) {
           if (!writer.write(piece)) throw Error(ErrorCode::kUnavailable, "the client left");
         });
       });
-  const std::string_view ending =
-      request.format == label::ExportFormat::kLabelStudio ? "json" : "jsonl";
   response.headers.set("Content-Disposition",
                        "attachment; filename=\"" + project.public_id + "-" +
-                           std::string(label::export_format_name(request.format)) + "." +
-                           std::string(ending) + "\"");
+                           std::string(request.format == label::ExportFormat::kCsv
+                                           ? "annotations"
+                                           : label::export_format_name(request.format)) +
+                           "." + std::string(label::export_file_ending(request.format)) + "\"");
   response.headers.set("Cache-Control", "no-store");
   response.headers.set("X-Content-Type-Options", "nosniff");
   return response;

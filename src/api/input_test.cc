@@ -174,6 +174,15 @@ TEST_F(InputTest, HostileTextsComeBackAsTheyWereAndAreTextOnly) {
     const Got exported = owner.get(path + "/export?format=annotations");
     ASSERT_EQ(exported.status, 200);
     EXPECT_TRUE(Json::parse(exported.text.substr(0, exported.text.find('\n'))).has_value());
+    const Got table = owner.get(path + "/export?format=csv");
+    ASSERT_EQ(table.status, 200) << table.text;
+    EXPECT_EQ(table.headers.get("Content-Type"), "text/csv; charset=utf-8; header=present");
+    EXPECT_EQ(table.headers.get("X-Content-Type-Options"), "nosniff");
+    EXPECT_EQ(table.headers.get("Content-Disposition"),
+              "attachment; filename=\"" + path.substr(path.rfind('/') + 1) + "-annotations.csv\"");
+    for (const char* run : {",=", ",@", ",\"=", ",\"@", "\n=", "\n@"}) {
+      EXPECT_EQ(table.text.find(run), std::string::npos) << table.text;
+    }
     EXPECT_EQ(owner.get(path + "/tasks?q=" + encoded).status, 200);
     EXPECT_EQ(owner.get("/audit?kind=" + encoded).status < 500, true);
   }

@@ -137,8 +137,10 @@ Json responses_of(const ApiRoute& route) {
     good["content"] = content("application/json", reference(gives.shape));
   } else if (!gives.media.empty()) {
     good["content"] = content(gives.media, bytes_schema());
-    // No schema: a list or an object, by what was asked for.
-    if (!gives.also_media.empty()) good["content"][gives.also_media] = Json::object();
+    for (const std::string_view media : gives.also_media) {
+      // JSON has no schema: a list or an object, by what was asked for.
+      good["content"][media] = media == "application/json" ? Json(Json::object()) : bytes_schema();
+    }
   }
   responses[std::to_string(gives.status)] = std::move(good);
   if (gives.also_status != 0) {

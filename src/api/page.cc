@@ -1,5 +1,6 @@
 #include "api/page.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "api/error_response.h"
@@ -61,6 +62,20 @@ Json page_body(Json::Array items, const std::optional<std::string>& next) {
   body["items"] = Json(std::move(items));
   body["next"] = next ? Json(*next) : Json();
   return body;
+}
+
+Json page_of(const Json::Array& all, const PageRequest& page) {
+  const auto from =
+      static_cast<size_t>(page.after.empty() ? 0 : std::max<int64_t>(0, page.after[0]));
+  Json::Array items;
+  for (size_t i = from; i < all.size() && items.size() < static_cast<size_t>(page.limit); ++i) {
+    items.push_back(all[i]);
+  }
+  std::optional<std::string> next;
+  if (from + items.size() < all.size()) {
+    next = write_cursor({static_cast<int64_t>(from + items.size())});
+  }
+  return page_body(std::move(items), next);
 }
 
 }  // namespace hone::api

@@ -33,5 +33,7 @@ std::string write_cursor(const std::vector<int64_t>& keys);
 std::optional<std::vector<int64_t>> read_cursor(std::string_view cursor);
 
 Json page_body(Json::Array items, const std::optional<std::string>& next);
+// The page of a list that is made whole; its cursor is the number of items before it.
+Json page_of(const Json::Array& all, const PageRequest& page);
 
 }  // namespace hone::api

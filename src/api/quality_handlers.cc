@@ -22,18 +22,7 @@ http::Response list_quality_people(Call& call) {
   const PageRequest page = read_page(call.request.query);
   const Json report = label::quality_people(call.organisation(), project_of(call),
                                             call.can(label::Permission::kPeopleView));
-  const Json::Array& all = report.at("items").as_array();
-  const auto from =
-      static_cast<size_t>(page.after.empty() ? 0 : std::max<int64_t>(0, page.after[0]));
-  Json::Array items;
-  for (size_t i = from; i < all.size() && items.size() < static_cast<size_t>(page.limit); ++i) {
-    items.push_back(all[i]);
-  }
-  std::optional<std::string> next;
-  if (from + items.size() < all.size()) {
-    next = write_cursor({static_cast<int64_t>(from + items.size())});
-  }
-  return json_response(200, page_body(std::move(items), next));
+  return json_response(200, page_of(report.at("items").as_array(), page));
 }
 
 http::Response read_ranking(Call& call) {

@@ -52,7 +52,7 @@ struct Gives {
   bool may_be_none = false;     // 204 too
   int also_status = 0;          // another good answer: 202 with a job
   std::string_view also_shape = {};
-  std::string_view also_media = {};  // beside media, of the same status
+  std::vector<std::string_view> also_media = {};  // beside media, of the same status
 };
 
 struct ApiRoute {

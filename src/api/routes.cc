@@ -406,10 +406,11 @@ std::vector<ApiRoute> dataset_routes() {
        S::kExport,
        export_project,
        "Labels out of the project, streamed",
-       query({word("format", {"preferences", "sft", "unpaired", "annotations", "label-studio"}),
+       query({word("format",
+                   {"preferences", "sft", "unpaired", "annotations", "csv", "label-studio"}),
               word("split", {"train", "heldout"}), number("min_probability", 0, 1),
               integer("min_annotations", 0, 1000)}),
-       {.media = "application/jsonl", .also_media = "application/json"}},
+       {.media = "application/jsonl", .also_media = {"application/json", "text/csv"}}},
       {"POST", "/projects/{project_id}/snapshots", "snapshots.make", may(P::kSnapshotCreate),
        S::kTrain, make_snapshot, "A dataset that never changes", body("NewSnapshot"),
        gives("Snapshot", 201)},
@@ -439,7 +440,7 @@ std::vector<ApiRoute> dataset_routes() {
        read_snapshot_file,
        "A file of a snapshot",
        {},
-       {.media = "application/jsonl", .also_media = "application/json"}},
+       {.media = "application/jsonl", .also_media = {"application/json"}}},
   };
 }
 

@@ -243,17 +243,7 @@ http::Response read_run_items(Call& call) {
   const Json::Array all =
       read_margins(call.platform.env(), label::run_folder(organisation, run.public_id),
                    label::snapshot_folder(organisation, run.snapshot_id));
-  const auto from =
-      static_cast<size_t>(page.after.empty() ? 0 : std::max<int64_t>(0, page.after[0]));
-  Json::Array items;
-  for (size_t i = from; i < all.size() && items.size() < static_cast<size_t>(page.limit); ++i) {
-    items.push_back(all[i]);
-  }
-  std::optional<std::string> next;
-  if (from + items.size() < all.size()) {
-    next = write_cursor({static_cast<int64_t>(from + items.size())});
-  }
-  return json_response(200, page_body(std::move(items), next));
+  return json_response(200, page_of(all, page));
 }
 
 // A project whose tasks are the answers of before and after to the same prompts: blind, sides by lot.

@@ -252,13 +252,20 @@ Env& real_env() {
   return env;
 }
 
+namespace {
+
+std::string folder_of(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
 void write_file_atomically(Env& env, const std::string& path, std::string_view bytes) {
   // A name of its own, so that two writers of one file do not write into each other's.
   uint32_t unique = 0;
   env.random_bytes(&unique, sizeof unique);
   std::string temporary = path + "." + std::to_string(unique) + ".tmp";
-  size_t slash = path.rfind('/');
-  std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   try {
     auto file = env.create_file(temporary);
     file->append(bytes);
@@ -273,7 +280,14 @@ void write_file_atomically(Env& env, const std::string& path, std::string_view b
     }
     throw;
   }
-  env.sync_directory(folder);
+  env.sync_directory(folder_of(path));
+}
+
+void create_directories_durably(Env& env, const std::string& path) {
+  std::vector<std::string> changed;
+  for (std::string at = path; !env.exists(at); at = folder_of(at)) changed.push_back(folder_of(at));
+  env.create_directories(path);
+  for (const std::string& folder : changed) env.sync_directory(folder);
 }
 
 }  // namespace hone

@@ -54,4 +54,7 @@ Env& real_env();
 // the old file or the new one, never a part.
 void write_file_atomically(Env& env, const std::string& path, std::string_view bytes);
 
+// create_directories, after which the names of the new folders survive a power cut.
+void create_directories_durably(Env& env, const std::string& path);
+
 }  // namespace hone

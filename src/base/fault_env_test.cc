@@ -179,5 +179,18 @@ TEST(WriteFileAtomically, OnAFullDiskKeepsTheOldFile) {
   EXPECT_EQ(env.list_directory("."), (std::vector<std::string>{"file"}));
 }
 
+TEST(CreateDirectoriesDurably, NamesEveryNewFolderAcrossACutOfPower) {
+  for (const char* path : {"one", "one/two/three", "/abs/two"}) {
+    FaultEnv plain, durable;
+    plain.create_directories(path);
+    plain.crash();
+    EXPECT_FALSE(plain.is_directory(path)) << path;
+    create_directories_durably(durable, path);
+    create_directories_durably(durable, path);  // there already: nothing to do
+    durable.crash();
+    EXPECT_TRUE(durable.is_directory(path)) << path;
+  }
+}
+
 }  // namespace
 }  // namespace hone

@@ -158,7 +158,8 @@ std::optional<AdminCommand> project_export(const Arguments& arguments) {
                   "PROJECT --output FILE");
   options.example("hone project export \"Tone of voice\" --output pairs.jsonl",
                   "for hone train dpo, with probability and weight");
-  options.text("format", &format, "FORMAT", "preferences sft unpaired annotations label-studio");
+  options.text("format", &format, "FORMAT",
+               "preferences sft unpaired annotations csv label-studio");
   options.text("output", &output, "FILE", "a new file");
   options.flag("overwrite", &overwrite, "replace it when it exists");
   where.add_to(options);

@@ -16,7 +16,8 @@
 namespace hone::cli {
 namespace {
 
-// The children are this test program itself, asked for one of these.
+// The children are this test program itself, asked for one of these: by itself each would end the
+// program or wait, so they are disabled and run only when asked for by name.
 TEST(ChildProcessChild, DISABLED_SpeaksAndFails) {
   std::printf("first line\nsecond line\nno end");
   std::fflush(stdout);

@@ -39,7 +39,7 @@ std::string data_folder(Env& env, const std::string& named) {
 }
 
 DataLock::DataLock(Env& env, const std::string& folder) {
-  env.create_directories(folder);
+  create_directories_durably(env, folder);
   ::chmod(folder.c_str(), S_IRWXU);
   const std::string path = lock_path(folder);
   file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

@@ -18,7 +18,7 @@ namespace {
 
 constexpr double kDefaultShare = 0.9;
 // What no size tells: stacks, the kernels' scratch, the allocator's spare pages.
-constexpr uint64_t kSpareBytes = 9 << 20;
+constexpr uint64_t kSpareBytes = 6 << 20;
 
 std::optional<uint64_t> read_number(const std::string& path) {
   std::ifstream file(path);

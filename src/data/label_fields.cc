@@ -12,12 +12,12 @@
 #include "base/json.h"
 #include "base/utf8.h"
 #include "data/csv_splitter.h"
+#include "data/jsonl_splitter.h"
 
 namespace hone::data {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr JsonLimits kLineLimits = {.max_depth = 64};
 constexpr size_t kPieceBytes = size_t{1} << 20;
 
 std::string lower(std::string_view text) {
@@ -35,10 +35,6 @@ Format format_by_name(const std::string& name) {
     if (ending.ends_with(known)) return Format::kJsonl;
   }
   return Format::kUnknown;
-}
-
-bool is_blank(std::string_view line) {
-  return line.find_first_not_of(" \t\r") == std::string_view::npos;
 }
 
 std::string listed(const std::vector<std::string>& names, const char* last_word) {
@@ -88,7 +84,9 @@ struct FieldReader::State {
         seen(specs.size(), false),
         texts(specs.size()),
         views(specs.size()),
-        splitter(options.max_line_bytes, [this](CsvRecord& record) { take_record(record); }) {
+        lines(options.max_line_bytes,
+              [this](const Result<Json>& value, uint64_t at) { take_value(value, at); }),
+        records(options.max_line_bytes, [this](CsvRecord& record) { take_record(record); }) {
     for (const auto& [field, column] : options.columns) {
       const auto spec =
           std::find_if(specs.begin(), specs.end(),
@@ -109,9 +107,7 @@ struct FieldReader::State {
   void feed(std::string_view bytes);
   void finish();
   void take_bytes(std::string_view bytes);
-  void take_piece(std::string_view piece);
-  void end_line();
-  void take_line(std::string_view text);
+  void take_value(const Result<Json>& value, uint64_t at);
   void take_header(const CsvRecord& record);
   void take_record(CsvRecord& record);
   void take_object(const Json& object, uint64_t at);
@@ -139,17 +135,14 @@ struct FieldReader::State {
   bool started = false;
   bool mark_done = false;
 
-  std::string line;  // JSONL: the part of a line that came in earlier pieces
-  bool line_too_long = false;
-  uint64_t line_number = 1;
-
   size_t header_size = 0;  // CSV; 0: no header yet
   std::vector<size_t> columns_of;
   std::vector<bool> seen;
   std::vector<std::vector<std::string>> keys_of;  // JSONL: names_of each field, made once
   std::vector<std::string> texts;                 // JSONL: numbers and truth values as text
   std::vector<std::string_view> views;
-  CsvSplitter splitter;
+  JsonlSplitter lines;
+  CsvSplitter records;
 };
 
 void FieldReader::State::feed(std::string_view bytes) {
@@ -173,55 +166,16 @@ void FieldReader::State::feed(std::string_view bytes) {
 }
 
 void FieldReader::State::take_bytes(std::string_view bytes) {
-  if (format == Format::kCsv) return splitter.feed(bytes);
-  while (!bytes.empty()) {
-    const size_t end = bytes.find('\n');
-    take_piece(bytes.substr(0, end));
-    if (end == std::string_view::npos) return;
-    end_line();
-    bytes.remove_prefix(end + 1);
-  }
+  format == Format::kCsv ? records.feed(bytes) : lines.feed(bytes);
 }
 
-void FieldReader::State::take_piece(std::string_view piece) {
-  if (line_too_long) return;
-  if (piece.size() > options.max_line_bytes - line.size()) {
-    line_too_long = true;
-    line.clear();
-    return;
+void FieldReader::State::take_value(const Result<Json>& value, uint64_t at) {
+  if (!value) return bad_row(at, value.error().message());
+  if (!value->is_object()) {
+    return bad_row(at, "a line must be a JSON object such as {\"" + specs[0].names[0] +
+                           "\": …}, found a " + std::string(value->kind_name()));
   }
-  line += piece;
-}
-
-void FieldReader::State::end_line() {
-  if (line_too_long) {
-    bad_row(line_number, "the line is longer than " + std::to_string(options.max_line_bytes) +
-                             " bytes; --max-line-bytes moves the bound");
-  } else if (!is_blank(line)) {
-    take_line(line);
-  }
-  line.clear();
-  line_too_long = false;
-  ++line_number;
-}
-
-void FieldReader::State::take_line(std::string_view text) {
-  if (const auto at = find_invalid_utf8(text)) {
-    return bad_row(line_number, "not valid UTF-8 at byte " + std::to_string(*at + 1) +
-                                    " of the line; save the file as UTF-8");
-  }
-  Result<Json> parsed = Json::parse(text, kLineLimits);
-  if (!parsed) {
-    const bool whole_array = line_number == 1 && text.front() == '[';
-    return bad_row(line_number,
-                   "not a JSON value: " + parsed.error().message() +
-                       (whole_array ? "; JSONL has one object a line, no array around them" : ""));
-  }
-  if (!parsed->is_object()) {
-    return bad_row(line_number, "a line must be a JSON object such as {\"" + specs[0].names[0] +
-                                    "\": …}, found a " + std::string(parsed->kind_name()));
-  }
-  take_object(*parsed, line_number);
+  take_object(*value, at);
 }
 
 std::string FieldReader::State::missing_message(size_t field,
@@ -355,13 +309,7 @@ void FieldReader::State::take_row(uint64_t at) {
 }
 
 void FieldReader::State::bad_row(uint64_t at, const std::string& reason) {
-  const std::string message = name + ":" + std::to_string(at) + ": " + reason;
-  if (options.on_bad_row == OnBadRow::kFail) {
-    throw invalid_input(message +
-                        " (correct the line, or leave such lines out with --on-bad-row skip)");
-  }
-  ++counts.skipped;
-  if (counts.first_skipped.size() < ReadCounts::kMostKept) counts.first_skipped.push_back(message);
+  counts.add_bad_row(options.on_bad_row, name, at, reason);
 }
 
 void FieldReader::State::finish() {
@@ -371,17 +319,8 @@ void FieldReader::State::finish() {
     const std::string rest = std::exchange(start, {});
     take_bytes(rest);
   }
-  if (format == Format::kCsv) {
-    splitter.finish();
-  } else if (!line.empty() || line_too_long) {
-    end_line();
-  }
-  if (counts.rows > 0) return;
-  if (counts.skipped > 0) {
-    throw invalid_input(name + ": no usable row; " + std::to_string(counts.skipped) +
-                        " were skipped, the first: " + counts.first_skipped.front());
-  }
-  throw invalid_input(name + ": the file has no rows; give a file with at least one");
+  format == Format::kCsv ? records.finish() : lines.finish();
+  counts.require_rows(name);
 }
 
 FieldReader::FieldReader(std::string name, std::vector<FieldSpec> specs, FieldOptions options,

@@ -36,6 +36,12 @@ struct ReadCounts {
   uint64_t rows = 0;
   uint64_t skipped = 0;
   std::vector<std::string> first_skipped;  // "file:line: reason", at most kMostKept
+
+  // Throws invalid_input, or counts and keeps the message.
+  void add_bad_row(OnBadRow on_bad_row, const std::string& name, uint64_t line,
+                   const std::string& reason);
+  // Throws invalid_input when no row came.
+  void require_rows(const std::string& name) const;
 };
 
 class RowReader {

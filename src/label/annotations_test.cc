@@ -392,6 +392,63 @@ TEST(Gold, ThatIsGoldNoMoreKeepsNoMoreValidAnswersThanItsQuota) {
   EXPECT_GT(gold.test.number("SELECT surplus FROM project"), 0);
 }
 
+// Area under the ROC curve of "larger means gold".
+double auc(const std::vector<std::pair<double, bool>>& scored) {
+  double better = 0.0, pairs = 0.0;
+  for (const auto& [gold_score, is_gold] : scored) {
+    if (!is_gold) continue;
+    for (const auto& [score, other_is_gold] : scored) {
+      if (other_is_gold) continue;
+      pairs += 1.0;
+      better += gold_score > score ? 1.0 : gold_score == score ? 0.5 : 0.0;
+    }
+  }
+  return better / pairs;
+}
+
+// What an annotator could look at: ids, when the lease began and ends, the length of what is shown.
+TEST(Gold, CannotBeToldByIdTimeOrLength) {
+  TestOrganisation test(3);
+  NewProject wanted;
+  wanted.name = "hidden gold";
+  wanted.task_type = "pairwise";
+  wanted.gold_share = 0.4;
+  const Project project = test.project(wanted);
+  test.add_tasks(test.pairwise(), 1000);  // so that all numbers in the texts have four digits
+  const auto tasks = test.add_tasks(project, 4800);
+  test.write([&](store::Transaction& tx) {
+    for (size_t i = 0; i < tasks.size(); i += 3) {
+      mark_gold(test.org(), tx, system_actor(), tasks[i],
+                Json::parse(R"({"winner":"left"})").value(), "");
+    }
+  });
+  const Actor ann = test.person("ann");
+  std::vector<std::vector<std::pair<double, bool>>> features(5);
+  for (int i = 0; i < 2400; ++i) {
+    test.env.advance_ms(1000);
+    const Lease lease = test.next(ann, project).leases.at(0);
+    const bool is_gold =
+        test.number("SELECT is_gold FROM task WHERE id = " + std::to_string(lease.task)) == 1;
+    const Json view = test.org().read(
+        [&](store::Connection& db) { return assignment_json(test.org(), db, lease); });
+    const auto first_letters = [](const std::string& id) {
+      return static_cast<double>(id[4]) * 256.0 + static_cast<double>(id[5]);
+    };
+    features[0].emplace_back(first_letters(lease.public_id), is_gold);
+    features[1].emplace_back(static_cast<double>(lease.leased_at_ms), is_gold);
+    features[2].emplace_back(static_cast<double>(lease.expires_at_ms - lease.leased_at_ms),
+                             is_gold);
+    features[3].emplace_back(static_cast<double>(view.dump().size()), is_gold);
+    features[4].emplace_back(lease.shown_order == "0,1" ? 1.0 : 0.0, is_gold);
+    test.write(
+        [&](store::Transaction& tx) { skip(test.org(), tx, ann, lease.public_id, "Other", ""); });
+  }
+  for (size_t i = 0; i < features.size(); ++i) {
+    // Its standard error by chance is 0.012.
+    EXPECT_NEAR(auc(features[i]), 0.5, 0.05) << "feature " << i;
+  }
+}
+
 // ---- Adaptive overlap ----------------------------------------------------------------------------
 
 TEST(Adaptive, StopsWhenTheLabelsAgreeAndAsksOnWhenTheyDoNot) {

@@ -12,8 +12,8 @@
 namespace hone::label {
 namespace {
 
-constexpr std::array<std::string_view, 5> kNames = {"preferences", "sft", "unpaired", "annotations",
-                                                    "label-studio"};
+constexpr std::array<std::string_view, 6> kNames = {"preferences", "sft", "unpaired",
+                                                    "annotations", "csv", "label-studio"};
 constexpr size_t kPageTasks = 500;
 constexpr size_t kPageBytes = size_t{16} << 20;  // of bodies: then the page ends
 constexpr size_t kChunkBytes = size_t{64} << 10;
@@ -143,18 +143,25 @@ ExportFormat export_format_from_name(std::string_view name) {
   const auto found = std::find(kNames.begin(), kNames.end(), name);
   if (found == kNames.end()) {
     throw invalid_input(
-        "format must be preferences, sft, unpaired, annotations or label-studio, found " +
+        "format must be preferences, sft, unpaired, annotations, csv or label-studio, found " +
         data::quoted_for_message(name));
   }
   return static_cast<ExportFormat>(found - kNames.begin());
 }
 
 bool is_training_format(ExportFormat format) {
-  return format != ExportFormat::kAnnotations && format != ExportFormat::kLabelStudio;
+  return format == ExportFormat::kPreferences || format == ExportFormat::kSft ||
+         format == ExportFormat::kUnpaired;
 }
 
 std::string_view export_media_type(ExportFormat format) {
+  if (format == ExportFormat::kCsv) return "text/csv; charset=utf-8; header=present";
   return format == ExportFormat::kLabelStudio ? "application/json" : "application/jsonl";
+}
+
+std::string_view export_file_ending(ExportFormat format) {
+  if (format == ExportFormat::kCsv) return "csv";
+  return format == ExportFormat::kLabelStudio ? "json" : "jsonl";
 }
 
 ExportRequest ExportRequest::from_json(const Json& json) {
@@ -205,9 +212,10 @@ void check_export(Organisation& organisation, const Project& project,
   const RowMaker maker(project, request, project_quality(organisation, project));
 }
 
-ExportCounts for_each_exported_row(Organisation& organisation, const Project& project,
-                                   const ExportRequest& request, const OnExportedRow& on_row) {
-  const RowMaker maker(project, request, project_quality(organisation, project));
+namespace {
+
+ExportCounts walk(Organisation& organisation, const Project& project, const ExportRequest& request,
+                  const RowMaker& maker, const OnExportedRow& on_row) {
   ExportCounts counts;
   const bool preferences =
       request.format == ExportFormat::kPreferences || request.format == ExportFormat::kUnpaired;
@@ -226,7 +234,7 @@ ExportCounts for_each_exported_row(Organisation& organisation, const Project& pr
           annotation_ids.push_back(task.annotations[i].public_id);
         }
         out.line.clear();
-        row.json.dump_to(out.line);
+        maker.append(task, row, out.line);
         out.split = task.split;
         out.annotations = annotations;
         out.annotation_ids = annotation_ids;
@@ -238,20 +246,31 @@ ExportCounts for_each_exported_row(Organisation& organisation, const Project& pr
   return counts;
 }
 
+}  // namespace
+
+ExportCounts for_each_exported_row(Organisation& organisation, const Project& project,
+                                   const ExportRequest& request, const OnExportedRow& on_row) {
+  const RowMaker maker(project, request, project_quality(organisation, project));
+  return walk(organisation, project, request, maker, on_row);
+}
+
 ExportCounts export_project(Organisation& organisation, const Project& project,
                             const ExportRequest& request,
                             const std::function<void(std::string_view)>& out) {
+  const RowMaker maker(project, request, project_quality(organisation, project));
   const bool array = request.format == ExportFormat::kLabelStudio;
-  std::string chunk;
+  const std::string_view line_end = request.format == ExportFormat::kCsv ? "\r\n" : "\n";
+  std::string chunk = maker.header();
+  if (!chunk.empty()) chunk += line_end;
   bool first = true;
   const ExportCounts counts =
-      for_each_exported_row(organisation, project, request, [&](const ExportedRow& row) {
+      walk(organisation, project, request, maker, [&](const ExportedRow& row) {
         if (array) {
           chunk += first ? "[\n" : ",\n";
           chunk += row.line;
         } else {
           chunk += row.line;
-          chunk += '\n';
+          chunk += line_end;
         }
         first = false;
         if (chunk.size() < kChunkBytes) return;

@@ -1,7 +1,7 @@
 #pragma once
 // Labels out of a project, as a stream (docs/formats/exports.md): rows for training with what the
-// labels say together (posterior, weight, provenance), every annotation as it was given, or Label
-// Studio's JSON.
+// labels say together (posterior, weight, provenance), every annotation as it was given (as JSON or as
+// a table), or Label Studio's JSON.
 //
 // Sides are those of the import, never those that somebody was shown. Gold tasks, cancelled and erased
 // ones and withdrawn, rejected or surplus annotations are in no training row.
@@ -26,7 +26,7 @@
 
 namespace hone::label {
 
-enum class ExportFormat { kPreferences, kSft, kUnpaired, kAnnotations, kLabelStudio };
+enum class ExportFormat { kPreferences, kSft, kUnpaired, kAnnotations, kCsv, kLabelStudio };
 std::string_view export_format_name(ExportFormat format);  // "label-studio"
 ExportFormat export_format_from_name(std::string_view name);
 bool is_training_format(ExportFormat format);  // has rows that `hone train` reads
@@ -54,7 +54,7 @@ struct ExportCounts {
 };
 
 struct ExportedRow {
-  std::string line;                             // JSON, without a line break
+  std::string line;                             // JSON or a record of CSV, no line break behind it
   std::string_view split;                       // of its task: "", train, heldout
   const Json* prompt = nullptr;                 // text or messages; null when it has none
   std::span<const int64_t> annotations;         // annotation.id of what it came from
@@ -67,10 +67,11 @@ ExportCounts for_each_exported_row(Organisation& organisation, const Project& pr
 
 // Throws what export_project would throw before its first byte.
 void check_export(Organisation& organisation, const Project& project, const ExportRequest& request);
-// The whole file in pieces of about 64 KiB: JSONL, or one array for label-studio.
+// The whole file in pieces of about 64 KiB: JSONL, CSV with a header, or one array for label-studio.
 ExportCounts export_project(Organisation& organisation, const Project& project,
                             const ExportRequest& request,
                             const std::function<void(std::string_view)>& out);
-std::string_view export_media_type(ExportFormat format);  // "application/jsonl", "application/json"
+std::string_view export_media_type(ExportFormat format);   // "application/jsonl"
+std::string_view export_file_ending(ExportFormat format);  // "jsonl"
 
 }  // namespace hone::label

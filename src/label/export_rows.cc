@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "label/csv_rows.h"
 #include "label/label_studio_rows.h"
 #include "label/times.h"
 #include "quality/aggregate.h"
@@ -133,6 +134,7 @@ void check_format(ExportFormat format, const TaskSchema& schema) {
       }
       break;
     case ExportFormat::kAnnotations:
+    case ExportFormat::kCsv:
     case ExportFormat::kLabelStudio: break;
   }
 }
@@ -180,11 +182,24 @@ std::vector<RowMaker::Row> RowMaker::rows_of(const ExportTask& task, ExportCount
       rows = is_pairs(schema_) ? sft(task, counts) : corrections(task, counts);
       break;
     case ExportFormat::kUnpaired: rows = unpaired(task, counts); break;
-    case ExportFormat::kAnnotations: rows = annotations(task); break;
+    case ExportFormat::kAnnotations:
+    case ExportFormat::kCsv: rows = annotations(task); break;
     case ExportFormat::kLabelStudio: rows = label_studio(task); break;
   }
   counts.rows += rows.size();
   return rows;
+}
+
+void RowMaker::append(const ExportTask& task, const Row& row, std::string& out) const {
+  if (request_.format == ExportFormat::kCsv) {
+    append_csv_record(schema_, task, row.json, out);
+  } else {
+    row.json.dump_to(out);
+  }
+}
+
+std::string RowMaker::header() const {
+  return request_.format == ExportFormat::kCsv ? csv_header(schema_) : std::string();
 }
 
 std::vector<RowMaker::Row> RowMaker::preferences(const ExportTask& task,

@@ -44,6 +44,9 @@ class RowMaker {
   };
   // The task's rows; counts what it leaves out.
   std::vector<Row> rows_of(const ExportTask& task, ExportCounts& counts) const;
+  // Appends the row as it stands in the file, without a line break: JSON, or a record of CSV.
+  void append(const ExportTask& task, const Row& row, std::string& out) const;
+  std::string header() const;  // of CSV, else empty
 
  private:
   std::vector<Row> preferences(const ExportTask& task, ExportCounts& counts) const;

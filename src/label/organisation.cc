@@ -9,6 +9,7 @@
 #include "label/projects.h"
 #include "label/public_id.h"
 #include "label/queue.h"
+#include "label/snapshots.h"
 #include "seal/digest.h"
 #include "store/migrate.h"
 #include "store/sqlite_database.h"
@@ -55,7 +56,7 @@ Organisation::~Organisation() {
 
 std::unique_ptr<Organisation> Organisation::open(Env& env, const std::string& folder,
                                                  const OrganisationOptions& options) {
-  env.create_directories(folder);
+  create_directories_durably(env, folder);
   std::unique_ptr<Organisation> organisation(new Organisation(env, folder));
   organisation->initialise(options);
   return organisation;
@@ -79,6 +80,7 @@ void Organisation::initialise(const OrganisationOptions& options) {
   digest_salt_ = info->digest_salt;
   live_ = std::make_unique<LiveQuality>(*this, options.background);
   recount(options.recount_tasks_max);
+  end_broken_snapshots(*this);
 }
 
 void Organisation::recount(int64_t tasks_max) {

@@ -40,7 +40,8 @@ struct OrganisationOptions {
 
 class Organisation {
  public:
-  // Opens or makes folder/org.db and brings it to this program's version.
+  // Opens or makes folder/org.db, brings it to this program's version and ends what the last process
+  // left half done. One process at a time: whoever opens it holds the data folder.
   static std::unique_ptr<Organisation> open(Env& env, const std::string& folder,
                                             const OrganisationOptions& options = {});
   ~Organisation();  // finishes the writes that wait

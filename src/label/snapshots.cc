@@ -18,6 +18,7 @@ namespace hone::label {
 namespace {
 
 constexpr size_t kLinksPage = 5000;
+constexpr std::string_view kPart = ".part";
 
 constexpr std::string_view kColumns =
     "SELECT s.id, s.public_id, s.project_id, p.public_id, s.name, s.format, s.state, s.filter,"
@@ -49,7 +50,8 @@ void check_request(const SnapshotRequest& request) {
       find_invalid_utf8(name) || name.find('\0') != name.npos) {
     throw invalid_input("a snapshot's name has 1 to 200 characters");
   }
-  if (request.filter.format == ExportFormat::kLabelStudio) {
+  const ExportFormat format = request.filter.format;
+  if (!is_training_format(format) && format != ExportFormat::kAnnotations) {
     throw invalid_input("a snapshot's format is preferences, sft, unpaired or annotations");
   }
   if (!request.filter.split.empty()) {
@@ -242,6 +244,38 @@ Snapshot begin(Organisation& organisation, const Actor& actor, const Project& pr
   });
 }
 
+// Links first and the files last: whatever breaks this off, the next start goes on with it.
+void fail_snapshot(Organisation& organisation, const Actor& actor, const Snapshot& snapshot,
+                   Json data) {
+  int64_t removed = 1;
+  while (removed > 0) {
+    removed = organisation.write(store::Durability::kProcess, [&](store::Transaction& tx) {
+      return tx.execute(
+          "DELETE FROM snapshot_annotation WHERE snapshot_id = $1 AND annotation_id IN"
+          " (SELECT annotation_id FROM snapshot_annotation WHERE snapshot_id = $1 LIMIT $2)",
+          {snapshot.id, kLinksPage});
+    });
+  }
+  organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {
+    set_state(tx, organisation.env().now_ms(), actor, snapshot, "failed", std::move(data));
+  });
+}
+
+void remove_files(Organisation& organisation, const std::string& public_id) {
+  const std::string folder = snapshot_folder(organisation, public_id);
+  organisation.env().remove_all(folder + std::string(kPart));
+  organisation.env().remove_all(folder);
+}
+
+void give_up(Organisation& organisation, const Actor& actor, const Snapshot& snapshot) noexcept {
+  try {
+    fail_snapshot(organisation, actor, snapshot, Json::object());
+    remove_files(organisation, snapshot.public_id);
+  } catch (const std::exception&) {
+    // The first failure is the one that tells what is wrong; the next start ends this one.
+  }
+}
+
 }  // namespace
 
 std::string snapshot_folder(const Organisation& organisation, std::string_view public_id) {
@@ -257,9 +291,9 @@ Snapshot create_snapshot(Organisation& organisation, const Actor& actor,
   Env& env = organisation.env();
   const Snapshot snapshot = begin(organisation, actor, project, request);
   const std::string folder = snapshot_folder(organisation, snapshot.public_id);
-  const std::string temporary = folder + ".part";
+  const std::string temporary = folder + std::string(kPart);
   try {
-    env.create_directories(temporary);
+    create_directories_durably(env, temporary);
     const Written written = write_files(organisation, project, request, temporary);
     env.rename(temporary, folder);
     env.sync_directory(organisation.folder() + "/snapshots");
@@ -276,11 +310,33 @@ Snapshot create_snapshot(Organisation& organisation, const Actor& actor,
       return get_snapshot(tx, snapshot.public_id);
     });
   } catch (...) {
-    env.remove_all(temporary);
-    organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {
-      set_state(tx, env.now_ms(), actor, snapshot, "failed", Json::object());
-    });
+    give_up(organisation, actor, snapshot);
     throw;
+  }
+}
+
+void end_broken_snapshots(Organisation& organisation) {
+  const auto broken = organisation.read([](store::Connection& db) {
+    return db.query_all(std::string(kColumns) + "WHERE s.state <> 'ready'", {}, read_snapshot);
+  });
+  Env& env = organisation.env();
+  const std::string snapshots = organisation.folder() + "/snapshots";
+  try {
+    for (const Snapshot& snapshot : broken) {
+      if (snapshot.state != "making") continue;
+      Json data = Json::object();
+      data["reason"] = "the server ended while it was made";
+      fail_snapshot(organisation, system_actor(), snapshot, std::move(data));
+    }
+    if (!env.is_directory(snapshots)) return;
+    for (const Snapshot& snapshot : broken) remove_files(organisation, snapshot.public_id);
+    // A folder that the database does not know stays: it may be younger than a backup that was put
+    // back. A part is nobody's.
+    for (const std::string& name : env.list_directory(snapshots)) {
+      if (name.ends_with(kPart)) env.remove_all(snapshots + "/" + name);
+    }
+  } catch (const Error&) {
+    // A full disk: nobody reads what is left, so it is no reason not to start.
   }
 }
 

@@ -5,7 +5,8 @@
 // give the same bytes: nothing in the files says when, or by whom, or under which id.
 //
 // The files are written under a temporary name, synced and renamed before the database calls the
-// snapshot ready; a crash in between leaves a row `making` without files, which is no snapshot.
+// snapshot ready. One that is broken off is failed and has neither files nor links: at once after an
+// error, at the next start after the end of the process.
 //
 // Errors: invalid_input (name, format), conflict (no row; a prompt on both sides), not_found,
 // unavailable (the disk). Reads and files run on the caller's thread.
@@ -38,6 +39,10 @@ struct SnapshotRequest {
 };
 Snapshot create_snapshot(Organisation& organisation, const Actor& actor,
                          std::string_view project_id, const SnapshotRequest& request);
+
+// At the start: snapshots that the last process left in the making are failed, and files of those that
+// are not ready go. What cannot be removed now waits for the next start.
+void end_broken_snapshots(Organisation& organisation);
 
 Snapshot get_snapshot(store::Connection& db, std::string_view public_id);
 std::vector<Snapshot> list_snapshots(store::Connection& db, int64_t project,

@@ -96,6 +96,24 @@ class TestOrganisation {
   }
   Organisation& org() { return *organisation; }
 
+  // The files as they are now, and back to them: what a cut of power leaves when nothing that was
+  // written since had reached the disk. Between the two only kProcess writes may happen, since a
+  // kDisk one would have.
+  void save_files() {
+    for (const char* name : {"/org.db", "/org.db-wal"}) {
+      std::filesystem::copy_file(folder + name, folder + name + ".saved",
+                                 std::filesystem::copy_options::overwrite_existing);
+    }
+  }
+  void lose_power() {
+    organisation.reset();
+    real_env().remove_all(folder + "/org.db-shm");
+    for (const char* name : {"/org.db", "/org.db-wal"}) {
+      std::filesystem::rename(folder + name + ".saved", folder + name);
+    }
+    open();
+  }
+
   template <class F>
   auto write(F&& f) {
     return organisation->write(store::Durability::kProcess, std::forward<F>(f));

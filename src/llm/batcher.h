@@ -14,8 +14,10 @@
 // refused by check().
 //
 // Prefix cache. Full pages of prompts and answers are kept under the hash of (scope, all tokens up to
-// the page's end) with the log-probability and argmax of each of their tokens, so that prompt
-// log-probabilities come out of the cache too. Only requests of an equal scope share pages.
+// the page's end). Once somebody asked for the scores of such a prompt, its pages keep the
+// log-probability and argmax of each of their tokens, so that prompt log-probabilities come out of
+// the cache too. Only requests of an equal scope share pages. Requests that pool, or that want more
+// than one alternative of each prompt token, do not read the cache.
 //
 // Thread rule: one thread; listeners are called on it and must not call back into the batcher but for
 // cancel().
@@ -28,6 +30,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "llm/forward.h"
 #include "llm/sampler.h"
 #include "llm/token_constraint.h"
@@ -43,6 +46,7 @@ struct TokenLogProb {
   float log_prob = 0;
 };
 
+// Every token that was drawn, the one that ends the answer included (its text is then empty).
 struct TokenEvent {
   size_t sample = 0;
   int32_t id = 0;
@@ -56,7 +60,7 @@ struct EndEvent {
   FinishReason reason = FinishReason::kLength;
   std::string_view text;  // what was still held back
   std::string_view stop;  // the stop text that ended it, or empty
-  int32_t token = -1;     // the end-of-generation token that ended it, or -1
+  int32_t token = -1;     // the end token (on_token has had it), or -1
 };
 
 // One prompt token, for echo and for scores.
@@ -78,8 +82,9 @@ class BatchListener {
   virtual void on_pooled(std::span<const float> vector) { (void)vector; }
   virtual void on_token(const TokenEvent& event) = 0;
   virtual void on_end(const EndEvent& event) = 0;
-  // After the last sample's on_end (or on_pooled): the request is gone. With an error when a
-  // constraint left no token; null when all went well or it was cancelled.
+  // After the last sample's on_end (on_pooled; on_prompt with max_tokens 0): the request is gone.
+  // With an error when a constraint left no token: its other samples end with it, without on_end.
+  // Null when all went well or it was cancelled.
   virtual void on_done(const Error* error) = 0;
 };
 
@@ -93,11 +98,11 @@ struct BatchRequest {
   uint64_t seed = 42, index = 0;  // with the sample's number they name its random stream
   size_t n = 1;
   size_t max_tokens = 256;  // 0: the prompt alone (scores, pooling)
-  size_t min_tokens = 0;    // no end-of-generation token before
+  size_t min_tokens = 0;    // no end token before, unless a constraint leaves nothing else
   SamplingOptions sampling;
-  std::vector<std::string> stop;        // found anywhere in the answer, cut off
-  std::vector<int32_t> stop_token_ids;  // beside the model's own
-  bool ignore_end_of_generation = false;
+  std::vector<std::string> stop;          // found anywhere in the answer, cut off
+  std::vector<int32_t> stop_token_ids;    // beside the model's own
+  bool ignore_end_of_generation = false;  // not with a constraint
   bool want_text = true;
   std::shared_ptr<const TokenConstraint> constraint;  // cloned for each sample
   size_t top_log_probs = 0;                           // 0..20
@@ -130,18 +135,21 @@ class Batcher {
           std::vector<int32_t> end_of_generation, const BatcherOptions& options);
   ~Batcher();
 
-  // Pages that the request would hold at its longest, by itself.
+  // Pages that one sample of the request holds at its longest; its others share some, or wait.
   static size_t pages_for(const ModelConfig& config, const BatchRequest& request);
-  // Throws invalid_input for a prompt that is empty, too long (with both numbers) or has unknown
+  // Bytes beside the weights, before anything is made.
+  static uint64_t planned_bytes(const ModelConfig& config, const BatcherOptions& options);
+  // From any thread. Throws invalid_input for a prompt that is empty, too long (with both numbers) or has unknown
   // ids, for options out of range; too_large for one that needs more pages than there are.
   void check(const BatchRequest& request) const;
 
   // Takes its place behind those that came before; checks. The listener must live until on_done.
   Id add(BatchRequest request, BatchListener& listener);
   // At once: no further call to its listener but on_done(nullptr), which comes before this returns.
-  // Unknown ids are ignored.
+  // From a listener too. Unknown ids are ignored.
   void cancel(Id id);
-  // One pass (or what can be done without one). False when there is nothing to do.
+  // One pass (or what can be done without one). False when there is nothing to do. What a listener
+  // throws comes out here; then the batcher is good for nothing but its end.
   bool step();
 
   BatcherMetrics metrics() const;

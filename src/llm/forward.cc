@@ -21,10 +21,20 @@ void Rows::clear() {
   tokens.clear();
   positions.clear();
   runs.clear();
+  adapters.clear();
 }
 
 void Rows::append(KvCache::SequenceId sequence, size_t kv_begin,
-                  std::span<const int32_t> new_tokens) {
+                  std::span<const int32_t> new_tokens, const LoraAdapter* adapter) {
+  if (adapter != nullptr) {
+    AdapterRun* last = adapters.empty() ? nullptr : &adapters.back();
+    if (last != nullptr && last->adapter == adapter &&
+        last->row_begin + last->row_count == size()) {
+      last->row_count += new_tokens.size();
+    } else {
+      adapters.push_back({size(), new_tokens.size(), adapter});
+    }
+  }
   runs.push_back({size(), new_tokens.size(), kv_begin, sequence});
   tokens.insert(tokens.end(), new_tokens.begin(), new_tokens.end());
   for (size_t i = 0; i < new_tokens.size(); ++i) {
@@ -45,12 +55,12 @@ tensor::AttentionShape attention_shape(const LayerConfig& config) {
 namespace {
 
 // h = A d(x) of each adapted call, one after the other: each map has its own mask.
-void linear_down_with_dropout(Compute& compute, const LoraLayer* lora,
+void linear_down_with_dropout(Compute& compute, const LoraLayer& lora,
                               std::span<const LinearCall> calls, std::span<MatmulPart> down,
                               const LinearDropout& dropout) {
   size_t at = 0;
   for (const LinearCall& call : calls) {
-    if ((*lora)[call.kind].empty()) continue;
+    if (lora[call.kind].empty()) continue;
     const View<float> dropped =
         dropout.scratch.slice_rows(0, call.x.rows).slice_cols(0, call.x.cols);
     dropout.rows->apply(compute, dropout.layer, call.kind, call.x, dropped);
@@ -60,36 +70,55 @@ void linear_down_with_dropout(Compute& compute, const LoraLayer* lora,
   }
 }
 
+struct LoraProducts {
+  std::vector<MatmulPart> down, up;
+};
+
+LoraProducts lora_products(std::span<const LoraRun> runs, std::span<const LinearCall> calls,
+                           View<float> scratch) {
+  LoraProducts products;
+  for (const LoraRun& run : runs) {
+    const View<float> rows = scratch.slice_rows(run.row_begin, run.row_count);
+    size_t column = 0;
+    for (const LinearCall& call : calls) {
+      const LoraPair& pair = (*run.layer)[call.kind];
+      if (pair.empty()) continue;
+      const View<const float> x = call.x.slice_rows(run.row_begin, run.row_count);
+      const View<float> y = call.y.slice_rows(run.row_begin, run.row_count);
+      const View<float> h = rows.slice_cols(column, pair.rank());
+      column += pair.rank();
+      products.down.push_back({x, &pair.a, h, nullptr, false, 1.0f});
+      products.up.push_back({h, &pair.b, y, nullptr, true, pair.scale});
+    }
+  }
+  return products;
+}
+
 }  // namespace
 
-void linear_forward(Compute& compute, const Layer& layer, const LoraLayer* lora,
+void linear_forward(Compute& compute, const Layer& layer, std::span<const LoraRun> lora,
                     std::span<const LinearCall> calls, bool accumulate, View<float> lora_scratch,
                     const LinearDropout& dropout) {
   HONE_CHECK(calls.size() <= 3);
-  MatmulPart base[3], down[3], up[3];
-  size_t lora_count = 0, column = 0;
+  MatmulPart base[3];
   for (size_t i = 0; i < calls.size(); ++i) {
     const LinearCall& call = calls[i];
     const Linear& linear = layer[call.kind];
     base[i] = {call.x,     &linear.weight,
                call.y,     linear.bias.empty() ? nullptr : linear.bias.data(),
                accumulate, 1.0f};
-    if (lora == nullptr || (*lora)[call.kind].empty()) continue;
-    const LoraPair& pair = (*lora)[call.kind];
-    const View<float> h = lora_scratch.slice_rows(0, call.x.rows).slice_cols(column, pair.rank());
-    column += pair.rank();
-    down[lora_count] = {call.x, &pair.a, h, nullptr, false, 1.0f};
-    up[lora_count] = {h, &pair.b, call.y, nullptr, true, pair.scale};
-    ++lora_count;
   }
   tensor::matmul(compute, {base, calls.size()});
-  if (lora_count == 0) return;
+  if (lora.empty()) return;
+  LoraProducts products = lora_products(lora, calls, lora_scratch);
+  if (products.down.empty()) return;
   if (dropout.rows == nullptr) {
-    tensor::matmul(compute, {down, lora_count});
+    tensor::matmul(compute, products.down);
   } else {
-    linear_down_with_dropout(compute, lora, calls, {down, lora_count}, dropout);
+    HONE_CHECK(lora.size() == 1 && lora[0].row_count == calls[0].x.rows);
+    linear_down_with_dropout(compute, *lora[0].layer, calls, products.down, dropout);
   }
-  tensor::matmul(compute, {up, lora_count});
+  tensor::matmul(compute, products.up);
 }
 
 void embed(Compute& compute, const Model& model, std::span<const int32_t> tokens, View<float> out) {
@@ -117,9 +146,9 @@ void copy_rows(View<const float> from, View<float> to) {
   }
 }
 
-void attention_half(Compute& compute, const Model& model, size_t index, const LoraLayer* lora,
-                    std::span<const int32_t> positions, const LayerKv& kv,
-                    const LayerActivations& a) {
+void attention_half(Compute& compute, const Model& model, size_t index,
+                    std::span<const LoraRun> lora, std::span<const int32_t> positions,
+                    const LayerKv& kv, const LayerActivations& a) {
   const Layer& layer = model.layers[index];
   const LayerConfig& config = model.config.layers[index];
   const size_t q_cols = config.head_count * config.head_dim;
@@ -152,7 +181,7 @@ void attention_half(Compute& compute, const Model& model, size_t index, const Lo
   linear_forward(compute, layer, lora, out, true, a.lora, a.dropout);
 }
 
-void mlp_half(Compute& compute, const Model& model, size_t index, const LoraLayer* lora,
+void mlp_half(Compute& compute, const Model& model, size_t index, std::span<const LoraRun> lora,
               const LayerActivations& a) {
   const Layer& layer = model.layers[index];
   const size_t f = model.config.layers[index].intermediate_size;
@@ -191,37 +220,54 @@ size_t max_intermediate(const ModelConfig& config) {
 
 }  // namespace
 
-void layer_forward(Compute& compute, const Model& model, size_t layer, const LoraLayer* lora,
-                   std::span<const int32_t> positions, const LayerKv& kv,
-                   const LayerActivations& a) {
+void layer_forward(Compute& compute, const Model& model, size_t layer,
+                   std::span<const LoraRun> lora, std::span<const int32_t> positions,
+                   const LayerKv& kv, const LayerActivations& a) {
   attention_half(compute, model, layer, lora, positions, kv, a);
   mlp_half(compute, model, layer, lora, a);
 }
 
-Workspace::Workspace(const Model& model, const LoraAdapter* adapter, size_t max_rows)
+Workspace::Workspace(const ModelConfig& config, size_t max_lora_rank, size_t max_rows)
     : max_rows_(max_rows),
-      x_(max_rows, model.config.hidden_size),
-      norm_(max_rows, tile_stride(model.config.hidden_size)),
-      qkv_(max_rows, tile_stride(max_qkv_cols(model.config))),
-      attention_(max_rows, tile_stride(max_attention_cols(model.config))),
-      gate_up_(max_rows, tile_stride(2 * max_intermediate(model.config))),
-      activation_(max_rows, tile_stride(max_intermediate(model.config))),
-      lora_(adapter == nullptr ? 0 : max_rows, adapter == nullptr ? 0 : 3 * adapter->max_rank()) {}
+      max_lora_rank_(max_lora_rank),
+      x_(max_rows, config.hidden_size),
+      norm_(max_rows, tile_stride(config.hidden_size)),
+      qkv_(max_rows, tile_stride(max_qkv_cols(config))),
+      attention_(max_rows, tile_stride(max_attention_cols(config))),
+      gate_up_(max_rows, tile_stride(2 * max_intermediate(config))),
+      activation_(max_rows, tile_stride(max_intermediate(config))),
+      lora_(max_lora_rank == 0 ? 0 : max_rows, 3 * max_lora_rank) {}
 
 size_t Workspace::planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows) {
-  return max_rows * sizeof(float) *
-         (config.hidden_size + tile_stride(config.hidden_size) + tile_stride(max_qkv_cols(config)) +
-          tile_stride(max_attention_cols(config)) + tile_stride(2 * max_intermediate(config)) +
-          tile_stride(max_intermediate(config)) + 3 * max_lora_rank);
+  size_t bytes = 0;
+  for (const size_t cols :
+       {config.hidden_size, tile_stride(config.hidden_size), tile_stride(max_qkv_cols(config)),
+        tile_stride(max_attention_cols(config)), tile_stride(2 * max_intermediate(config)),
+        tile_stride(max_intermediate(config)), 3 * max_lora_rank}) {
+    bytes += tensor::mapped_bytes(max_rows * cols * sizeof(float));
+  }
+  return bytes;
 }
 
 View<const float> forward(Compute& compute, const Model& model, const LoraAdapter* adapter,
                           const Rows& rows, const KvCache& cache, Workspace& w) {
+  Rows with = rows;
+  with.adapters.clear();
+  if (adapter != nullptr) with.adapters.push_back({0, rows.size(), adapter});
+  return forward(compute, model, with, cache, w);
+}
+
+View<const float> forward(Compute& compute, const Model& model, const Rows& rows,
+                          const KvCache& cache, Workspace& w) {
   const size_t m = rows.size();
   HONE_CHECK(m <= w.max_rows_);
   std::vector<std::vector<float*>> blocks(rows.runs.size());
   std::vector<tensor::AttentionRun> runs(rows.runs.size());
   std::vector<tensor::AttentionRun> stores(rows.runs.size());
+  std::vector<LoraRun> lora(rows.adapters.size());
+  for (const AdapterRun& run : rows.adapters) {
+    HONE_CHECK(run.adapter->max_rank() <= w.max_lora_rank_);
+  }
   const View<float> x = w.x_.rows_view(0, m);
   embed(compute, model, rows.tokens, x);
   for (size_t index = 0; index < model.layers.size(); ++index) {
@@ -232,6 +278,10 @@ View<const float> forward(Compute& compute, const Model& model, const LoraAdapte
       runs[i] = {run.row_begin, run.row_count, run.kv_begin, blocks[i].data()};
       stores[i] = {run.row_begin, run.row_count, run.kv_begin, blocks[i].data()};
     }
+    for (size_t i = 0; i < lora.size(); ++i) {
+      const AdapterRun& run = rows.adapters[i];
+      lora[i] = {run.row_begin, run.row_count, &run.adapter->layers[index]};
+    }
     LayerActivations a;
     const size_t q_cols = config.head_count * config.head_dim;
     const size_t kv_cols = config.kv_head_count * config.head_dim;
@@ -241,9 +291,8 @@ View<const float> forward(Compute& compute, const Model& model, const LoraAdapte
     a.attention = w.attention_.rows_view(0, m).slice_cols(0, q_cols);
     a.gate_up = w.gate_up_.rows_view(0, m).slice_cols(0, 2 * config.intermediate_size);
     a.activation = w.activation_.rows_view(0, m).slice_cols(0, config.intermediate_size);
-    if (adapter != nullptr) a.lora = w.lora_.rows_view(0, m);
-    layer_forward(compute, model, index, adapter == nullptr ? nullptr : &adapter->layers[index],
-                  rows.positions, {stores, runs}, a);
+    if (!lora.empty()) a.lora = w.lora_.rows_view(0, m);
+    layer_forward(compute, model, index, lora, rows.positions, {stores, runs}, a);
   }
   const View<float> hidden = w.norm_.rows_view(0, m).slice_cols(0, model.config.hidden_size);
   tensor::rms_norm(compute, x, model.final_norm.data(), model.config.rms_norm_eps, hidden, nullptr);

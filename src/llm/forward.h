@@ -35,15 +35,24 @@ struct RowRun {
   KvCache::SequenceId sequence = 0;
 };
 
+// Consecutive rows that run with an adapter.
+struct AdapterRun {
+  size_t row_begin = 0;
+  size_t row_count = 0;
+  const LoraAdapter* adapter = nullptr;
+};
+
 struct Rows {
-  std::vector<int32_t> tokens;     // one per row
-  std::vector<int32_t> positions;  // rope position of each row
-  std::vector<RowRun> runs;        // cover all rows, in order
+  std::vector<int32_t> tokens;       // one per row
+  std::vector<int32_t> positions;    // rope position of each row
+  std::vector<RowRun> runs;          // cover all rows, in order
+  std::vector<AdapterRun> adapters;  // in order; rows in none of them run with the base alone
 
   size_t size() const { return tokens.size(); }
   void clear();
   // Appends tokens at kv indices [kv_begin, kv_begin + tokens.size()), positions equal to them.
-  void append(KvCache::SequenceId sequence, size_t kv_begin, std::span<const int32_t> tokens);
+  void append(KvCache::SequenceId sequence, size_t kv_begin, std::span<const int32_t> tokens,
+              const LoraAdapter* adapter = nullptr);
 };
 
 // What one layer computes for M rows. Inference reuses one of these for all layers; training keeps
@@ -75,9 +84,16 @@ struct LayerKv {
 
 tensor::AttentionShape attention_shape(const LayerConfig& config);
 
+// The same rows as an AdapterRun, with one layer of the adapter.
+struct LoraRun {
+  size_t row_begin = 0;
+  size_t row_count = 0;
+  const LoraLayer* layer = nullptr;
+};
+
 void layer_forward(tensor::Compute& compute, const Model& model, size_t layer,
-                   const LoraLayer* lora, std::span<const int32_t> positions, const LayerKv& kv,
-                   const LayerActivations& a);
+                   std::span<const LoraRun> lora, std::span<const int32_t> positions,
+                   const LayerKv& kv, const LayerActivations& a);
 
 // The linear maps with their adapters: y = W x (+ bias), then y += scale * B (A x).
 struct LinearCall {
@@ -85,8 +101,10 @@ struct LinearCall {
   tensor::View<const float> x;
   tensor::View<float> y;
 };
-// All calls share x's rows; `accumulate` adds to y (residual stream). lora_scratch: [M, ranks].
-void linear_forward(tensor::Compute& compute, const Layer& layer, const LoraLayer* lora,
+// All calls share x's rows; `accumulate` adds to y (residual stream). W x is one product for all
+// rows, B (A x) one for the rows of each adapter: a row gets the bits that it would get alone.
+// lora_scratch: [M, ranks]. Dropout: with one run over all rows only.
+void linear_forward(tensor::Compute& compute, const Layer& layer, std::span<const LoraRun> lora,
                     std::span<const LinearCall> calls, bool accumulate,
                     tensor::View<float> lora_scratch, const LinearDropout& dropout = {});
 
@@ -96,20 +114,25 @@ void embed(tensor::Compute& compute, const Model& model, std::span<const int32_t
 // Memory of an inference pass of at most max_rows rows.
 class Workspace {
  public:
-  Workspace(const Model& model, const LoraAdapter* adapter, size_t max_rows);
+  Workspace(const Model& model, const LoraAdapter* adapter, size_t max_rows)
+      : Workspace(model.config, adapter == nullptr ? 0 : adapter->max_rank(), max_rows) {}
+  Workspace(const ModelConfig& config, size_t max_lora_rank, size_t max_rows);
   static size_t planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows);
   size_t max_rows() const { return max_rows_; }
 
  private:
-  friend tensor::View<const float> forward(tensor::Compute&, const Model&, const LoraAdapter*,
-                                           const Rows&, const KvCache&, Workspace&);
-  size_t max_rows_;
+  friend tensor::View<const float> forward(tensor::Compute&, const Model&, const Rows&,
+                                           const KvCache&, Workspace&);
+  size_t max_rows_, max_lora_rank_;
   tensor::Tensor x_, norm_, qkv_, attention_, gate_up_, activation_, lora_;
 };
 
 // Runs all layers; the rows' keys and values go to their sequences, which the caller has extended
 // (KvCache::extend) to hold them. Returns the final norm's output, one row a row; valid until the
-// next pass on this workspace.
+// next pass on this workspace. No adapter of the rows has a higher rank than the workspace's.
+tensor::View<const float> forward(tensor::Compute& compute, const Model& model, const Rows& rows,
+                                  const KvCache& cache, Workspace& workspace);
+// All rows with one adapter, or without one (null), whatever rows.adapters says.
 tensor::View<const float> forward(tensor::Compute& compute, const Model& model,
                                   const LoraAdapter* adapter, const Rows& rows,
                                   const KvCache& cache, Workspace& workspace);

@@ -1,7 +1,5 @@
 #pragma once
-// Batched generation with continuous admission: a sequence that ends makes room for the next
-// prompt at once; a prompt is read in chunks beside the others' decoding; n samples of a prompt
-// share its pages.
+// A list of prompts, to the end: llm/batcher.h with everything at once and nothing put aside.
 //
 // A sample's random stream belongs to (seed, index, sample) and its numbers to token positions, so
 // its text and log-probabilities do not depend on the batch, the order or the chunks
@@ -10,7 +8,6 @@
 // Thread rule: one run at a time; callbacks come on the caller's thread.
 
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,11 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "llm/forward.h"
-#include "llm/sampler.h"
-#include "llm/tokenizer/stream_decoder.h"
-#include "llm/tokenizer/tokenizer.h"
-#include "tensor/log_softmax.h"
+#include "llm/batcher.h"
 
 namespace hone::llm {
 
@@ -34,9 +27,6 @@ struct GenerationRequest {
   SamplingOptions sampling;
   std::vector<std::string> stop;  // texts; found anywhere in the answer, cut off
 };
-
-enum class FinishReason { kStop, kLength };
-std::string_view name(FinishReason reason);  // "stop", "length"
 
 struct GeneratedSample {
   uint64_t index = 0, sample = 0;
@@ -69,19 +59,12 @@ class Generator {
            const std::function<void(GeneratedSample)>& on_done);
 
  private:
-  struct Prompt;
-  struct Sample;
   using Done = std::function<void(GeneratedSample)>;
+  class Listener;
 
   void check(const GenerationRequest& request) const;
-  void make_room(const std::vector<GenerationRequest>& requests);
-  void drop_all();
-  void admit();
-  void step(const Done& on_done);
-  void take_token(Sample& sample, std::span<const float> logits, float lse);
-  bool stop_text_reached(Sample& sample);
-  void emit(Sample& sample, size_t held_back);
-  void close(Sample& sample, FinishReason reason);
+  void make_room(std::span<const GenerationRequest> requests);
+  BatchRequest batch_request(GenerationRequest request) const;
 
   tensor::Compute& compute_;
   const Model& model_;
@@ -89,15 +72,8 @@ class Generator {
   const Tokenizer* tokenizer_;
   std::vector<int32_t> end_of_generation_;
   GeneratorOptions options_;
-  Sampler sampler_;
-  std::unique_ptr<KvCache> cache_;
-  std::unique_ptr<Workspace> workspace_;
-  tensor::Tensor gathered_, logits_;
-  std::vector<tensor::HeadRowResult> row_results_;
-  Rows rows_;
-  std::deque<GenerationRequest> waiting_;
-  std::vector<std::unique_ptr<Prompt>> prompts_;
-  std::vector<std::unique_ptr<Sample>> samples_;
+  BatcherOptions room_;  // of batcher_
+  std::unique_ptr<Batcher> batcher_;
 };
 
 }  // namespace hone::llm

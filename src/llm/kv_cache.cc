@@ -72,6 +72,26 @@ KvCache::SequenceId KvCache::fork(SequenceId parent, size_t length) {
   return child;
 }
 
+KvCache::SequenceId KvCache::create_from(std::span<const uint32_t> pages) {
+  const SequenceId id = create();
+  Sequence& to = sequences_[id];
+  to.pages.assign(pages.begin(), pages.end());
+  to.length = pages.size() * kPagePositions;
+  for (uint32_t page_index : to.pages) {
+    HONE_CHECK(references_[page_index] > 0);
+    ++references_[page_index];
+  }
+  return id;
+}
+
+void KvCache::share_page(SequenceId sequence, size_t number, uint32_t page_index) {
+  Sequence& s = sequences_[sequence];
+  HONE_CHECK(s.live && (number + 1) * kPagePositions <= s.length);
+  ++references_[page_index];
+  drop_page(s.pages[number]);
+  s.pages[number] = page_index;
+}
+
 void KvCache::release(SequenceId sequence) {
   truncate(sequence, 0);
   sequences_[sequence].live = false;

@@ -9,6 +9,7 @@
 // Thread rule: one thread; the forward pass writes the pages of the runs that it was given.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "llm/model_config.h"
@@ -32,6 +33,8 @@ class KvCache {
   SequenceId create();
   // A new sequence whose first `length` positions are the parent's.
   SequenceId fork(SequenceId parent, size_t length);
+  // A new sequence whose first positions are those of full pages that somebody holds.
+  SequenceId create_from(std::span<const uint32_t> pages);
   void release(SequenceId sequence);
 
   size_t length(SequenceId sequence) const;  // positions written or reserved
@@ -40,6 +43,15 @@ class KvCache {
   [[nodiscard]] bool extend(SequenceId sequence, size_t count);
   // Forgets positions from `length` on.
   void truncate(SequenceId sequence, size_t length);
+
+  // Full pages can outlive their sequence and be shared by others (llm/prefix_cache.h): whoever
+  // holds one lets go of it again. A full page is never written again.
+  std::span<const uint32_t> pages(SequenceId sequence) const { return sequences_[sequence].pages; }
+  void hold(uint32_t page) { ++references_[page]; }
+  void let_go(uint32_t page) { drop_page(page); }
+  uint32_t references(uint32_t page) const { return references_[page]; }
+  // The sequence's page of that number gives way to another one of the same content.
+  void share_page(SequenceId sequence, size_t number, uint32_t page);
 
   size_t free_pages() const { return free_.size(); }
   size_t page_count() const { return page_count_; }

@@ -5,6 +5,7 @@
 
 #include "llm/kv_cache.h"
 #include "llm/training_pass.h"
+#include "tensor/memory.h"
 #include "tensor/panel_bytes.h"
 
 namespace hone::llm {
@@ -64,29 +65,18 @@ uint64_t generation_bytes(const ModelConfig& config, size_t max_lora_rank,
   const size_t sequences = std::max<size_t>(1, std::min(batch, samples));
   const uint64_t rows =
       sequences + std::min<uint64_t>(options.rows_per_pass, sum_of_largest(prompt_rows, sequences));
-  const uint64_t logits = 2 * sequences * (config.vocab_size + config.hidden_size) * sizeof(float) +
-                          std::min(batch, requests.size()) * config.vocab_size * sizeof(float);
-  return pages * KvCache::page_bytes(config) +
+  const uint64_t logits = sequences * (config.vocab_size + config.hidden_size) * sizeof(float);
+  return tensor::mapped_bytes(pages * KvCache::page_bytes(config)) +
          Workspace::planned_bytes(config, max_lora_rank, rows) + logits;
 }
 
 uint64_t scoring_bytes(const ModelConfig& config, size_t max_lora_rank,
                        std::span<const std::vector<int32_t>> rows, const ScoreOptions& options) {
-  uint64_t pages = 0, largest = 0;
-  for (const auto& [begin, end] : score_batches(rows, options)) {
-    uint64_t wanted = 0, tokens = 0;
-    for (size_t i = begin; i < end; ++i) {
-      wanted += KvCache::pages_for(rows[i].size());
-      tokens += options.chunk > 0 ? std::min(options.chunk, rows[i].size()) : rows[i].size();
-    }
-    pages = std::max(pages, wanted);
-    largest = std::max(largest, tokens);
-  }
-  const uint64_t pass_rows = std::min<uint64_t>(options.rows_per_pass, largest);
+  const ScoreRoom room = score_room(rows, options);
   // Of the head: a tile's sums for every row.
-  const uint64_t head = pass_rows * 2048 * sizeof(float);
-  return pages * KvCache::page_bytes(config) +
-         Workspace::planned_bytes(config, max_lora_rank, pass_rows) + head;
+  const uint64_t head = room.rows_per_pass * 2048 * sizeof(float);
+  return tensor::mapped_bytes(room.pages * KvCache::page_bytes(config)) +
+         Workspace::planned_bytes(config, max_lora_rank, room.rows_per_pass) + head;
 }
 
 uint64_t pair_scoring_bytes(const ModelConfig& config, size_t max_lora_rank,

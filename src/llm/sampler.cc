@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/json.h"
@@ -25,6 +27,10 @@ int32_t argmax(std::span<const float> logits) {
   return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
 }
 
+bool is_set(std::span<const uint64_t> bits, size_t token) {
+  return (bits[token / 64] >> (token % 64) & 1) != 0;
+}
+
 }  // namespace
 
 void validate(const SamplingOptions& o) {
@@ -38,6 +44,16 @@ void validate(const SamplingOptions& o) {
           "between -100 and 100");
   require(std::abs(o.frequency_penalty) <= 100, "frequency-penalty", o.frequency_penalty,
           "between -100 and 100");
+  if (o.logit_bias.size() > kMaxLogitBiases) {
+    throw invalid_input("logit_bias names " + std::to_string(o.logit_bias.size()) +
+                        " tokens; at most " + std::to_string(kMaxLogitBiases) + " are taken");
+  }
+  std::unordered_set<int32_t> seen;
+  for (const auto& [id, bias] : o.logit_bias) {
+    const std::string where = "logit_bias of token " + std::to_string(id);
+    if (!(std::abs(bias) <= 100)) throw invalid_input(where + " must be between -100 and 100");
+    if (!seen.insert(id).second) throw invalid_input(where + " is there twice: give it once");
+  }
 }
 
 void Sampler::penalise(const SamplingOptions& options, std::span<const int32_t> prompt,
@@ -57,15 +73,31 @@ void Sampler::penalise(const SamplingOptions& options, std::span<const int32_t> 
   }
 }
 
+std::span<const float> Sampler::changed(std::span<const float> logits,
+                                        const SamplingOptions& options,
+                                        std::span<const int32_t> prompt,
+                                        std::span<const int32_t> answer,
+                                        std::span<const uint64_t> allowed) {
+  const bool penalties = options.repetition_penalty != 1 || options.presence_penalty != 0 ||
+                         options.frequency_penalty != 0;
+  if (!penalties && options.logit_bias.empty() && allowed.empty()) return logits;
+  logits_.assign(logits.begin(), logits.end());
+  for (const auto& [id, bias] : options.logit_bias) logits_[static_cast<size_t>(id)] += bias;
+  if (penalties) penalise(options, prompt, answer);
+  for (size_t word = 0; word < allowed.size(); ++word) {
+    if (allowed[word] == ~uint64_t{0}) continue;
+    const size_t end = std::min(logits_.size(), word * 64 + 64);
+    for (size_t token = word * 64; token < end; ++token) {
+      if (!is_set(allowed, token)) logits_[token] = -std::numeric_limits<float>::infinity();
+    }
+  }
+  return logits_;
+}
+
 int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& options,
                         std::span<const int32_t> prompt, std::span<const int32_t> answer,
-                        double uniform) {
-  if (options.repetition_penalty != 1 || options.presence_penalty != 0 ||
-      options.frequency_penalty != 0) {
-    logits_.assign(logits.begin(), logits.end());
-    penalise(options, prompt, answer);
-    logits = logits_;
-  }
+                        double uniform, std::span<const uint64_t> allowed) {
+  logits = changed(logits, options, prompt, answer, allowed);
   const int32_t best = argmax(logits);
   if (options.temperature == 0) return best;
   const auto temperature = static_cast<float>(options.temperature);
@@ -75,7 +107,7 @@ int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& op
   tensor::exp_row(logits.data(), logits.size(), temperature,
                   logits[static_cast<size_t>(best)] / temperature, weights_.data());
   if (options.top_k > 0 || options.top_p < 1 || options.min_p > 0) {
-    return draw_filtered(options, uniform);
+    return draw_filtered(options, uniform, allowed);
   }
   double total = 0;
   for (float weight : weights_) total += static_cast<double>(weight);
@@ -88,13 +120,18 @@ int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& op
   return best;  // rounding left the last sum at `wanted`
 }
 
-int32_t Sampler::draw_filtered(const SamplingOptions& options, double uniform) {
+int32_t Sampler::draw_filtered(const SamplingOptions& options, double uniform,
+                               std::span<const uint64_t> allowed) {
   const auto weight = [&](int32_t id) { return weights_[static_cast<size_t>(id)]; };
   const auto before = [&](int32_t a, int32_t b) {
     return weight(a) != weight(b) ? weight(a) > weight(b) : a < b;
   };
   candidates_.resize(weights_.size());
   std::iota(candidates_.begin(), candidates_.end(), 0);
+  if (!allowed.empty()) {
+    std::erase_if(candidates_,
+                  [&](int32_t id) { return !is_set(allowed, static_cast<size_t>(id)); });
+  }
   if (options.top_k > 0 && options.top_k < candidates_.size()) {
     std::nth_element(candidates_.begin(),
                      candidates_.begin() + static_cast<std::ptrdiff_t>(options.top_k - 1),

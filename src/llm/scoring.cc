@@ -116,19 +116,28 @@ std::vector<std::pair<size_t, size_t>> score_batches(std::span<const std::vector
   return batches;
 }
 
+ScoreRoom score_room(std::span<const std::vector<int32_t>> rows, const ScoreOptions& options) {
+  ScoreRoom room;
+  for (const auto& [begin, end] : score_batches(rows, options)) {
+    size_t pages = 0, tokens = 0;
+    for (size_t i = begin; i < end; ++i) {
+      pages += KvCache::pages_for(rows[i].size());
+      tokens += options.chunk > 0 ? std::min(options.chunk, rows[i].size()) : rows[i].size();
+    }
+    room.pages = std::max(room.pages, pages);
+    room.rows_per_pass = std::max(room.rows_per_pass, std::min(options.rows_per_pass, tokens));
+  }
+  return room;
+}
+
 void score_rows(tensor::Compute& compute, const Model& model, const LoraAdapter* adapter,
                 std::span<const std::vector<int32_t>> rows, const ScoreOptions& options,
                 const std::function<void(size_t, const ScoredTokens&)>& on_row) {
   for (size_t i = 0; i < rows.size(); ++i) check(model, i, rows[i]);
   const auto batches = score_batches(rows, options);
-  size_t pages = 1;
-  for (const auto& [begin, end] : batches) {
-    size_t wanted = 0;
-    for (size_t i = begin; i < end; ++i) wanted += KvCache::pages_for(rows[i].size());
-    pages = std::max(pages, wanted);
-  }
-  KvCache cache(model.config, pages);
-  Workspace workspace(model, adapter, options.rows_per_pass);
+  const ScoreRoom room = score_room(rows, options);
+  KvCache cache(model.config, room.pages);
+  Workspace workspace(model, adapter, room.rows_per_pass);
   for (const auto& [begin, end] : batches) {
     Batch batch(compute, model, adapter, rows.subspan(begin, end - begin), cache, workspace);
     std::vector<ScoredTokens> scored = batch.run(options.chunk);

@@ -27,6 +27,13 @@ struct ScoreOptions {
 std::vector<std::pair<size_t, size_t>> score_batches(std::span<const std::vector<int32_t>> rows,
                                                      const ScoreOptions& options);
 
+// What scoring those rows holds at once.
+struct ScoreRoom {
+  size_t pages = 1;          // of the cache
+  size_t rows_per_pass = 1;  // the largest pass
+};
+ScoreRoom score_room(std::span<const std::vector<int32_t>> rows, const ScoreOptions& options);
+
 // Calls on_row once per row, in order. Throws invalid_input that names a row longer than the
 // model's context, or with an id outside the vocabulary, before anything runs. An empty row has no
 // log-probabilities.

@@ -22,7 +22,8 @@ class TokenConstraint {
   // bits: (vocabulary + 63) / 64 words, zero at first; token t is bit t % 64 of word t / 64. An
   // end-of-generation token may come exactly when the text so far is whole.
   virtual void allowed(std::span<uint64_t> bits) = 0;
-  // The token that was chosen: one that was allowed.
+  // The token that was chosen: one that was allowed, and not an end token (after which nobody asks
+  // any more).
   virtual void accept(int32_t token) = 0;
   // The text so far is whole and nothing but an end may follow: sampling stops by itself.
   virtual bool finished() const = 0;

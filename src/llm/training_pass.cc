@@ -174,7 +174,9 @@ void TrainingPass::forward(const TreeRows& rows) {
 }
 
 void TrainingPass::layer_again(const TreeRows& rows, size_t layer) {
-  layer_forward(compute_, model_, layer, adapter_ == nullptr ? nullptr : &adapter_->layers[layer],
+  LoraRun run = {0, rows.size(), nullptr};
+  if (adapter_ != nullptr) run.layer = &adapter_->layers[layer];
+  layer_forward(compute_, model_, layer, std::span(&run, adapter_ == nullptr ? 0 : 1),
                 rows.positions(), {kv_.stores(), kv_.runs()}, layer_views(layer, rows.size()));
 }
 

@@ -15,9 +15,9 @@ void read_stop(Fields& fields, GenerationRequest& request) {
     if (text.empty()) throw bad_field("stop", "stop holds an empty string, which every text has");
     bytes += text.size();
   }
-  if (bytes > kStopBytesMax) {
+  if (bytes > kStopsBytesMax) {
     throw bad_field("stop", "stop has " + std::to_string(bytes) + " bytes; at most " +
-                                std::to_string(kStopBytesMax) + " are taken");
+                                std::to_string(kStopsBytesMax) + " are taken");
   }
   request.stop_token_ids = fields.token_ids("stop_token_ids", kStopsMax);
 }

@@ -12,13 +12,19 @@ namespace hone::tensor {
 namespace {
 constexpr size_t kHugePage = size_t{2} << 20;
 constexpr size_t kPage = 4096;
+
+bool on_huge_pages(size_t bytes) { return bytes >= 2 * kHugePage; }
 }  // namespace
+
+size_t mapped_bytes(size_t bytes) {
+  const size_t grain = on_huge_pages(bytes) ? kHugePage : kPage;
+  return (bytes + grain - 1) / grain * grain;
+}
 
 Buffer::Buffer(size_t bytes) : bytes_(bytes) {
   if (bytes == 0) return;
-  const bool huge = bytes >= 2 * kHugePage;
-  const size_t grain = huge ? kHugePage : kPage;
-  const size_t wanted = (bytes + grain - 1) / grain * grain + (huge ? kHugePage : 0);
+  const bool huge = on_huge_pages(bytes);
+  const size_t wanted = mapped_bytes(bytes) + (huge ? kHugePage : 0);
   void* memory = wanted < bytes ? MAP_FAILED
                                 : mmap(nullptr, wanted, PROT_READ | PROT_WRITE,
                                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

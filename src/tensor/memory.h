@@ -45,6 +45,10 @@ class Buffer {
   size_t mapped_ = 0;  // bytes of the mapping; 0 when there is none
 };
 
+// What a Buffer of that many bytes can take of the machine's memory: whole pages, and whole large
+// pages where it has them.
+size_t mapped_bytes(size_t bytes);
+
 // An owned matrix of f32, zero at first; rows are contiguous.
 class Tensor {
  public:

@@ -49,19 +49,6 @@ std::string checkpoint_name(size_t step) {
   return name;
 }
 
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Makes the folder; its name and those of new folders above it survive a power cut.
-void create_durably(Env& env, const std::string& path) {
-  std::vector<std::string> changed;
-  for (std::string at = path; !env.exists(at); at = folder_of(at)) changed.push_back(folder_of(at));
-  env.create_directories(path);
-  for (const std::string& folder : changed) env.sync_directory(folder);
-}
-
 // What a killed program left of a file that it had not finished: NAME.DIGITS.tmp, NAME.partial.
 void remove_unfinished(Env& env, const std::string& folder) {
   if (!env.exists(folder)) return;
@@ -125,7 +112,7 @@ RunDirectory RunDirectory::open(Env& env, std::string path, const data::RunManif
   if (there && resume) {
     check_same(read_manifest(env, run.path_), manifest, run.path_, opening.accept_recipe);
   } else {
-    create_durably(env, run.path_ + "/checkpoints");
+    create_directories_durably(env, run.path_ + "/checkpoints");
     data::write_run_manifest(env, run.file(kManifest), manifest);
   }
   return run;

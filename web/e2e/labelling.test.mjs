@@ -156,7 +156,8 @@ test("the next task is there within the frame after a key press", async (t) => {
             channel.port1.onmessage = () => window.times.push(performance.now() - start);
             channel.port2.postMessage(0);
           } // runs after this frame is painted
-          else if (performance.now() - start < 3000) requestAnimationFrame(look);
+          else if (performance.now() - start < 25_000)
+            requestAnimationFrame(look); // a stall, not slowness
           else window.times.push(Infinity);
         };
         requestAnimationFrame(look);
@@ -174,7 +175,16 @@ test("the next task is there within the frame after a key press", async (t) => {
     `key press to next task painted, 50 tasks: p50 ${times[25].toFixed(1)} ms, p95 ${times[47].toFixed(1)} ms, worst ${times[49].toFixed(1)} ms`,
   );
   assert.equal(times.length, 50);
-  // A busy machine may miss a frame's worth of keys; it may not lose what was answered.
-  const came = times.filter(Number.isFinite).length;
-  await until("the labels that were seen", async () => (await mine(page, project.id)).done >= came);
+  assert.ok(times.every(Number.isFinite), "some task never came");
+  await until("fifty labels", async () => (await mine(page, project.id)).done === 50);
+});
+
+test("eight tabs of one person work side by side", async () => {
+  const { context, page } = await world.page();
+  const project = await make_project(page, "Tabs", 8);
+  for (let i = 0; i < 8; i++) {
+    const tab = await context.newPage();
+    await tab.goto(`${world.base}/projects/${project.id}/label`);
+    await tab.waitForSelector("[data-assignment]", { timeout: 20_000 });
+  }
 });

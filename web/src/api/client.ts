@@ -34,6 +34,11 @@ export interface RequestOptions {
   signal?: AbortSignal;
   keepalive?: boolean;
 }
+
+// An answer that does not come holds back those behind it (the outbox sends one at a time): after so
+// long the server counts as away, and the request is made again. Uploads take as long as they take.
+const kTimeLimitMs = 30_000;
+
 export interface Reply<T> {
   status: number;
   data: T;
@@ -61,27 +66,34 @@ export async function ask<T>(method: string, path: string, options: RequestOptio
     headers["Content-Type"] = "application/json";
   }
   if (options.content_type) headers["Content-Type"] = options.content_type;
-  let response: Response;
+  const stop = new AbortController();
+  const give_up = () => stop.abort();
+  options.signal?.addEventListener("abort", give_up);
+  if (options.signal?.aborted) give_up();
+  const timer = options.raw === undefined ? setTimeout(give_up, kTimeLimitMs) : undefined;
   try {
-    response = await fetch(url_of(path, options.query), {
+    const response = await fetch(url_of(path, options.query), {
       method,
       headers,
       credentials: "same-origin",
+      signal: stop.signal,
       ...(body === undefined ? {} : { body }),
-      ...(options.signal ? { signal: options.signal } : {}),
       ...(options.keepalive ? { keepalive: true } : {}),
     });
+    if (!response.ok) throw await error_of(response);
+    const text = response.status === 204 ? "" : await response.text();
+    return {
+      status: response.status,
+      data: (text ? JSON.parse(text) : undefined) as T,
+      headers: response.headers,
+    };
   } catch (error) {
-    if ((error as Error).name === "AbortError") throw error;
+    if (error instanceof ApiError || error instanceof SyntaxError || options.signal?.aborted) throw error;
     throw new ApiError(0, "away", "The server cannot be reached.");
+  } finally {
+    clearTimeout(timer);
+    options.signal?.removeEventListener("abort", give_up);
   }
-  if (!response.ok) throw await error_of(response);
-  const text = response.status === 204 ? "" : await response.text();
-  return {
-    status: response.status,
-    data: (text ? JSON.parse(text) : undefined) as T,
-    headers: response.headers,
-  };
 }
 
 export async function call<T>(method: string, path: string, options?: RequestOptions): Promise<T> {

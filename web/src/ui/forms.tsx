@@ -1,4 +1,5 @@
-// Mantine's controls that the forms use, with their styles. Screens import them from here.
+// Mantine's controls that the forms use, with their styles. Screens import them, and the
+// plain fields, from here.
 import "@mantine/core/styles/UnstyledButton.css";
 import "@mantine/core/styles/Input.css";
 import "@mantine/core/styles/InlineInput.css";
@@ -24,27 +25,4 @@ export {
   Textarea,
   TextInput,
 } from "@mantine/core";
-import { useId, type ReactNode } from "react";
-
-export function Field({
-  label,
-  hint,
-  children,
-}: {
-  label: ReactNode;
-  hint?: ReactNode;
-  children: (id: string, hint_id: string | undefined) => ReactNode;
-}) {
-  const id = useId();
-  return (
-    <div className="field">
-      <label htmlFor={id}>{label}</label>
-      {children(id, hint ? id + "-hint" : undefined)}
-      {hint && (
-        <span className="hint" id={id + "-hint"}>
-          {hint}
-        </span>
-      )}
-    </div>
-  );
-}
+export { Field, FormError, TextField } from "./field";

@@ -148,6 +148,7 @@ export const snapshots = {
     sft: "Demonstrations (prompt, answer)",
     unpaired: "Single answers, good or bad",
     annotations: "Every annotation",
+    csv: "Every annotation, for a spreadsheet",
     "label-studio": "Label Studio JSON",
   } as Record<string, string>,
   format_text: {
@@ -155,6 +156,7 @@ export const snapshots = {
     sft: "For supervised training: the better answer, or the corrected text.",
     unpaired: "For KTO: one row an answer.",
     annotations: "One row for each thing somebody said, for your own statistics.",
+    csv: "CSV with the texts beside each answer; cells that look like formulas begin with an apostrophe.",
     "label-studio": "To move to or compare with Label Studio.",
   } as Record<string, string>,
 };

@@ -2,9 +2,10 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useDeferredValue, useEffect, useState } from "react";
 import { list_audit, verify_audit } from "../../api/audit";
-import { count, day_time } from "../../pure/format";
+import { day_time } from "../../pure/format";
 import { t } from "../../messages";
 import { Empty, Loaded, Panel } from "../../ui/pieces";
+import { MoreRows, Table } from "../../ui/table";
 import { PageHead } from "../shell/shell";
 
 export default function AuditPage() {
@@ -70,49 +71,38 @@ export default function AuditPage() {
               rows.length === 0 ? (
                 <Empty title={t.audit.none} text={t.audit.none_text} />
               ) : (
-                <div className="scroll-x" tabIndex={0}>
-                  <table className="table">
-                    <thead>
-                      <tr>
-                        <th>{t.tasks.when}</th>
-                        <th>{t.tasks.person}</th>
-                        <th>{t.audit.kind}</th>
-                        <th>{t.audit.object}</th>
-                        <th>{t.audit.change}</th>
-                        <th>{t.audit.hash}</th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {rows.map((e) => (
-                        <tr key={e.id}>
-                          <td className="nowrap dim">{day_time(e.at)}</td>
-                          <td>{e.actor?.name || e.actor?.id || "–"}</td>
-                          <td>
-                            <span className="badge">{e.kind}</span>
-                          </td>
-                          <td className="mono dim small">{e.object}</td>
-                          <td className="small">
-                            {text(e.from) && <span className="dim">{text(e.from)} → </span>}
-                            {text(e.to)}
-                          </td>
-                          <td className="mono faint small">{e.hash.slice(0, 10)}</td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
+                <Table
+                  columns={[
+                    t.tasks.when,
+                    t.tasks.person,
+                    t.audit.kind,
+                    t.audit.object,
+                    t.audit.change,
+                    t.audit.hash,
+                  ]}
+                >
+                  {rows.map((e) => (
+                    <tr key={e.id}>
+                      <td className="nowrap dim">{day_time(e.at)}</td>
+                      <td>{e.actor?.name || e.actor?.id || "–"}</td>
+                      <td>
+                        <span className="badge">{e.kind}</span>
+                      </td>
+                      <td className="mono dim small">{e.object}</td>
+                      <td className="small">
+                        {text(e.from) && <span className="dim">{text(e.from)} → </span>}
+                        {text(e.to)}
+                      </td>
+                      <td className="mono faint small">{e.hash.slice(0, 10)}</td>
+                    </tr>
+                  ))}
+                </Table>
               )
             }
           </Loaded>
         </div>
       </Panel>
-      {query.hasNextPage && (
-        <div>
-          <button type="button" className="btn" onClick={() => void query.fetchNextPage()}>
-            {t.common.more} <span className="dim">{count(rows.length)}</span>
-          </button>
-        </div>
-      )}
+      <MoreRows query={query} shown={rows.length} />
     </div>
   );
 }

@@ -5,7 +5,7 @@ import { kRoles, type Person, type Role } from "../../api/types";
 import { t } from "../../messages";
 import { useSession } from "../../state/session";
 import { Dialog } from "../../ui/dialog";
-import { Field, TagsInput } from "../../ui/forms";
+import { Field, FormError, TagsInput } from "../../ui/forms";
 
 interface Filled {
   name: string;
@@ -114,11 +114,7 @@ export function PersonForm({
           onChange={set_languages}
           comboboxProps={{ withinPortal: false }}
         />
-        {error && (
-          <p className="bad small" role="alert">
-            {error}
-          </p>
-        )}
+        <FormError text={error} />
         <div className="row" style={{ justifyContent: "flex-end" }}>
           <button type="submit" className="btn primary" aria-disabled={missing !== null}>
             {missing ?? t.common.save}
@@ -175,11 +171,7 @@ export function BulkForm({
           aria-label={t.imports.choose}
           onChange={(e) => void e.target.files?.[0]?.text().then(set_text)}
         />
-        {error && (
-          <p className="bad" role="alert">
-            {error}
-          </p>
-        )}
+        <FormError text={error} />
       </div>
     </Dialog>
   );

@@ -19,6 +19,7 @@ import { CopyLine, whole_link } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
 import { Field, Menu } from "../../ui/forms";
 import { Empty, Loaded, Panel } from "../../ui/pieces";
+import { MoreRows, Table } from "../../ui/table";
 import { PageHead } from "../shell/shell";
 import { BulkForm, PersonForm } from "./forms";
 import { Invitations } from "./invitations";
@@ -93,82 +94,67 @@ export default function PeoplePage() {
               rows.length === 0 ? (
                 <Empty title={t.people.nobody} />
               ) : (
-                <div className="scroll-x" tabIndex={0}>
-                  <table className="table">
-                    <thead>
-                      <tr>
-                        <th>{t.common.name}</th>
-                        <th>{t.people.role}</th>
-                        <th>{t.people.skills}</th>
-                        <th className="num">{t.project.labels}</th>
-                        <th>{t.people.seen}</th>
-                        {manage && (
-                          <th>
-                            <span className="visually-hidden">{t.people.more}</span>
-                          </th>
-                        )}
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {rows.map((p) => (
-                        <tr key={p.id}>
-                          <td>
-                            <div className="row">
-                              <span className="strong">{p.name}</span>
-                              {p.id === me.person.id && <span className="badge accent">{t.people.you}</span>}
-                              {p.paused && <span className="badge warn">{t.states.paused}</span>}
-                            </div>
-                            {p.email && <div className="dim small">{p.email}</div>}
-                          </td>
-                          <td>{t.roles[p.role] ?? p.role}</td>
-                          <td>
-                            <div className="row wrap" style={{ gap: 4 }}>
-                              {[...p.skills, ...p.languages].map((x) => (
-                                <span key={x} className="badge">
-                                  {x}
-                                </span>
-                              ))}
-                            </div>
-                          </td>
-                          <td className="num">{count(p.annotations ?? 0)}</td>
-                          <td className="dim nowrap">{ago(p.last_seen_at, Date.now())}</td>
-                          {manage && (
-                            <td className="right">
-                              <PersonMenu
-                                p={p}
-                                self={p.id === me.person.id}
-                                edit={() => set_open({ what: "edit", person: p })}
-                                link={() =>
-                                  void new_sign_in_link(p.id).then(
-                                    (r) =>
-                                      set_open({
-                                        what: "links",
-                                        list: [{ name: p.name, link: whole_link(r.sign_in_link) }],
-                                      }),
-                                    toast_error,
-                                  )
-                                }
-                                act={act}
-                              />
-                            </td>
-                          )}
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
+                <Table
+                  columns={[
+                    t.common.name,
+                    t.people.role,
+                    t.people.skills,
+                    { text: t.project.labels, num: true },
+                    t.people.seen,
+                    ...(manage ? [{ text: t.people.more, quiet: true }] : []),
+                  ]}
+                >
+                  {rows.map((p) => (
+                    <tr key={p.id}>
+                      <td>
+                        <div className="row">
+                          <span className="strong">{p.name}</span>
+                          {p.id === me.person.id && <span className="badge accent">{t.people.you}</span>}
+                          {p.paused && <span className="badge warn">{t.states.paused}</span>}
+                        </div>
+                        {p.email && <div className="dim small">{p.email}</div>}
+                      </td>
+                      <td>{t.roles[p.role] ?? p.role}</td>
+                      <td>
+                        <div className="row wrap" style={{ gap: 4 }}>
+                          {[...p.skills, ...p.languages].map((x) => (
+                            <span key={x} className="badge">
+                              {x}
+                            </span>
+                          ))}
+                        </div>
+                      </td>
+                      <td className="num">{count(p.annotations ?? 0)}</td>
+                      <td className="dim nowrap">{ago(p.last_seen_at, Date.now())}</td>
+                      {manage && (
+                        <td className="right">
+                          <PersonMenu
+                            p={p}
+                            self={p.id === me.person.id}
+                            edit={() => set_open({ what: "edit", person: p })}
+                            link={() =>
+                              void new_sign_in_link(p.id).then(
+                                (r) =>
+                                  set_open({
+                                    what: "links",
+                                    list: [{ name: p.name, link: whole_link(r.sign_in_link) }],
+                                  }),
+                                toast_error,
+                              )
+                            }
+                            act={act}
+                          />
+                        </td>
+                      )}
+                    </tr>
+                  ))}
+                </Table>
               )
             }
           </Loaded>
         </div>
       </Panel>
-      {query.hasNextPage && (
-        <div>
-          <button type="button" className="btn" onClick={() => void query.fetchNextPage()}>
-            {t.common.more} <span className="dim">{count(rows.length)}</span>
-          </button>
-        </div>
-      )}
+      <MoreRows query={query} shown={rows.length} />
       {manage && <Invitations />}
       {open?.what === "add" && (
         <PersonForm

@@ -3,6 +3,7 @@ import { list_invitations, revoke_invitation } from "../../api/people";
 import { t } from "../../messages";
 import { toast, toast_error } from "../../state/toasts";
 import { Panel } from "../../ui/pieces";
+import { Table } from "../../ui/table";
 
 export function Invitations() {
   const queries = useQueryClient();
@@ -16,38 +17,31 @@ export function Invitations() {
     }, toast_error);
   return (
     <Panel title={t.people.invitations} pad={false}>
-      <div className="scroll-x" tabIndex={0}>
-        <table className="table">
-          <thead>
-            <tr>
-              <th>{t.common.name}</th>
-              <th>{t.people.role}</th>
-              <th>{t.home.column_state}</th>
-              <th>{t.people.expires}</th>
-              <th>
-                <span className="visually-hidden">{t.people.more}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {items.map((i) => (
-              <tr key={i.id}>
-                <td>{i.name ?? i.email ?? "–"}</td>
-                <td>{t.roles[i.role]}</td>
-                <td>{t.people.invitation_states[i.state] ?? i.state}</td>
-                <td className="dim">{i.expires_at.slice(0, 10)}</td>
-                <td className="right">
-                  {(i.state === "open" || i.state === "pending") && (
-                    <button type="button" className="btn quiet slim" onClick={() => revoke(i.id)}>
-                      {t.people.revoke}
-                    </button>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table
+        columns={[
+          t.common.name,
+          t.people.role,
+          t.home.column_state,
+          t.people.expires,
+          { text: t.people.more, quiet: true },
+        ]}
+      >
+        {items.map((i) => (
+          <tr key={i.id}>
+            <td>{i.name ?? i.email ?? "–"}</td>
+            <td>{t.roles[i.role]}</td>
+            <td>{t.people.invitation_states[i.state] ?? i.state}</td>
+            <td className="dim">{i.expires_at.slice(0, 10)}</td>
+            <td className="right">
+              {(i.state === "open" || i.state === "pending") && (
+                <button type="button" className="btn quiet slim" onClick={() => revoke(i.id)}>
+                  {t.people.revoke}
+                </button>
+              )}
+            </td>
+          </tr>
+        ))}
+      </Table>
     </Panel>
   );
 }

@@ -11,8 +11,9 @@ import { get_theme, set_theme, type Theme } from "../../state/theme";
 import { toast, toast_error } from "../../state/toasts";
 import { CopyLine } from "../../ui/copy";
 import { Dialog } from "../../ui/dialog";
-import { Field, NumberInput, SegmentedControl } from "../../ui/forms";
+import { Field, FormError, NumberInput, SegmentedControl, TextField } from "../../ui/forms";
 import { Loaded, Panel } from "../../ui/pieces";
+import { Table } from "../../ui/table";
 import { PageHead } from "../shell/shell";
 
 export default function SettingsPage() {
@@ -109,37 +110,23 @@ function Password() {
       <form className="stack" style={{ maxWidth: 380 }} onSubmit={submit} noValidate>
         <input type="text" autoComplete="username" value={session.person.name} readOnly hidden />
         {session.has_password && (
-          <Field label={t.settings.current}>
-            {(id) => (
-              <input
-                id={id}
-                className="input"
-                type="password"
-                autoComplete="current-password"
-                value={current}
-                onChange={(e) => set_current(e.target.value)}
-              />
-            )}
-          </Field>
+          <TextField
+            label={t.settings.current}
+            type="password"
+            complete="current-password"
+            value={current}
+            put={set_current}
+          />
         )}
-        <Field label={t.settings.new_password} hint={t.settings.password_hint}>
-          {(id, hint) => (
-            <input
-              id={id}
-              aria-describedby={hint}
-              className="input"
-              type="password"
-              autoComplete="new-password"
-              value={next}
-              onChange={(e) => set_next(e.target.value)}
-            />
-          )}
-        </Field>
-        {error && (
-          <p className="bad small" role="alert">
-            {error}
-          </p>
-        )}
+        <TextField
+          label={t.settings.new_password}
+          hint={t.settings.password_hint}
+          type="password"
+          complete="new-password"
+          value={next}
+          put={set_next}
+        />
+        <FormError text={error} />
         <div>
           <button type="submit" className="btn" aria-disabled={missing !== null}>
             {missing && (current || next) ? missing : t.common.save}
@@ -255,18 +242,13 @@ function Keys() {
         <p className="dim">{t.settings.keys_text}</p>
         <form className="row wrap" style={{ alignItems: "flex-end" }} onSubmit={make}>
           <div style={{ width: 240 }}>
-            <Field label={t.common.name}>
-              {(id) => (
-                <input
-                  id={id}
-                  className="input"
-                  value={name}
-                  maxLength={200}
-                  placeholder={t.settings.key_example}
-                  onChange={(e) => set_name(e.target.value)}
-                />
-              )}
-            </Field>
+            <TextField
+              label={t.common.name}
+              value={name}
+              put={set_name}
+              max_length={200}
+              example={t.settings.key_example}
+            />
           </div>
           <div style={{ width: 150 }}>
             <NumberInput
@@ -284,41 +266,34 @@ function Keys() {
         </form>
       </div>
       {query.data && query.data.items.length > 0 && (
-        <div className="scroll-x" tabIndex={0}>
-          <table className="table">
-            <thead>
-              <tr>
-                <th>{t.common.name}</th>
-                <th>{t.common.created}</th>
-                <th>{t.settings.last_used}</th>
-                <th>{t.settings.expires}</th>
-                <th>
-                  <span className="visually-hidden">{t.common.remove}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {query.data.items.map((k) => (
-                <tr key={k.id}>
-                  <td className="strong">{k.name}</td>
-                  <td className="dim">{ago(k.created_at, Date.now())}</td>
-                  <td className="dim">{ago(k.last_used_at, Date.now())}</td>
-                  <td className="dim">{k.expires_at ? k.expires_at.slice(0, 10) : t.settings.never}</td>
-                  <td className="right">
-                    <button
-                      type="button"
-                      className="btn quiet slim danger"
-                      aria-label={`${t.common.remove} ${k.name}`}
-                      onClick={() => void delete_token(k.id).then(refresh, toast_error)}
-                    >
-                      {t.common.remove}
-                    </button>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table
+          columns={[
+            t.common.name,
+            t.common.created,
+            t.settings.last_used,
+            t.settings.expires,
+            { text: t.common.remove, quiet: true },
+          ]}
+        >
+          {query.data.items.map((k) => (
+            <tr key={k.id}>
+              <td className="strong">{k.name}</td>
+              <td className="dim">{ago(k.created_at, Date.now())}</td>
+              <td className="dim">{ago(k.last_used_at, Date.now())}</td>
+              <td className="dim">{k.expires_at ? k.expires_at.slice(0, 10) : t.settings.never}</td>
+              <td className="right">
+                <button
+                  type="button"
+                  className="btn quiet slim danger"
+                  aria-label={`${t.common.remove} ${k.name}`}
+                  onClick={() => void delete_token(k.id).then(refresh, toast_error)}
+                >
+                  {t.common.remove}
+                </button>
+              </td>
+            </tr>
+          ))}
+        </Table>
       )}
       {secret && (
         <Dialog title={t.settings.key_title} onClose={() => set_secret(null)}>

@@ -7,6 +7,7 @@ import { accept_invitation, preview_invitation, sign_in, sign_in_by_link } from 
 import type { Session } from "../../api/types";
 import { t } from "../../messages";
 import { kSessionKey } from "../../state/session";
+import { FormError, TextField } from "../../ui/field";
 import { Skeleton } from "../../ui/pieces";
 import { Mark } from "../shell/shell";
 import "./sign_in.css";
@@ -99,33 +100,15 @@ function Password({ enter }: { enter: (session: Session) => void }) {
   };
   return (
     <form className="stack" onSubmit={submit} noValidate>
-      <div className="field">
-        <label htmlFor="email">{t.sign_in.email}</label>
-        <input
-          id="email"
-          className="input"
-          type="email"
-          autoComplete="username"
-          value={email}
-          onChange={(e) => set_email(e.target.value)}
-        />
-      </div>
-      <div className="field">
-        <label htmlFor="password">{t.sign_in.password}</label>
-        <input
-          id="password"
-          className="input"
-          type="password"
-          autoComplete="current-password"
-          value={password}
-          onChange={(e) => set_password(e.target.value)}
-        />
-      </div>
-      {error && (
-        <p className="bad small" role="alert">
-          {error}
-        </p>
-      )}
+      <TextField label={t.sign_in.email} type="email" complete="username" value={email} put={set_email} />
+      <TextField
+        label={t.sign_in.password}
+        type="password"
+        complete="current-password"
+        value={password}
+        put={set_password}
+      />
+      <FormError text={error} />
       <button type="submit" className="btn primary" aria-disabled={busy}>
         {missing && (email || password) ? missing : t.sign_in.submit}
       </button>
@@ -175,38 +158,20 @@ export function Invitation() {
     <Frame title={t.sign_in.invitation_title(preview.data.organisation.name)}>
       <p className="dim">{t.sign_in.invitation_role(t.roles[preview.data.role] ?? preview.data.role)}</p>
       <form className="stack" onSubmit={submit} noValidate>
-        <div className="field">
-          <label htmlFor="name">{t.sign_in.your_name}</label>
-          <input
-            id="name"
-            className="input"
-            autoComplete="name"
-            value={shown}
-            onChange={(e) => set_name(e.target.value)}
-          />
-        </div>
-        <div className="field">
-          <label htmlFor="new-password">
-            {t.sign_in.choose_password} <span className="dim small">{t.common.optional}</span>
-          </label>
-          <input
-            id="new-password"
-            className="input"
-            type="password"
-            autoComplete="new-password"
-            value={password}
-            onChange={(e) => set_password(e.target.value)}
-            aria-describedby="password-hint"
-          />
-          <span id="password-hint" className="hint">
-            {t.sign_in.password_hint}
-          </span>
-        </div>
-        {error && (
-          <p className="bad small" role="alert">
-            {error}
-          </p>
-        )}
+        <TextField label={t.sign_in.your_name} complete="name" value={shown} put={set_name} />
+        <TextField
+          label={
+            <>
+              {t.sign_in.choose_password} <span className="dim small">{t.common.optional}</span>
+            </>
+          }
+          hint={t.sign_in.password_hint}
+          type="password"
+          complete="new-password"
+          value={password}
+          put={set_password}
+        />
+        <FormError text={error} />
         <button type="submit" className="btn primary">
           {shown.trim() ? t.sign_in.accept : t.sign_in.missing_name}
         </button>

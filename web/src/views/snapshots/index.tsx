@@ -13,8 +13,9 @@ import { ago, count, percent } from "../../pure/format";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
 import { toast, toast_error } from "../../state/toasts";
-import { Field, NumberInput } from "../../ui/forms";
+import { Field, NumberInput, TextField } from "../../ui/forms";
 import { Empty, Loaded, Panel } from "../../ui/pieces";
+import { Table } from "../../ui/table";
 import { ProjectPage, type LoadedProject } from "../project/layout";
 import { name_of } from "../project/guideline";
 
@@ -46,63 +47,56 @@ function Body({ project }: { project: LoadedProject }) {
               items.length === 0 ? (
                 <Empty title={t.snapshots.none} text={t.snapshots.none_text} />
               ) : (
-                <div className="scroll-x" tabIndex={0}>
-                  <table className="table">
-                    <thead>
-                      <tr>
-                        <th>{t.common.name}</th>
-                        <th>{t.snapshots.format}</th>
-                        <th className="num">{t.tasks.train}</th>
-                        <th className="num">{t.tasks.heldout}</th>
-                        <th className="num">{t.project.labels}</th>
-                        <th>{t.snapshots.digest}</th>
-                        <th>{t.common.created}</th>
-                        <th>
-                          <span className="visually-hidden">{t.snapshots.files}</span>
-                        </th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {items.map((s) => (
-                        <tr key={s.id}>
-                          <td className="strong">{s.name}</td>
-                          <td>{t.snapshots.formats[s.format] ?? s.format}</td>
-                          <td className="num">{count(s.rows_train)}</td>
-                          <td className="num">{count(s.rows_heldout)}</td>
-                          <td className="num">{count(s.annotations)}</td>
-                          <td className="mono dim" title={s.digest}>
-                            {s.digest.slice(0, 12)}
-                          </td>
-                          <td className="dim nowrap">
-                            {ago(s.created_at, Date.now())}
-                            {name_of(s.created_by) && ` ${t.common.by} ${name_of(s.created_by)}`}
-                          </td>
-                          <td className="right nowrap">
-                            {(["train.jsonl", "heldout.jsonl", "manifest.json"] as const).map((f) => (
-                              <a
-                                key={f}
-                                className="btn quiet slim"
-                                href={snapshot_file(s.id, f)}
-                                download
-                                aria-label={`${s.name} ${f}`}
-                              >
-                                {f.split(".")[0]}
-                              </a>
-                            ))}
-                            {can("run.start") && (
-                              <Link
-                                href={`/projects/${project.id}/runs/new?snapshot=${s.id}`}
-                                className="btn slim"
-                              >
-                                {t.snapshots.train}
-                              </Link>
-                            )}
-                          </td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
+                <Table
+                  columns={[
+                    t.common.name,
+                    t.snapshots.format,
+                    { text: t.tasks.train, num: true },
+                    { text: t.tasks.heldout, num: true },
+                    { text: t.project.labels, num: true },
+                    t.snapshots.digest,
+                    t.common.created,
+                    { text: t.snapshots.files, quiet: true },
+                  ]}
+                >
+                  {items.map((s) => (
+                    <tr key={s.id}>
+                      <td className="strong">{s.name}</td>
+                      <td>{t.snapshots.formats[s.format] ?? s.format}</td>
+                      <td className="num">{count(s.rows_train)}</td>
+                      <td className="num">{count(s.rows_heldout)}</td>
+                      <td className="num">{count(s.annotations)}</td>
+                      <td className="mono dim" title={s.digest}>
+                        {s.digest.slice(0, 12)}
+                      </td>
+                      <td className="dim nowrap">
+                        {ago(s.created_at, Date.now())}
+                        {name_of(s.created_by) && ` ${t.common.by} ${name_of(s.created_by)}`}
+                      </td>
+                      <td className="right nowrap">
+                        {(["train.jsonl", "heldout.jsonl", "manifest.json"] as const).map((f) => (
+                          <a
+                            key={f}
+                            className="btn quiet slim"
+                            href={snapshot_file(s.id, f)}
+                            download
+                            aria-label={`${s.name} ${f}`}
+                          >
+                            {f.split(".")[0]}
+                          </a>
+                        ))}
+                        {can("run.start") && (
+                          <Link
+                            href={`/projects/${project.id}/runs/new?snapshot=${s.id}`}
+                            className="btn slim"
+                          >
+                            {t.snapshots.train}
+                          </Link>
+                        )}
+                      </td>
+                    </tr>
+                  ))}
+                </Table>
               )
             }
           </Loaded>
@@ -146,18 +140,13 @@ function NewSnapshot({ project }: { project: LoadedProject }) {
           go();
         }}
       >
-        <Field label={t.common.name}>
-          {(id) => (
-            <input
-              id={id}
-              className="input"
-              value={name}
-              maxLength={200}
-              placeholder={t.snapshots.name_example}
-              onChange={(e) => set_name(e.target.value)}
-            />
-          )}
-        </Field>
+        <TextField
+          label={t.common.name}
+          value={name}
+          put={set_name}
+          max_length={200}
+          example={t.snapshots.name_example}
+        />
         <Formats value={format} put={set_format} />
         <div className="row wide top">
           <div className="grow">
@@ -208,7 +197,7 @@ function Formats({ value, put, all = false }: { value: string; put: (v: string) 
           onChange={(e) => put(e.target.value)}
         >
           {kExportFormats
-            .filter((f) => all || f !== "label-studio")
+            .filter((f) => all || (f !== "label-studio" && f !== "csv"))
             .map((f) => (
               <option key={f} value={f}>
                 {t.snapshots.formats[f]}

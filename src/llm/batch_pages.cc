@@ -1,0 +1,130 @@
+#include "llm/batch_pages.h"
+
+#include "base/check.h"
+
+namespace hone::llm {
+
+namespace {
+
+// Page scores are asked of the stream that reads a prompt; a sample has its own.
+void take_scores(RunningRequest& owner, size_t first, const std::vector<TokenScore>& scores) {
+  for (size_t i = 0; i < scores.size(); ++i) {
+    owner.scores[first + i].log_prob = scores[i].log_prob;
+    owner.scores[first + i].most_likely = {scores[i].best, scores[i].best_log_prob};
+  }
+}
+
+// Scores of the tokens of a page; nothing when some were never computed.
+std::vector<TokenScore> scores_of(const BatchStream& stream, size_t first) {
+  std::vector<TokenScore> out;
+  for (size_t at = first; at < first + kPagePositions; ++at) {
+    if (at >= stream.prompt_size()) {
+      out.push_back(stream.answer_scores[at - stream.prompt_size()]);
+    } else if (stream.request().prompt_scores) {
+      const PromptTokenScore& score = stream.owner->scores[at];
+      out.push_back({score.log_prob, score.most_likely.id, score.most_likely.log_prob});
+    } else {
+      return {};
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+bool BatchPages::has_room(const BatchStream& stream, size_t active) const {
+  if (active == 0) return true;
+  const size_t held = stream.sequence ? cache_.pages(*stream.sequence).size() : 0;
+  // Two more than it reads: the next tokens', and the copy of a page that was shared.
+  const size_t wanted = KvCache::pages_for(stream.tokens.size()) + 2 - held;
+  if (cache_.free_pages() >= wanted + active) return true;
+  return cache_.free_pages() + prefixes_.evictable() >= wanted + active;
+}
+
+void BatchPages::open(BatchStream& stream) {
+  if (stream.sequence) return;
+  const BatchRequest& request = stream.request();
+  stream.read = 0;
+  stream.cached_pages = 0;
+  stream.caches = request.use_prefix_cache;
+  if (!stream.caches) {
+    stream.sequence = cache_.create();
+    return;
+  }
+  stream.place = prefixes_.root(request.cache_scope, request.adapter);
+  const bool reads =
+      !stream.is_prompt || (request.pooling == Pooling::kNone &&
+                            !(request.prompt_scores && request.prompt_top_log_probs > 1));
+  std::vector<uint32_t> pages;
+  for (size_t end = kPagePositions; reads && end <= stream.tokens.size(); end += kPagePositions) {
+    const size_t first = end - kPagePositions;
+    const auto tokens = std::span<const int32_t>(stream.tokens).subspan(first, kPagePositions);
+    const PrefixCache::Page* page = prefixes_.find(stream.place, tokens, stream.wants_scores());
+    if (page == nullptr) break;
+    pages.push_back(page->index);
+    stream.last_hidden = page->last_hidden;
+    if (stream.wants_scores()) take_scores(*stream.owner, first, page->scores);
+  }
+  stream.sequence = cache_.create_from(pages);
+  stream.cached_pages = pages.size();
+  stream.read = pages.size() * kPagePositions;
+  prefixes_.touch(stream.place);
+}
+
+bool BatchPages::extend(BatchStream& stream, size_t count, const Streams& all) {
+  while (!cache_.extend(*stream.sequence, count)) {
+    if (prefixes_.evict_one()) continue;
+    BatchStream* last = nullptr;
+    for (const auto& other : all) {
+      if (!other->sequence || cache_.pages(*other->sequence).empty()) continue;
+      if (last == nullptr || last->comes_before(*other)) last = other.get();
+    }
+    if (last == nullptr || last->comes_before(stream)) last = &stream;
+    put_aside(*last);
+    if (last == &stream) return false;
+  }
+  return true;
+}
+
+void BatchPages::put_aside(BatchStream& stream) {
+  close(stream);
+  stream.active = false;
+  ++put_aside_count_;
+}
+
+void BatchPages::fork(const BatchStream& prompt, BatchStream& sample) {
+  sample.sequence = cache_.fork(*prompt.sequence, prompt.tokens.size());
+  sample.read = prompt.tokens.size();
+  sample.caches = prompt.caches;
+  sample.place = prompt.place;
+  sample.cached_pages = prompt.cached_pages;
+}
+
+void BatchPages::close(BatchStream& stream) {
+  if (stream.sequence) cache_.release(*stream.sequence);
+  stream.sequence.reset();
+  stream.read = 0;
+  stream.planned = 0;
+  stream.last_hidden.clear();
+}
+
+void BatchPages::keep(const BatchPass::FullPage& full) {
+  BatchStream& stream = *full.stream;
+  if (!stream.caches || !stream.sequence || full.number != stream.cached_pages) return;
+  const size_t first = full.number * kPagePositions;
+  PrefixCache::Page page;
+  page.index = cache_.pages(*stream.sequence)[full.number];
+  page.tokens.assign(stream.tokens.begin() + static_cast<std::ptrdiff_t>(first),
+                     stream.tokens.begin() + static_cast<std::ptrdiff_t>(first + kPagePositions));
+  page.last_hidden.assign(full.last_hidden.begin(), full.last_hidden.end());
+  page.scores = scores_of(stream, first);
+  const std::optional<uint32_t> index = prefixes_.insert(stream.place, std::move(page));
+  if (!index) {
+    stream.caches = false;
+    return;
+  }
+  cache_.share_page(*stream.sequence, full.number, *index);
+  ++stream.cached_pages;
+}
+
+}  // namespace hone::llm
