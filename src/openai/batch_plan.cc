@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "llm/grammar/constraint.h"
 #include "openai/errors.h"
 
 namespace hone::openai {
@@ -45,7 +46,8 @@ std::vector<int32_t> prompt_tokens(const Service& service, const PromptText& pro
   return ids;
 }
 
-llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& conversation) {
+llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& conversation,
+                                       const llm::ToolUse* tools) {
   llm::RenderOptions options;
   options.add_generation_prompt = conversation.add_generation_prompt;
   options.continue_final_message = conversation.continue_final_message;
@@ -54,11 +56,56 @@ llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& con
   options.variables = conversation.variables.is_null() ? nullptr : &conversation.variables;
   options.now_s = service.env().now_ms() / 1000;
   try {
-    return service.codec().encode_chat_prompt(conversation.messages, options);
+    if (tools == nullptr) {
+      return service.codec().encode_chat_prompt(conversation.messages, options);
+    }
+    options.tools = tools->tools_for_template();
+    return service.codec().encode_chat_prompt(tools->messages_for_template(conversation.messages),
+                                              options);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidInput && error.code() != ErrorCode::kTooLarge) throw;
     throw RequestError(error.code(), error.message(), "messages");
   }
+}
+
+std::shared_ptr<const llm::ToolUse> tool_use(const Service& service, const ChatRequest& request) {
+  Result<llm::ToolUse> made = llm::ToolUse::make(
+      request.conversation.tools, request.tool_choice.is_null() ? nullptr : &request.tool_choice,
+      request.parallel_tool_calls, service.codec().template_source());
+  if (!made) throw bad_field("tools", made.error().message());
+  return std::make_shared<const llm::ToolUse>(std::move(*made));
+}
+
+std::shared_ptr<const llm::TokenConstraint> make_constraint(Service& service,
+                                                            const GenerationRequest& request,
+                                                            const llm::ToolUse* tools) {
+  using Format = GenerationRequest::Format;
+  const auto made = [](Result<std::unique_ptr<llm::TokenConstraint>> result,
+                       std::string_view field) -> std::shared_ptr<const llm::TokenConstraint> {
+    if (!result) throw bad_field(field, result.error().message());
+    return std::move(*result);
+  };
+  const bool is_held = !request.grammar.empty() || request.format != Format::kText;
+  if (tools != nullptr && !tools->is_off()) {
+    if (is_held) {
+      throw bad_field(request.grammar.empty() ? "response_format" : "grammar",
+                      "tools and a form of the answer exclude each other: leave out one of them, "
+                      "or send tool_choice none");
+    }
+    return made(tools->constraint(service.vocabulary()), "tools");
+  }
+  if (!request.grammar.empty()) {
+    return made(llm::grammar::constraint_from_gbnf(request.grammar, service.vocabulary()),
+                "grammar");
+  }
+  if (request.format == Format::kJsonSchema) {
+    return made(llm::grammar::constraint_from_schema(request.schema, service.vocabulary()),
+                "response_format");
+  }
+  if (request.format == Format::kJsonObject) {
+    return made(llm::grammar::constraint_json_object(service.vocabulary()), "response_format");
+  }
+  return nullptr;
 }
 
 size_t answer_tokens(const Service& service, const GenerationRequest& request,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "llm/batcher.h"
+#include "llm/tool_calls.h"
 #include "openai/chat_request.h"
 #include "openai/completion_request.h"
 #include "openai/service.h"
@@ -19,8 +20,18 @@ namespace hone::openai {
 // RequestError for ids that the model does not have and for an empty prompt.
 std::vector<int32_t> prompt_tokens(const Service& service, const PromptText& prompt,
                                    bool add_special, std::string_view field);
-// Through the chat template; errors of the template are RequestErrors about messages.
-llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& conversation);
+// Through the chat template, with the tools as it takes them (null: the request's own, as they
+// are); errors of the template are RequestErrors about messages.
+llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& conversation,
+                                       const llm::ToolUse* tools = nullptr);
+// What the request's tools mean with this model; RequestErrors about them.
+std::shared_ptr<const llm::ToolUse> tool_use(const Service& service, const ChatRequest& request);
+
+// What grammar, response_format or tools allow; null when all is allowed. Throws RequestError for
+// what cannot be kept to: nothing is let through that was asked to be held.
+std::shared_ptr<const llm::TokenConstraint> make_constraint(Service& service,
+                                                            const GenerationRequest& request,
+                                                            const llm::ToolUse* tools = nullptr);
 
 // What the request may write behind a prompt of that length: as asked, or what is left of the context
 // and of the cache. Throws RequestError context_length_exceeded with both numbers.

@@ -5,16 +5,34 @@
 #include "openai/token_text.h"
 
 namespace hone::openai {
+namespace {
+
+// A stream numbers its calls, since their pieces might come apart.
+std::string call_json(const llm::ToolCall& call, bool is_stream) {
+  std::string out = "{";
+  if (is_stream) out += "\"index\":" + std::to_string(call.index) + ",";
+  return out + "\"id\":" + json_text(call.id) +
+         ",\"type\":\"function\",\"function\":{\"name\":" + json_text(call.name) +
+         ",\"arguments\":" + json_text(call.arguments) + "}}";
+}
+
+}  // namespace
 
 ChatExchange::ChatExchange(Service& service, Caller caller, ServedModelPointer model,
-                           ChatRequest request, std::vector<int32_t> prompt, size_t max_tokens)
+                           ChatRequest request, std::shared_ptr<const llm::ToolUse> tools,
+                           std::vector<int32_t> prompt, size_t max_tokens)
     : Exchange(service, std::move(caller), std::move(model)),
       request_(std::move(request)),
+      tools_(std::move(tools)),
       prompt_(std::move(prompt)),
       settings_(settings_json(request_, max_tokens).dump()),
       choices_(request_.n) {
   set_id("chatcmpl-");
   chunk_head_ = head("chat.completion.chunk");
+  if (tools_->is_off()) return;
+  for (size_t i = 0; i < choices_.size(); ++i) {
+    choices_[i].parser.emplace(*tools_, id() + "/" + std::to_string(i));
+  }
 }
 
 std::string ChatExchange::head(std::string_view object) const {
@@ -37,31 +55,61 @@ void ChatExchange::on_token(size_t, const llm::TokenEvent& event) {
   if (request_.log_probs) {
     append_chat_log_prob(entry, service().tokenizer(), event.id, event.log_prob, event.top);
   }
-  if (is_stream()) {
-    if (!event.text.empty() || request_.log_probs) send_text(event.sample, event.text, entry);
-    return;
-  }
-  choice.text += event.text;
-  if (!choice.log_probs.empty()) choice.log_probs += ',';
-  choice.log_probs += entry;
+  std::string text(event.text);
+  if (choice.parser) text += tools_->marker_text(service().tokenizer(), event.id);
+  take_text(event.sample, text, entry, false);
 }
 
 void ChatExchange::on_end(size_t, const llm::EndEvent& event) {
   Choice& choice = choices_[event.sample];
-  choice.finish_reason = llm::name(event.reason);
-  if (!is_stream()) {
-    choice.text += event.text;
+  take_text(event.sample, event.text, {}, true);
+  const bool has_calls = choice.parser && choice.parser->call_count() > 0;
+  choice.finish_reason = has_calls && event.reason == llm::FinishReason::kStop
+                             ? std::string_view("tool_calls")
+                             : llm::name(event.reason);
+  if (is_stream()) send_chunk(event.sample, "{}", {}, choice.finish_reason);
+}
+
+void ChatExchange::take_text(size_t index, std::string_view text, std::string_view entry,
+                             bool is_end) {
+  Choice& choice = choices_[index];
+  std::string content(text);
+  std::string calls;
+  if (choice.parser) {
+    llm::ToolCallOutput found = choice.parser->push(text);
+    if (is_end) {
+      llm::ToolCallOutput rest = choice.parser->finish();
+      found.content += rest.content;
+      for (llm::ToolCall& call : rest.calls) found.calls.push_back(std::move(call));
+    }
+    content = std::move(found.content);
+    for (const llm::ToolCall& call : found.calls) {
+      if (!calls.empty()) calls += ',';
+      calls += call_json(call, is_stream());
+    }
+  }
+  if (is_stream()) {
+    if (!content.empty() || !entry.empty()) send_text(index, content, entry);
+    if (!calls.empty()) send_chunk(index, "{\"tool_calls\":[" + calls + "]}", {}, {});
     return;
   }
-  if (!event.text.empty()) send_text(event.sample, event.text, {});
-  send_chunk(event.sample, "{}", {}, choice.finish_reason);
+  choice.text += content;
+  const auto add = [](std::string& list, std::string_view more) {
+    if (!list.empty() && !more.empty()) list += ',';
+    list += more;
+  };
+  add(choice.log_probs, entry);
+  add(choice.calls, calls);
 }
 
 std::string ChatExchange::choice_json(size_t index) const {
   const Choice& choice = choices_[index];
+  const bool calls_alone = choice.text.empty() && !choice.calls.empty();
   std::string out = "{\"index\":" + std::to_string(index) +
-                    ",\"message\":{\"role\":\"assistant\",\"content\":" + json_text(choice.text) +
-                    ",\"refusal\":null},\"logprobs\":";
+                    ",\"message\":{\"role\":\"assistant\",\"content\":" +
+                    (calls_alone ? "null" : json_text(choice.text)) + ",\"refusal\":null";
+  if (!choice.calls.empty()) out += ",\"tool_calls\":[" + choice.calls + "]";
+  out += "},\"logprobs\":";
   out += request_.log_probs ? "{\"content\":[" + choice.log_probs + "],\"refusal\":null}" : "null";
   out += ",\"finish_reason\":" + json_text(choice.finish_reason);
   if (request_.return_token_ids) out += ",\"token_ids\":" + ids_json(choice.ids);

@@ -5,9 +5,13 @@
 //   its finish_reason; with include_usage a chunk without choices just before [DONE], and usage null in
 //   all others. One id and one created in all. The first chunk carries `settings`.
 
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "llm/tool_call_parser.h"
+#include "llm/tool_calls.h"
 #include "openai/chat_request.h"
 #include "openai/exchange.h"
 
@@ -15,14 +19,18 @@ namespace hone::openai {
 
 class ChatExchange : public Exchange {
  public:
+  // tools: never null; it may be off.
   ChatExchange(Service& service, Caller caller, ServedModelPointer model, ChatRequest request,
-               std::vector<int32_t> prompt, size_t max_tokens);
+               std::shared_ptr<const llm::ToolUse> tools, std::vector<int32_t> prompt,
+               size_t max_tokens);
 
  private:
   struct Choice {
     std::string text;
     std::string log_probs;  // entries, with commas between them
     std::vector<int32_t> ids;
+    std::optional<llm::ToolCallParser> parser;  // when tools may be called
+    std::string calls;                          // JSON, with commas between them
     std::string finish_reason = "length";
   };
 
@@ -38,9 +46,13 @@ class ChatExchange : public Exchange {
   // A chunk with one choice; delta is JSON.
   void send_chunk(size_t index, std::string_view delta, std::string_view log_probs,
                   std::string_view finish_reason);
+  // Text of a choice as it came from the model: what it is becomes known here. entry: the token's
+  // log-probability, or empty.
+  void take_text(size_t index, std::string_view text, std::string_view entry, bool is_end);
   void send_text(size_t index, std::string_view text, std::string_view log_probs);
 
   const ChatRequest request_;
+  const std::shared_ptr<const llm::ToolUse> tools_;
   const std::vector<int32_t> prompt_;
   const std::string settings_;
   std::string chunk_head_;

@@ -157,45 +157,35 @@ Json read_tools(Fields& fields) {
   return *tools;
 }
 
+// Which tools there are, llm::ToolUse looks at later.
 void read_tool_choice(Fields& fields, ChatRequest& request) {
-  using Kind = ToolChoice::Kind;
   request.parallel_tool_calls = fields.flag("parallel_tool_calls").value_or(true);
   const Json* choice = fields.take("tool_choice");
-  const bool has_tools = !request.conversation.tools.is_null();
-  if (choice == nullptr) {
-    request.tool_choice.kind = has_tools ? Kind::kAuto : Kind::kNone;
+  if (choice == nullptr) return;
+  if (choice->is_string()) {
+    fields.word("tool_choice", {"none", "auto", "required"});
+    if (choice->as_string() == "required" && request.conversation.tools.is_null()) {
+      throw bad_field("tool_choice", "tool_choice asks for a tool, but there are none");
+    }
+    request.tool_choice = *choice;
     return;
   }
-  if (choice->is_string()) {
-    const std::string& word = choice->as_string();
-    if (word == "none") {
-      request.tool_choice.kind = Kind::kNone;
-    } else if (word == "auto") {
-      request.tool_choice.kind = has_tools ? Kind::kAuto : Kind::kNone;
-    } else if (word == "required") {
-      request.tool_choice.kind = Kind::kRequired;
-    } else {
-      throw bad_field("tool_choice", "tool_choice must be none, auto, required or a function");
+  Fields named(*choice, "tool_choice.");
+  named.require("type");
+  named.word("type", {"function"});
+  Fields function(named.require("function"), "tool_choice.function.");
+  function.require("name");
+  const std::string name = *function.text("name", kNameBytesMax);
+  function.finish();
+  named.finish();
+  if (!request.conversation.tools.is_null()) {
+    for (const Json& tool : request.conversation.tools.as_array()) {
+      if (tool.at("function").at("name").as_string() != name) continue;
+      request.tool_choice = *choice;
+      return;
     }
-  } else {
-    Fields named(*choice, "tool_choice.");
-    named.require("type");
-    named.word("type", {"function"});
-    Fields function(named.require("function"), "tool_choice.function.");
-    function.require("name");
-    request.tool_choice = {Kind::kNamed, *function.text("name", kNameBytesMax)};
-    function.finish();
-    named.finish();
   }
-  const Kind kind = request.tool_choice.kind;
-  if (kind != Kind::kRequired && kind != Kind::kNamed) return;
-  if (!has_tools) throw bad_field("tool_choice", "tool_choice asks for a tool, but there are none");
-  if (kind == Kind::kRequired) return;
-  for (const Json& tool : request.conversation.tools.as_array()) {
-    if (tool.at("function").at("name").as_string() == request.tool_choice.name) return;
-  }
-  throw bad_field("tool_choice", "tool_choice names the tool '" +
-                                     shown(request.tool_choice.name) +
+  throw bad_field("tool_choice", "tool_choice names the tool '" + shown(name) +
                                      "', which is not among the tools");
 }
 

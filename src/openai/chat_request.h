@@ -13,12 +13,6 @@ inline constexpr size_t kMessagesMax = 4096;
 inline constexpr size_t kToolsMax = 128;
 inline constexpr int64_t kTopLogProbsMax = 20;  // as OpenAI
 
-struct ToolChoice {
-  enum class Kind { kAuto, kNone, kRequired, kNamed };
-  Kind kind = Kind::kAuto;
-  std::string name;  // of kNamed
-};
-
 // Messages with what a template may be told beside them.
 struct Conversation {
   Json messages;
@@ -34,7 +28,7 @@ Conversation read_conversation(Fields& fields);
 
 struct ChatRequest : GenerationRequest {
   Conversation conversation;
-  ToolChoice tool_choice;
+  Json tool_choice;  // as sent, checked against the tools by llm::ToolUse; null = the usual
   bool parallel_tool_calls = true;
   bool log_probs = false;
   size_t top_log_probs = 0;

@@ -39,15 +39,17 @@ http::Response create_chat_completion(Call& call) {
   ChatRequest request = read_chat_request(call.body, service.env());
   const ServedModelPointer model =
       service.models().find(request.model, call.caller.organisation);
-  llm::TextCodec::ChatPrompt prompt = render_chat(service, request.conversation);
+  const std::shared_ptr<const llm::ToolUse> tools = tool_use(service, request);
+  llm::TextCodec::ChatPrompt prompt = render_chat(service, request.conversation, tools.get());
   const size_t max_tokens =
       answer_tokens(service, request, prompt.ids.size(), request.n, "messages");
   llm::BatchRequest batch = batch_request(service, call.caller, *model, request, prompt.ids,
                                           request.n, max_tokens);
   batch.top_log_probs = request.log_probs ? request.top_log_probs : 0;
+  batch.constraint = make_constraint(service, request, tools.get());
   const bool is_stream = request.stream;
   const auto exchange =
-      std::make_shared<ChatExchange>(service, call.caller, model, std::move(request),
+      std::make_shared<ChatExchange>(service, call.caller, model, std::move(request), tools,
                                      std::move(prompt.ids), max_tokens);
   std::vector<llm::BatchRequest> prompts;
   prompts.push_back(std::move(batch));
@@ -62,6 +64,8 @@ http::Response create_completion(Call& call) {
   std::vector<CompletionExchange::Prompt> prompts;
   std::vector<llm::BatchRequest> batch;
   size_t max_tokens = *request.max_tokens;
+  const std::shared_ptr<const llm::TokenConstraint> constraint =
+      make_constraint(service, request);
   for (const PromptText& text : request.prompts) {
     CompletionExchange::Prompt prompt = read_prompt(call, request, text);
     max_tokens = answer_tokens(service, request, prompt.ids.size(), request.best_of, "prompt");
@@ -69,6 +73,7 @@ http::Response create_completion(Call& call) {
                                            request.best_of, max_tokens);
     each.top_log_probs = request.log_probs.value_or(0);
     each.prompt_scores = request.echo && request.log_probs.has_value();
+    each.constraint = constraint;
     each.prompt_top_log_probs = std::max<size_t>(1, request.log_probs.value_or(0));
     prompts.push_back(std::move(prompt));
     batch.push_back(std::move(each));

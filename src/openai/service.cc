@@ -43,6 +43,13 @@ size_t Service::context_tokens() const { return model_.config.context_length; }
 
 size_t Service::pages() const { return llm::KvCache::pages_for(options_.engine.context_tokens); }
 
+std::shared_ptr<const llm::grammar::VocabularyTrie> Service::vocabulary() {
+  std::call_once(vocabulary_made_, [&] {
+    vocabulary_ = std::make_shared<const llm::grammar::VocabularyTrie>(tokenizer());
+  });
+  return vocabulary_;
+}
+
 void Service::later(std::function<void()> task) {
   auto shared = std::make_shared<std::function<void()>>(std::move(task));
   if (!finisher_.try_post([shared] { (*shared)(); })) (*shared)();

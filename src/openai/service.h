@@ -11,11 +11,13 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "base/env.h"
 #include "http/request.h"
 #include "http/worker_pool.h"
+#include "llm/grammar/vocabulary_trie.h"
 #include "llm/model.h"
 #include "llm/text_codec.h"
 #include "openai/metrics.h"
@@ -59,6 +61,8 @@ class Service {
   size_t context_tokens() const;
   // Pages of the engine's cache.
   size_t pages() const;
+  // For constraints; made when the first is asked for.
+  std::shared_ptr<const llm::grammar::VocabularyTrie> vocabulary();
   // Work that would hold up the engine's thread; done at once when there is too much of it.
   void later(std::function<void()> task);
 
@@ -77,6 +81,8 @@ class Service {
   const ServiceOptions options_;
   Models models_;
   Metrics metrics_;
+  std::once_flag vocabulary_made_;
+  std::shared_ptr<const llm::grammar::VocabularyTrie> vocabulary_;
   http::WorkerPool finisher_;
   std::unique_ptr<serve::Engine> engine_;  // last: its thread uses the rest
 };
