@@ -222,11 +222,13 @@ http::Router build_router(Platform& platform) {
   return router;
 }
 
-std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Request& request) {
+std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Request& request,
+                                             bool strangers_are_welcome) {
   const label::PrincipalPointer principal = find_principal(platform, request);
   if (principal == nullptr) {
-    const int wait_s = platform.stranger_rate().take(request.peer_address,
-                                                     platform.env().steady_seconds());
+    if (strangers_are_welcome) return std::nullopt;
+    const int wait_s =
+        platform.stranger_rate().take(request.peer_address, platform.env().steady_seconds());
     if (wait_s > 0) throw too_many("too many requests; ask again a little later", wait_s);
     return std::nullopt;
   }

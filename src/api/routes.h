@@ -19,8 +19,10 @@ struct ModelCaller {
   std::string organisation;  // org_…; empty for an operator who belongs nowhere
   bool may_manage = false;   // load and unload adapters
 };
-// Null when nobody is known to be asking. Throws forbidden (scope, page token) and too_many (429).
-std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Request& request);
+// Null when nobody is known to be asking: of strangers, unless they are welcome, only so many a second
+// (429). Throws forbidden too (scope, page token).
+std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Request& request,
+                                             bool strangers_are_welcome);
 
 // ServerOptions fields that the api gives: the renderer of errors.
 http::ServerOptions server_options(http::ServerOptions options);

@@ -53,7 +53,7 @@ void check(const ServingFlags& flags) {
 
 openai::Caller caller_of(api::Platform& platform, const http::Request& request, bool no_auth) {
   try {
-    if (const auto known = api::find_model_caller(platform, request)) {
+    if (const auto known = api::find_model_caller(platform, request, no_auth)) {
       return {.key = known->key,
               .organisation = known->organisation,
               .weight = 1,
@@ -64,11 +64,11 @@ openai::Caller caller_of(api::Platform& platform, const http::Request& request, 
     if (!no_auth || error.code() != ErrorCode::kForbidden) throw;
   }
   if (no_auth) return {.key = "anybody", .organisation = {}, .weight = 1, .may_manage = true};
+  const std::string next = "hone token create --user WHO --scope infer makes one";
   throw Error(ErrorCode::kUnauthenticated,
               request.headers.contains("Authorization")
-                  ? "this key is not known, or has ended: hone token create --scope infer makes one"
-                  : "send a key: Authorization: Bearer hone_...; hone token create --scope infer "
-                    "makes one");
+                  ? "this key is not known, or has ended: " + next
+                  : "send a key, Authorization: Bearer hone_...: " + next);
 }
 
 }  // namespace
@@ -101,11 +101,13 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
   opened_.codec = file_->gguf() != nullptr ? llm::text_codec_from_gguf(*file_->gguf())
                                            : llm::load_text_codec(model);
   if (!opened_.codec) {
-    throw invalid_input(model + " has no tokenizer, so it cannot be served: use a model that has one");
+    throw invalid_input(model +
+                        " has no tokenizer, so it cannot be served: use a model that has one");
   }
   if (opened_.codec->tokenizer().vocab_size() > opened_.model.config.vocab_size) {
-    throw corrupt_data(model + ": the tokenizer has more tokens than the embedding has rows: "
-                               "tokenizer and weights are of different models");
+    throw corrupt_data(model +
+                       ": the tokenizer has more tokens than the embedding has rows: "
+                       "tokenizer and weights are of different models");
   }
   engine_.threads = common_.threads;
   engine_.max_running = flags_.parallel;
@@ -121,8 +123,8 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
 
 void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string& data_folder) {
   const std::string path = opened_.path;
-  auto digest = std::async(std::launch::async,
-                           [&] { return cached_digest(env, data_folder, path); });
+  auto digest =
+      std::async(std::launch::async, [&] { return cached_digest(env, data_folder, path); });
   {
     tensor::Compute compute(common_.threads);
     opened_.model = llm::load_model(compute, *file_);

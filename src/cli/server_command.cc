@@ -114,8 +114,9 @@ http::ServerOptions server_options_of(const ServerFlags& flags) {
   options.tls_key_file = flags.tls_key;
   options.allowed_hosts = flags.hosts;
   if (flags.serving.no_auth && !is_loopback(address.host)) {
-    throw invalid_input("--no-auth answers whoever asks, so it goes with a loopback address only: "
-                        "--listen 127.0.0.1:PORT; for others make keys with hone token create");
+    throw invalid_input(
+        "--no-auth answers whoever asks, so it goes with a loopback address only: "
+        "--listen 127.0.0.1:PORT; for others make keys with hone token create");
   }
   options = api::server_options(std::move(options));
   options.render_error = [render = options.render_error](const http::ErrorInfo& error,

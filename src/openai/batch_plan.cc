@@ -108,8 +108,8 @@ std::shared_ptr<const llm::TokenConstraint> make_constraint(Service& service,
   return nullptr;
 }
 
-size_t answer_tokens(const Service& service, const GenerationRequest& request,
-                     size_t prompt_tokens, size_t samples, std::string_view field) {
+size_t answer_tokens(const Service& service, const GenerationRequest& request, size_t prompt_tokens,
+                     size_t samples, std::string_view field) {
   const size_t context = service.context_tokens();
   const size_t wanted = request.max_tokens.value_or(1);
   if (prompt_tokens + wanted > context) {
@@ -125,8 +125,8 @@ size_t answer_tokens(const Service& service, const GenerationRequest& request,
     const size_t held = service.options().engine.context_tokens;
     throw too_long("this server was started for " + std::to_string(held) +
                        " tokens at once (--context-tokens), too few for a prompt of " +
-                       std::to_string(prompt_tokens) + " and " + std::to_string(samples) +
-                       " x " + std::to_string(wanted) + " for answers",
+                       std::to_string(prompt_tokens) + " and " + std::to_string(samples) + " x " +
+                       std::to_string(wanted) + " for answers",
                    field);
   }
   if (request.max_tokens) return wanted;

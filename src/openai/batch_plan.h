@@ -35,8 +35,8 @@ std::shared_ptr<const llm::TokenConstraint> make_constraint(Service& service,
 
 // What the request may write behind a prompt of that length: as asked, or what is left of the context
 // and of the cache. Throws RequestError context_length_exceeded with both numbers.
-size_t answer_tokens(const Service& service, const GenerationRequest& request,
-                     size_t prompt_tokens, size_t samples, std::string_view field);
+size_t answer_tokens(const Service& service, const GenerationRequest& request, size_t prompt_tokens,
+                     size_t samples, std::string_view field);
 
 // The request without what chats and completions add to it.
 llm::BatchRequest batch_request(Service& service, const Caller& caller, const ServedModel& model,

@@ -25,8 +25,8 @@ Json read_content(Fields& message) {
     fields.require("type");
     const std::string type = *fields.text("type", kNameBytesMax);
     if (type != "text" && type != "input_text" && type != "output_text") {
-      throw bad_field(name, "this model reads text only; a part of type '" + shown(type) +
-                                "' was sent");
+      throw bad_field(name,
+                      "this model reads text only; a part of type '" + shown(type) + "' was sent");
     }
     fields.require("text");
     if (!is_first) text += '\n';
@@ -81,8 +81,7 @@ Json read_message(const Json& value, size_t index) {
   const std::string where = "messages[" + std::to_string(index) + "].";
   Fields fields(value, where);
   fields.require("role");
-  std::string role =
-      *fields.word("role", {"system", "developer", "user", "assistant", "tool"});
+  std::string role = *fields.word("role", {"system", "developer", "user", "assistant", "tool"});
   if (role == "developer") role = "system";  // templates know it by this name
   Json message = Json::object();
   message["role"] = role;
@@ -185,8 +184,8 @@ void read_tool_choice(Fields& fields, ChatRequest& request) {
       return;
     }
   }
-  throw bad_field("tool_choice", "tool_choice names the tool '" + shown(name) +
-                                     "', which is not among the tools");
+  throw bad_field("tool_choice",
+                  "tool_choice names the tool '" + shown(name) + "', which is not among the tools");
 }
 
 void read_log_probs(Fields& fields, ChatRequest& request) {
@@ -204,7 +203,8 @@ void read_max_tokens(Fields& fields, ChatRequest& request) {
   if (old_name && new_name && *old_name != *new_name) {
     throw bad_field("max_tokens", "max_tokens and max_completion_tokens differ: send one of them");
   }
-  if (old_name || new_name) request.max_tokens = static_cast<size_t>(new_name ? *new_name : *old_name);
+  if (old_name || new_name)
+    request.max_tokens = static_cast<size_t>(new_name ? *new_name : *old_name);
   if (request.max_tokens && request.min_tokens > *request.max_tokens) {
     throw bad_field("min_tokens", "min_tokens is more than max_tokens");
   }

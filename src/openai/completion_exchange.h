@@ -36,8 +36,8 @@ class CompletionExchange : public Exchange {
  public:
   struct Prompt {
     std::vector<int32_t> ids;
-    std::string text;            // what echo shows
-    size_t without_text = 0;     // tokens in front that stand for nothing of it (a BOS put there)
+    std::string text;         // what echo shows
+    size_t without_text = 0;  // tokens in front that stand for nothing of it (a BOS put there)
   };
   CompletionExchange(Service& service, Caller caller, ServedModelPointer model,
                      CompletionRequest request, std::vector<Prompt> prompts, size_t max_tokens);

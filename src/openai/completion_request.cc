@@ -15,8 +15,9 @@ std::vector<int32_t> ids_of(const Json& list, const std::string& name) {
 }
 
 [[noreturn]] void not_a_prompt(const std::string& name) {
-  throw bad_field(name, name + " must be a string, a list of strings, a list of token ids or a list "
-                               "of such lists");
+  throw bad_field(name, name +
+                            " must be a string, a list of strings, a list of token ids or a list "
+                            "of such lists");
 }
 
 }  // namespace
@@ -52,7 +53,8 @@ CompletionRequest read_completion_request(const Json& body, Env& env) {
   read_generation(fields, request, env);
   fields.refuse("suffix", "text is continued, not filled in");
   request.prompts = read_prompts(fields, "prompt");
-  request.max_tokens = static_cast<size_t>(fields.integer("max_tokens", 0, kTokensMax).value_or(16));
+  request.max_tokens =
+      static_cast<size_t>(fields.integer("max_tokens", 0, kTokensMax).value_or(16));
   request.echo = fields.flag("echo").value_or(false);
   if (const auto count = fields.integer("logprobs", 0, kLegacyLogProbsMax)) {
     request.log_probs = static_cast<size_t>(*count);

@@ -9,7 +9,7 @@
 
 namespace hone::openai {
 
-inline constexpr size_t kPromptsMax = 1024;      // of one request
+inline constexpr size_t kPromptsMax = 1024;       // of one request
 inline constexpr int64_t kLegacyLogProbsMax = 5;  // as OpenAI
 
 // A text, or token ids that are final (nothing is added to them).

@@ -78,8 +78,8 @@ http::Response create_embeddings(Call& call) {
   Service& service = call.service;
   Fields fields(call.body);
   fields.require("model");
-  const ServedModelPointer model = service.models().find(
-      *fields.text("model", kNameBytesMax), call.caller.organisation);
+  const ServedModelPointer model =
+      service.models().find(*fields.text("model", kNameBytesMax), call.caller.organisation);
   const std::vector<PromptText> input = read_prompts(fields, "input");
   const std::string format = fields.word("encoding_format", {"float", "base64"}).value_or("float");
   const std::string pooling = fields.word("pooling", {"mean", "last"}).value_or("mean");

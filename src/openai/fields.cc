@@ -126,7 +126,8 @@ std::optional<std::string> Fields::word(std::string_view name,
   if (!value->is_string()) wrong_kind(full, "a string", *value);
   if (std::find(words.begin(), words.end(), value->as_string()) == words.end()) {
     std::string known;
-    for (const std::string_view word : words) known += (known.empty() ? "" : ", ") + std::string(word);
+    for (const std::string_view word : words)
+      known += (known.empty() ? "" : ", ") + std::string(word);
     throw bad_field(full, full + " must be one of: " + known);
   }
   return value->as_string();
@@ -185,7 +186,8 @@ void Fields::finish() const {
   for (const auto& [key, value] : value_.as_object()) {
     if (std::find(taken_.begin(), taken_.end(), key) != taken_.end()) continue;
     const std::string full = where_ + shown(key);
-    throw bad_field(full, "unknown field '" + full + "': docs/serving.md lists those that are taken");
+    throw bad_field(full,
+                    "unknown field '" + full + "': docs/serving.md lists those that are taken");
   }
 }
 

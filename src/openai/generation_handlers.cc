@@ -26,8 +26,7 @@ CompletionExchange::Prompt read_prompt(Call& call, const CompletionRequest& requ
     for (const int32_t id : out.ids) {
       if (static_cast<size_t>(id) < tokenizer.vocab_size()) known.push_back(id);
     }
-    out.text =
-        tokenizer.decode(known, {.skip_special = false, .strip_leading_space = false});
+    out.text = tokenizer.decode(known, {.skip_special = false, .strip_leading_space = false});
   }
   return out;
 }
@@ -37,20 +36,18 @@ CompletionExchange::Prompt read_prompt(Call& call, const CompletionRequest& requ
 http::Response create_chat_completion(Call& call) {
   Service& service = call.service;
   ChatRequest request = read_chat_request(call.body, service.env());
-  const ServedModelPointer model =
-      service.models().find(request.model, call.caller.organisation);
+  const ServedModelPointer model = service.models().find(request.model, call.caller.organisation);
   const std::shared_ptr<const llm::ToolUse> tools = tool_use(service, request);
   llm::TextCodec::ChatPrompt prompt = render_chat(service, request.conversation, tools.get());
   const size_t max_tokens =
       answer_tokens(service, request, prompt.ids.size(), request.n, "messages");
-  llm::BatchRequest batch = batch_request(service, call.caller, *model, request, prompt.ids,
-                                          request.n, max_tokens);
+  llm::BatchRequest batch =
+      batch_request(service, call.caller, *model, request, prompt.ids, request.n, max_tokens);
   batch.top_log_probs = request.log_probs ? request.top_log_probs : 0;
   batch.constraint = make_constraint(service, request, tools.get());
   const bool is_stream = request.stream;
-  const auto exchange =
-      std::make_shared<ChatExchange>(service, call.caller, model, std::move(request), tools,
-                                     std::move(prompt.ids), max_tokens);
+  const auto exchange = std::make_shared<ChatExchange>(
+      service, call.caller, model, std::move(request), tools, std::move(prompt.ids), max_tokens);
   std::vector<llm::BatchRequest> prompts;
   prompts.push_back(std::move(batch));
   return exchange->submit(call.request, std::move(prompts), is_stream);
@@ -59,13 +56,11 @@ http::Response create_chat_completion(Call& call) {
 http::Response create_completion(Call& call) {
   Service& service = call.service;
   CompletionRequest request = read_completion_request(call.body, service.env());
-  const ServedModelPointer model =
-      service.models().find(request.model, call.caller.organisation);
+  const ServedModelPointer model = service.models().find(request.model, call.caller.organisation);
   std::vector<CompletionExchange::Prompt> prompts;
   std::vector<llm::BatchRequest> batch;
   size_t max_tokens = *request.max_tokens;
-  const std::shared_ptr<const llm::TokenConstraint> constraint =
-      make_constraint(service, request);
+  const std::shared_ptr<const llm::TokenConstraint> constraint = make_constraint(service, request);
   for (const PromptText& text : request.prompts) {
     CompletionExchange::Prompt prompt = read_prompt(call, request, text);
     max_tokens = answer_tokens(service, request, prompt.ids.size(), request.best_of, "prompt");

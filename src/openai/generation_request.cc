@@ -37,7 +37,8 @@ void read_bias(Fields& fields, GenerationRequest& request) {
     int32_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size() || id < 0) {
-      throw bad_field("logit_bias", "logit_bias must have token ids as its keys, such as \"50256\"");
+      throw bad_field("logit_bias",
+                      "logit_bias must have token ids as its keys, such as \"50256\"");
     }
     if (!value.is_number() || !(value.as_double() >= -100 && value.as_double() <= 100)) {
       throw bad_field("logit_bias", "logit_bias must have numbers from -100 to 100 as its values");
@@ -131,8 +132,9 @@ void refuse_what_is_not_here(Fields& fields) {
   fields.refuse("bad_words", "use logit_bias");
   fields.refuse("allowed_token_ids", "use grammar or logit_bias");
   if (!fields.flag("skip_special_tokens").value_or(true)) {
-    throw bad_field("skip_special_tokens", "skip_special_tokens is not supported: texts have no "
-                                           "special tokens; return_token_ids gives all ids");
+    throw bad_field("skip_special_tokens",
+                    "skip_special_tokens is not supported: texts have no "
+                    "special tokens; return_token_ids gives all ids");
   }
   // Harmless: they say who asks or how to bill, and change no answer.
   fields.ignore({"user", "metadata", "store", "service_tier", "safety_identifier",
@@ -147,8 +149,8 @@ void read_generation(Fields& fields, GenerationRequest& request, Env& env) {
   read_sampling(fields, request.sampling);
   read_bias(fields, request);
   read_seed(fields, request, env);
-  request.n = static_cast<size_t>(
-      fields.integer("n", 1, static_cast<int64_t>(kChoicesMax)).value_or(1));
+  request.n =
+      static_cast<size_t>(fields.integer("n", 1, static_cast<int64_t>(kChoicesMax)).value_or(1));
   request.min_tokens = static_cast<size_t>(fields.integer("min_tokens", 0, kTokensMax).value_or(0));
   read_stop(fields, request);
   request.ignore_eos = fields.flag("ignore_eos").value_or(false);

@@ -13,10 +13,10 @@
 
 namespace hone::openai {
 
-inline constexpr size_t kChoicesMax = 128;      // n
-inline constexpr size_t kBestOfMax = 20;        // as OpenAI
-inline constexpr size_t kStopsMax = 64;         // OpenAI takes four
-inline constexpr size_t kStopBytesMax = 1024;   // of one
+inline constexpr size_t kChoicesMax = 128;       // n
+inline constexpr size_t kBestOfMax = 20;         // as OpenAI
+inline constexpr size_t kStopsMax = 64;          // OpenAI takes four
+inline constexpr size_t kStopBytesMax = 1024;    // of one
 inline constexpr size_t kStopsBytesMax = 16384;  // of all together
 inline constexpr size_t kBiasesMax = 1024;
 inline constexpr int64_t kTokensMax = 1 << 30;  // of any count of tokens; the context is less

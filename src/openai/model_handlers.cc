@@ -32,9 +32,7 @@ std::string read_name(Fields& fields) {
   return name;
 }
 
-http::Response json_of(const Json& body) {
-  return http::Response::json(200, body.dump());
-}
+http::Response json_of(const Json& body) { return http::Response::json(200, body.dump()); }
 
 }  // namespace
 
@@ -91,8 +89,7 @@ http::Response load_lora_adapter(Call& call) {
                 error.message());
   }
   const ServedModelPointer made = service.models().add(std::move(adapter));
-  return json_of(
-      model_json(*made, *service.models().base(), service.context_tokens()));
+  return json_of(model_json(*made, *service.models().base(), service.context_tokens()));
 }
 
 http::Response unload_lora_adapter(Call& call) {

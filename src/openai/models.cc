@@ -103,10 +103,10 @@ ServedModelPointer Models::find(std::string_view name, std::string_view organisa
     found = find_locked(name, organisation);
   }
   if (found == nullptr) {
-    throw RequestError(ErrorCode::kNotFound,
-                       "the model '" + shown(name) +
-                           "' does not exist here; GET /v1/models lists those that do",
-                       "model", "model_not_found");
+    throw RequestError(
+        ErrorCode::kNotFound,
+        "the model '" + shown(name) + "' does not exist here; GET /v1/models lists those that do",
+        "model", "model_not_found");
   }
   return found;
 }
@@ -125,7 +125,8 @@ std::vector<ServedModelPointer> Models::list(std::string_view organisation) cons
 ServedModelPointer Models::add(ServedModel model) {
   auto made = std::make_shared<const ServedModel>(std::move(model));
   const std::lock_guard lock(mutex_);
-  const bool is_taken = made->name == base_->name || adapters_.contains({made->owner, made->name}) ||
+  const bool is_taken = made->name == base_->name ||
+                        adapters_.contains({made->owner, made->name}) ||
                         adapters_.contains({"", made->name});
   if (is_taken) {
     throw RequestError(ErrorCode::kConflict,
@@ -134,10 +135,10 @@ ServedModelPointer Models::add(ServedModel model) {
                        "lora_name");
   }
   if (adapters_.size() >= kAdaptersMax) {
-    throw RequestError(ErrorCode::kTooLarge,
-                       "there are " + std::to_string(kAdaptersMax) +
-                           " adapters already; unload one first",
-                       "lora_name");
+    throw RequestError(
+        ErrorCode::kTooLarge,
+        "there are " + std::to_string(kAdaptersMax) + " adapters already; unload one first",
+        "lora_name");
   }
   adapters_.emplace(Key{made->owner, made->name}, made);
   return made;
@@ -148,9 +149,8 @@ void Models::remove(std::string_view name, std::string_view owner) {
   const auto found = adapters_.find(Key{std::string(owner), std::string(name)});
   if (found == adapters_.end()) {
     throw RequestError(ErrorCode::kNotFound,
-                       "there is no adapter '" + shown(name) +
-                           "' of yours to unload",
-                       "lora_name", "model_not_found");
+                       "there is no adapter '" + shown(name) + "' of yours to unload", "lora_name",
+                       "model_not_found");
   }
   adapters_.erase(found);
 }

@@ -56,12 +56,12 @@ const std::vector<Row> kBoth = {
     {"min_tokens", {"0"}, {"-1", "0.5"}},
     {"stop", {"\"a\"", "[\"a\",\"b\"]", "[]"}, {"1", "[1]", "\"\"", "[\"a\",\"\"]", "{}"}},
     {"stop_token_ids", {"[1,2]"}, {"1", "[-1]", "[\"a\"]", "[1.5]"}},
-    {"logit_bias", {"{\"5\":-100,\"6\":100}", "{}"},
+    {"logit_bias",
+     {"{\"5\":-100,\"6\":100}", "{}"},
      {"[]", "{\"a\":1}", "{\"5\":101}", "{\"5\":\"1\"}", "{\"-1\":1}", "{\"5 \":1}"}},
     {"ignore_eos", {"true", "false"}, {"1", "\"true\""}},
     {"stream", {"true", "false"}, {"1", "\"yes\""}},
-    {"response_format", {"{\"type\":\"text\"}", "{\"type\":\"json_object\"}"},
-     {"\"json\"", "[]"}},
+    {"response_format", {"{\"type\":\"text\"}", "{\"type\":\"json_object\"}"}, {"\"json\"", "[]"}},
     {"grammar", {"\"root ::= [a]\""}, {"1", "{}"}},
     {"return_token_ids", {"true"}, {"1"}},
     {"cache_salt", {"\"a\""}, {"1"}},
@@ -85,7 +85,8 @@ const std::vector<Row> kChatOnly = {
     {"add_generation_prompt", {"true", "false"}, {"1"}},
     {"chat_template_kwargs", {"{\"a\":1}"}, {"[]", "1"}},
     {"documents", {"[]"}, {"{}"}},
-    {"tools", {"[]"},
+    {"tools",
+     {"[]"},
      {"{}", "[1]", "[{}]", "[{\"type\":\"function\"}]",
       "[{\"type\":\"function\",\"function\":{\"name\":\"a b\"}}]",
       "[{\"type\":\"x\",\"function\":{\"name\":\"a\"}}]"}},
@@ -261,17 +262,17 @@ TEST(ChatRequest, BadMessagesAreNamedByTheirPlace) {
   EXPECT_EQ(param(R"({"role":"user","content":[{"type":"image_url","image_url":{}}]})"),
             "messages[0].content");
   EXPECT_EQ(param(R"({"role":"user","content":"a","tool_calls":[]})"), "messages[0].tool_calls");
-  EXPECT_EQ(param(R"({"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]})"),
-            "messages[0].tool_calls.function.arguments");
+  EXPECT_EQ(
+      param(R"({"role":"assistant","tool_calls":[{"function":{"name":"f","arguments":"{"}}]})"),
+      "messages[0].tool_calls.function.arguments");
 }
 
 TEST(ChatRequest, ContinuingAnAnswerLeavesOutTheGenerationPrompt) {
   EXPECT_FALSE(chat("\"continue_final_message\":true").conversation.add_generation_prompt);
   EXPECT_TRUE(chat("").conversation.add_generation_prompt);
-  EXPECT_EQ(refused_param([] {
-              chat("\"continue_final_message\":true,\"add_generation_prompt\":true");
-            }),
-            "continue_final_message");
+  EXPECT_EQ(
+      refused_param([] { chat("\"continue_final_message\":true,\"add_generation_prompt\":true"); }),
+      "continue_final_message");
 }
 
 TEST(ChatRequest, AToolThatIsChosenMustBeThere) {
@@ -291,9 +292,9 @@ TEST(ChatRequest, AToolThatIsChosenMustBeThere) {
 
 TEST(ChatRequest, ASchemaComesWithItsFormat) {
   using Format = GenerationRequest::Format;
-  const ChatRequest request = chat(
-      R"("response_format":{"type":"json_schema","json_schema":{"name":"a","strict":true,)"
-      R"("schema":{"type":"object"}}})");
+  const ChatRequest request =
+      chat(R"("response_format":{"type":"json_schema","json_schema":{"name":"a","strict":true,)"
+           R"("schema":{"type":"object"}}})");
   EXPECT_EQ(request.format, Format::kJsonSchema);
   EXPECT_EQ(request.schema.at("type").as_string(), "object");
   EXPECT_EQ(chat(R"("response_format":{"type":"json_object","schema":{}})").format,

@@ -20,7 +20,8 @@ std::string folder_digest(Env& env, const std::string& directory) {
     const std::string path = directory + "/" + name;
     if (!env.is_file(path)) continue;
     if (files.size() == kAdapterFilesMax) {
-      throw Error(ErrorCode::kTooLarge, directory + " holds more than 1,000 files: it is no adapter");
+      throw Error(ErrorCode::kTooLarge,
+                  directory + " holds more than 1,000 files: it is no adapter");
     }
     files.emplace_back(name, seal::sha256_file(path));
   }
@@ -65,10 +66,10 @@ ServedModel Service::load_adapter(const std::string& name, const std::string& di
   served.digest = folder_digest(env_, directory);
   auto adapter = std::make_shared<const llm::LoraAdapter>(llm::load_lora(model_, directory));
   if (adapter->max_rank() > options_.engine.max_lora_rank) {
-    throw Error(ErrorCode::kTooLarge,
-                "the adapter has rank " + std::to_string(adapter->max_rank()) +
-                    "; this server was started for ranks up to " +
-                    std::to_string(options_.engine.max_lora_rank));
+    throw Error(ErrorCode::kTooLarge, "the adapter has rank " +
+                                          std::to_string(adapter->max_rank()) +
+                                          "; this server was started for ranks up to " +
+                                          std::to_string(options_.engine.max_lora_rank));
   }
   served.adapter = std::move(adapter);
   Variant variant = options_.variant;

@@ -42,11 +42,12 @@ inline llm::TextCodec tiny_codec() {
   }
   data.eos = static_cast<int32_t>(data.pieces.size()) - 1;
   llm::complete_end_of_generation(data);
-  return {llm::Tokenizer(std::move(data)),
-          llm::ChatTemplate::parse("{% for message in messages %}<|im_start|>{{ message.role }}\n"
-                                   "{{ message.content }}<|im_end|>\n{% endfor %}"
-                                   "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
-              .value()};
+  return {
+      llm::Tokenizer(std::move(data)),
+      llm::ChatTemplate::parse("{% for message in messages %}<|im_start|>{{ message.role }}\n"
+                               "{{ message.content }}<|im_end|>\n{% endfor %}"
+                               "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+          .value()};
 }
 inline constexpr size_t kTinyVocab = 272;  // some rows stand for nothing
 inline constexpr int32_t kTinyEnd = 260;

@@ -114,7 +114,8 @@ class Structured(unittest.TestCase):
                            "properties": {"city": {"enum": ["Paris", "Rome"]}}}}}]
         messages = [{"role": "user", "content": "What is the weather in Rome?"}]
         answer = client.chat.completions.create(
-            model=MODEL, messages=messages, tools=tools, tool_choice="required", max_tokens=100,
+            model=MODEL, messages=messages, tools=tools, tool_choice="required",
+            parallel_tool_calls=False, max_tokens=100,
             temperature=0)
         self.assertEqual(answer.choices[0].finish_reason, "tool_calls")
         call = answer.choices[0].message.tool_calls[0]
