@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 
 namespace hone::llm {
 
@@ -27,6 +28,8 @@ class TokenConstraint {
   virtual void accept(int32_t token) = 0;
   // The text so far is whole and nothing but an end may follow: sampling stops by itself.
   virtual bool finished() const = 0;
+  // After allowed() has set no bit: why, in a sentence for the caller.
+  virtual std::string why_none() const { return "no token may come next"; }
 };
 
 }  // namespace hone::llm
