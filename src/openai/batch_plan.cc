@@ -46,34 +46,32 @@ std::vector<int32_t> prompt_tokens(const Service& service, const PromptText& pro
   return ids;
 }
 
+std::shared_ptr<const llm::ToolUse> tool_use(const Service& service,
+                                             const Conversation& conversation, const Json& choice,
+                                             bool parallel_calls) {
+  Result<llm::ToolUse> made =
+      llm::ToolUse::make(conversation.tools, choice.is_null() ? nullptr : &choice, parallel_calls,
+                         service.codec().template_source());
+  if (!made) throw bad_field("tools", made.error().message());
+  return std::make_shared<const llm::ToolUse>(std::move(*made));
+}
+
 llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& conversation,
-                                       const llm::ToolUse* tools) {
+                                       const llm::ToolUse& tools) {
   llm::RenderOptions options;
   options.add_generation_prompt = conversation.add_generation_prompt;
   options.continue_final_message = conversation.continue_final_message;
-  options.tools = conversation.tools.is_null() ? nullptr : &conversation.tools;
+  options.tools = tools.tools_for_template();
   options.documents = conversation.documents.is_null() ? nullptr : &conversation.documents;
   options.variables = conversation.variables.is_null() ? nullptr : &conversation.variables;
   options.now_s = service.env().now_ms() / 1000;
   try {
-    if (tools == nullptr) {
-      return service.codec().encode_chat_prompt(conversation.messages, options);
-    }
-    options.tools = tools->tools_for_template();
-    return service.codec().encode_chat_prompt(tools->messages_for_template(conversation.messages),
+    return service.codec().encode_chat_prompt(tools.messages_for_template(conversation.messages),
                                               options);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kInvalidInput && error.code() != ErrorCode::kTooLarge) throw;
     throw RequestError(error.code(), error.message(), "messages");
   }
-}
-
-std::shared_ptr<const llm::ToolUse> tool_use(const Service& service, const ChatRequest& request) {
-  Result<llm::ToolUse> made = llm::ToolUse::make(
-      request.conversation.tools, request.tool_choice.is_null() ? nullptr : &request.tool_choice,
-      request.parallel_tool_calls, service.codec().template_source());
-  if (!made) throw bad_field("tools", made.error().message());
-  return std::make_shared<const llm::ToolUse>(std::move(*made));
 }
 
 std::shared_ptr<const llm::TokenConstraint> make_constraint(Service& service,

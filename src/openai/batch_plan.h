@@ -20,12 +20,16 @@ namespace hone::openai {
 // RequestError for ids that the model does not have and for an empty prompt.
 std::vector<int32_t> prompt_tokens(const Service& service, const PromptText& prompt,
                                    bool add_special, std::string_view field);
-// Through the chat template, with the tools as it takes them (null: the request's own, as they
-// are); errors of the template are RequestErrors about messages.
+// What the conversation's tools mean with this model; choice: tool_choice, or null. RequestErrors
+// about tools.
+std::shared_ptr<const llm::ToolUse> tool_use(const Service& service,
+                                             const Conversation& conversation,
+                                             const Json& choice = nullptr,
+                                             bool parallel_calls = true);
+// Through the chat template, with the tools as it takes them; errors of the template are
+// RequestErrors about messages.
 llm::TextCodec::ChatPrompt render_chat(Service& service, const Conversation& conversation,
-                                       const llm::ToolUse* tools = nullptr);
-// What the request's tools mean with this model; RequestErrors about them.
-std::shared_ptr<const llm::ToolUse> tool_use(const Service& service, const ChatRequest& request);
+                                       const llm::ToolUse& tools);
 
 // What grammar, response_format or tools allow; null when all is allowed. Throws RequestError for
 // what cannot be kept to: nothing is let through that was asked to be held.

@@ -37,8 +37,9 @@ http::Response create_chat_completion(Call& call) {
   Service& service = call.service;
   ChatRequest request = read_chat_request(call.body, service.env());
   const ServedModelPointer model = service.models().find(request.model, call.caller.organisation);
-  const std::shared_ptr<const llm::ToolUse> tools = tool_use(service, request);
-  llm::TextCodec::ChatPrompt prompt = render_chat(service, request.conversation, tools.get());
+  const std::shared_ptr<const llm::ToolUse> tools =
+      tool_use(service, request.conversation, request.tool_choice, request.parallel_tool_calls);
+  llm::TextCodec::ChatPrompt prompt = render_chat(service, request.conversation, *tools);
   const size_t max_tokens =
       answer_tokens(service, request, prompt.ids.size(), request.n, "messages");
   llm::BatchRequest batch =

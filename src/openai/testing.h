@@ -50,6 +50,12 @@ inline llm::TextCodec tiny_codec() {
           .value()};
 }
 inline constexpr size_t kTinyVocab = 272;  // some rows stand for nothing
+inline llm::testing::TinyShape tiny_shape(size_t context) {
+  llm::testing::TinyShape shape;
+  shape.vocab = kTinyVocab;
+  shape.context = context;
+  return shape;
+}
 inline constexpr int32_t kTinyEnd = 260;
 
 // What the server sent as one event after the other; without the last, [DONE].
@@ -81,9 +87,10 @@ class ServiceTest : public ::testing::Test {
                                                       .max_running = 8,
                                                       .context_tokens = 4096,
                                                       .rows_per_pass = 64,
-                                                      .max_lora_rank = 8})
+                                                      .max_lora_rank = 8},
+                       size_t context = 512)
       : folder_("openai"),
-        model_(llm::testing::random_model({.vocab = kTinyVocab, .context = 512})),
+        model_(llm::testing::random_model(tiny_shape(context))),
         codec_(tiny_codec()) {
     ServiceOptions options;
     options.engine = engine;

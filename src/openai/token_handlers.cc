@@ -45,7 +45,7 @@ std::vector<int32_t> read_tokens(Call& call, Fields& fields) {
   if (content && prompt) throw bad_field("prompt", "send content or prompt, not both");
   if (!content && !prompt) {
     const Conversation conversation = read_conversation(fields);
-    return render_chat(service, conversation).ids;
+    return render_chat(service, conversation, *tool_use(service, conversation)).ids;
   }
   const bool wants_special =
       add_special ? *add_special : add_special_tokens.value_or(prompt.has_value());
@@ -133,7 +133,8 @@ http::Response apply_template(Call& call) {
   const Conversation conversation = read_conversation(fields);
   fields.finish();
   Json body = Json::object();
-  body["prompt"] = render_chat(call.service, conversation).text;
+  body["prompt"] =
+      render_chat(call.service, conversation, *tool_use(call.service, conversation)).text;
   return json_of(body);
 }
 
