@@ -130,7 +130,7 @@ bool is_ready(Platform& platform) {
 void add_plain_routes(Platform& platform, http::Router& router) {
   const auto ready = [&platform](http::Request&) {
     const bool well = is_ready(platform);
-    return health(well, well ? "ready" : platform.stopping() ? "stopping" : "not ready");
+    return health(well, well ? "ok" : platform.stopping() ? "stopping" : "not ready");
   };
   router.add("GET", "/health", {.name = "health", .max_body_bytes = 0}, ready);
   router.add("GET", "/health/ready", {.name = "health.ready", .max_body_bytes = 0}, ready);

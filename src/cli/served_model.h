@@ -16,7 +16,7 @@ namespace hone::cli {
 struct ServingFlags {
   std::vector<std::string> adapters;
   std::string adapter_folder;
-  size_t context_tokens = 16384, parallel = 32, max_waiting = 1024;
+  size_t context_tokens = 16384, parallel = 32, max_waiting = 2048;
   bool no_auth = false, plan = false;
 
   void add_to(Options& options);

@@ -43,6 +43,12 @@ Exchange::Exchange(Service& service, Caller caller, ServedModelPointer model)
       created_s_(service.env().now_ms() / 1000),
       started_s_(service.env().steady_seconds()) {}
 
+Exchange::~Exchange() {
+  if (stream_ == nullptr || over_.exchange(true)) return;
+  stream_->send_data(error_json(Error(ErrorCode::kInternal, "the answer was given up")).dump());
+  stream_->close();
+}
+
 void Exchange::set_id(std::string_view prefix) {
   unsigned char bits[16];
   service_.env().random_bytes(bits, sizeof(bits));

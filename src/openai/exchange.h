@@ -24,7 +24,8 @@ namespace hone::openai {
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(Service& service, Caller caller, ServedModelPointer model);
-  virtual ~Exchange() = default;
+  // Whoever still waits is told that nothing will come.
+  virtual ~Exchange();
 
   // Hands the prompts to the engine and returns what the handler returns: events when is_stream,
   // else an answer that comes later. When the client leaves, the prompts are cancelled. Throws what

@@ -418,6 +418,55 @@ TEST_F(ServiceTest, AClientThatLeavesCancelsItsRequest) {
   }
 }
 
+TEST_F(ServiceTest, AClientThatReadsTooSlowlyIsDroppedAndNobodyElseNotices) {
+  const std::string other =
+      R"({"model":"tiny","prompt":"he","max_tokens":30,"temperature":1,"seed":1})";
+  const std::string alone = answer("/v1/completions", other).at("choices").dump();
+  http::testing::RawSocket socket((*server_)->port(), 4096);
+  const std::string text = "{\"model\":\"tiny\"," + kMessages +
+                           R"(,"n":100,"ignore_eos":true,"stream":true,"logprobs":true,)"
+                           R"("top_logprobs":20})";
+  socket.send(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+      "slow\r\nContent-Length: " +
+      std::to_string(text.size()) + "\r\n\r\n" + text);
+  EXPECT_TRUE(eventually([&] { return service_->engine().metrics().running > 0; }));
+  EXPECT_EQ(answer("/v1/completions", other).at("choices").dump(), alone);
+  EXPECT_TRUE(eventually([&] { return service_->metrics().dropped.load() == 1; }));
+  EXPECT_TRUE(eventually([&] { return service_->engine().metrics().running == 0; }));
+  EXPECT_EQ(answer("/v1/completions", other).at("choices").dump(), alone);
+}
+
+TEST_F(ServiceTest, ACachedPrefixAndNeighboursOfAnotherAdapterChangeNoByte) {
+  llm::save_lora(real_env(), folder_.path() + "/tone", llm::testing::random_adapter(model_, 4),
+                 "tiny");
+  answer("/v1/load_lora_adapter", R"({"lora_name":"tone"})");
+  const std::string prompt(200, 'h');  // some pages
+  const auto ask_for = [&](const std::string& model) {
+    return answer("/v1/completions", "{\"model\":\"" + model + "\",\"prompt\":\"" + prompt +
+                                         R"(","max_tokens":20,"seed":7,"echo":true,"logprobs":1})");
+  };
+  const Json base = ask_for("tiny"), tone = ask_for("tone");
+  EXPECT_NE(base.at("choices"), tone.at("choices"));
+  EXPECT_EQ(base.at("usage").at("prompt_tokens_details").at("cached_tokens").as_int(), 0);
+  std::vector<std::thread> threads;
+  std::atomic<int> equal{0}, cached{0};
+  for (int i = 0; i < 16; ++i) {
+    threads.emplace_back([&, i] {
+      const Json again = ask_for(i % 2 == 0 ? "tiny" : "tone");
+      if (again.at("choices") == (i % 2 == 0 ? base : tone).at("choices")) ++equal;
+      if (again.at("usage").at("prompt_tokens_details").at("cached_tokens").as_int() > 0) ++cached;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(equal, 16);
+  EXPECT_GT(cached, 0);
+  // Another organisation's prompt finds nothing of it.
+  const Json other = answer("/v1/completions",
+                            R"({"model":"tiny","max_tokens":1,"prompt":")" + prompt + "\"}", "two");
+  EXPECT_EQ(other.at("usage").at("prompt_tokens_details").at("cached_tokens").as_int(), 0);
+}
+
 class FullQueueTest : public ServiceTest {
  protected:
   FullQueueTest()
