@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <map>
 
-#include "llm/testing.h"
+#include "llm/testing_batcher.h"
 #include "llm/text_codec.h"
 
 namespace hone::llm {
@@ -14,38 +14,15 @@ namespace {
 using testing::random_tokens;
 using testing::refusal;
 
-constexpr size_t kVocab = 96;
-constexpr int32_t kEnd = 95;
-
-// Tokens that write letters, words, and halves of characters; the last one ends a text.
-Tokenizer tiny_tokenizer() {
-  TokenizerData data;
-  for (size_t i = 0; i + 1 < kVocab; ++i) {
-    if (i < 26) {
-      data.pieces.push_back(std::string(1, static_cast<char>('a' + i)));
-    } else if (i < 36) {
-      data.pieces.push_back(std::string(1, static_cast<char>('A' + i - 26)) + "bc");
-    } else if (i == 36) {
-      data.pieces.emplace_back("\u00c3");  // byte C3
-    } else if (i == 37) {
-      data.pieces.emplace_back("\u00a9");  // byte A9: C3 A9 is one character
-    } else {
-      data.pieces.push_back("x" + std::to_string(i));
-    }
-    data.types.push_back(TokenType::kNormal);
-  }
-  data.pieces.emplace_back("<end>");
-  data.types.push_back(TokenType::kControl);
-  data.end_of_generation = {kEnd};
-  return Tokenizer(std::move(data));
-}
+constexpr size_t kVocab = testing::kTinyVocab;
+constexpr int32_t kEnd = testing::kTinyEnd;
 
 using Samples = std::map<std::pair<uint64_t, uint64_t>, GeneratedSample>;
 
 struct TinyWorld {
   tensor::Compute compute{2};
   Model model = testing::random_model({});
-  Tokenizer tokenizer = tiny_tokenizer();
+  Tokenizer tokenizer = testing::tiny_tokenizer();
   std::map<std::pair<uint64_t, uint64_t>, std::string> streamed;
 
   Samples run(std::vector<GenerationRequest> requests, const GeneratorOptions& options,

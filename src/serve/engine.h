@@ -3,9 +3,9 @@
 // thread, wait their turn by key, and answer through their listener.
 //
 // Fairness. Each key (an API key, a person, a job) has a queue. Among keys of the highest priority
-// that wait, turns go by weight over tokens (deficit round robin: prompt tokens not in the cache plus
-// the answer's limit). Whoever sends a thousand requests delays a second key by one request, not by a
-// thousand.
+// that wait, turns go by weight over tokens (serve/fair_queue.h: the prompt's, and of each sample the
+// answer's limit). Whoever sends a thousand requests delays a second key by a turn, not by a thousand
+// requests.
 //
 // Bounds. At most max_waiting requests wait (max_waiting_per_key of one key): more throw kBusy with
 // the seconds after which to come again. A request that waited or ran longer than its time limit ends
@@ -14,7 +14,8 @@
 // Adapters live as long as a request uses them (shared_ptr); mixed in one batch.
 //
 // Thread rule: every call from any thread. Listeners are called on the engine's thread: push and
-// return.
+// return; cancel() is the one call that a listener may make. What a listener throws is a bug of its
+// own: it is not called again, and the request ends.
 
 #include <cstdint>
 #include <memory>
@@ -28,9 +29,11 @@
 namespace hone::serve {
 
 struct EngineOptions {
-  size_t threads = 0;         // 0 = the cores that the process may use
-  size_t max_running = 32;    // samples in the batch
-  size_t context_tokens = 0;  // positions that the cache holds, all requests together
+  size_t threads = 0;       // 0 = the cores that the process may use
+  size_t max_running = 32;  // samples in the batch
+  // Positions that the cache holds, all requests together; 0 = the model's context, at least 4,096
+  // and at most 16,384.
+  size_t context_tokens = 0;
   size_t rows_per_pass = 256;
   size_t max_lora_rank = 64;
   size_t max_waiting = 256, max_waiting_per_key = 128;
@@ -62,13 +65,16 @@ class Engine {
          const EngineOptions& options);
   ~Engine();  // ends what runs with kUnavailable
 
-  // Bytes beside the weights, before anything is made.
+  // Bytes beside the weights and the adapters, before anything is made.
   static uint64_t planned_bytes(const llm::ModelConfig& config, const EngineOptions& options);
 
   // Throws what Batcher::check throws; kBusy when the queues are full; kUnavailable when stopping.
+  // Then the listener is never called; else it gets exactly one on_done, perhaps before this returns.
   Ticket submit(Submission submission);
-  void cancel(Ticket ticket);  // soon; unknown or ended: nothing
-  // Takes nothing new, lets what runs finish until the deadline, then ends it with kUnavailable.
+  // Soon: on_done(nullptr) follows. Unknown or ended: nothing.
+  void cancel(Ticket ticket);
+  // Takes nothing new, lets what was taken finish for at most so long, then ends it with
+  // kUnavailable. Returns when all have ended.
   void stop(int64_t deadline_ms);
 
   // What kBusy should say in Retry-After.
