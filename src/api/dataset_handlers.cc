@@ -347,7 +347,7 @@ http::Response read_snapshot_file(Call& call) {
   http::Response response =
       http::Response::streamed(name == "manifest.json" ? "application/json" : "application/jsonl",
                                [&env, path, size](http::StreamWriter& writer) {
-                                 constexpr uint64_t kPiece = 256 * 1024;
+                                 constexpr uint64_t kPiece = uint64_t{256} * 1024;
                                  for (uint64_t at = 0; at < size; at += kPiece) {
                                    if (!writer.write(env.read_range(path, at, kPiece))) return;
                                  }

@@ -89,7 +89,8 @@ void check_parameter(const Field& field, std::string_view text) {
     }
     check_type(Json(value), type, {}, name);
     // 1e3 is a whole number, but nothing that reads it as an integer later would agree.
-    if (type.kind == Kind::kInteger && text.find_first_not_of("-0123456789") != text.npos) {
+    if (type.kind == Kind::kInteger &&
+        text.find_first_not_of("-0123456789") != std::string_view::npos) {
       throw bad_field(name, name + " must be a whole number in plain digits");
     }
     return;
@@ -102,7 +103,8 @@ void check_parameter(const Field& field, std::string_view text) {
 }
 
 void check_query(const ApiRoute& route, const http::Request& request) {
-  for (const auto& [name, value] : request.query) {
+  for (const auto& parameter : request.query) {
+    const std::string &name = parameter.first, &value = parameter.second;
     if (request.query.all(name).size() > 1) {
       throw bad_field(name.substr(0, 100), name.substr(0, 100) + " is given more than once");
     }

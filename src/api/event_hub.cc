@@ -9,7 +9,7 @@ namespace hone::api {
 std::shared_ptr<http::EventStream> EventHub::subscribe(const std::string& organisation_id,
                                                        const std::string& person_id) {
   auto stream = std::make_shared<http::EventStream>(
-      http::EventStreamOptions{.max_queued_bytes = 64 * 1024, .keep_alive_ms = 15'000});
+      http::EventStreamOptions{.max_queued_bytes = size_t{64} * 1024, .keep_alive_ms = 15'000});
   stream->send_comment("connected");
   const std::lock_guard lock(mutex_);
   sweep();

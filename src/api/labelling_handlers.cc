@@ -132,7 +132,8 @@ http::Response read_my_work(Call& call) {
     Json body = Json::object();
     body["done"] = work.done;
     body["done_today"] = work.done_today;
-    body["minutes_today"] = static_cast<double>(work.active_ms_today / 6000) / 10.0;
+    const int64_t tenths = work.active_ms_today / 6000;
+    body["minutes_today"] = static_cast<double>(tenths) / 10.0;
     body["available"] = work.available;
     Json recent = Json::array();
     for (const label::MyAnnotation& each : work.recent) {

@@ -80,7 +80,7 @@ Json path_parameter(std::string_view name) {
 Json parameters_of(const ApiRoute& route) {
   Json parameters = Json::array();
   std::string_view rest = route.path;
-  for (size_t open = rest.find('{'); open != rest.npos; open = rest.find('{')) {
+  for (size_t open = rest.find('{'); open != std::string_view::npos; open = rest.find('{')) {
     const size_t close = rest.find('}', open);
     parameters.push_back(path_parameter(rest.substr(open + 1, close - open - 1)));
     rest = rest.substr(close + 1);

@@ -28,7 +28,7 @@ std::string joined(const std::string& folder, std::string_view name) {
 }  // namespace
 
 std::unique_ptr<Platform> Platform::open(Env& env, PlatformOptions options) {
-  env.create_directories(joined(options.data_dir, "orgs"));
+  create_directories_durably(env, joined(options.data_dir, "orgs"));
   // For the owner alone; an Env whose files are not the system's has nothing to close.
   ::chmod(options.data_dir.c_str(), S_IRWXU);
   seal::SecretBox box = seal::SecretBox::open(env, joined(options.data_dir, "key"));
@@ -71,8 +71,16 @@ Platform::OpenOrganisation& Platform::opened(std::string_view organisation_id) {
   if (found != organisations_.end()) return *found->second;
   label::OrganisationOptions options = options_.organisation;
   options.public_id = record.id;
+  // Organisations are made before control.db knows them, so this one's labels were there: an empty
+  // database in their place would hide that they are gone.
+  const std::string folder = organisation_folder(record.id);
+  if (!env_.exists(joined(folder, "org.db"))) {
+    throw Error(
+        ErrorCode::kCorruptData,
+        folder + "/org.db is missing: put the data folder back from a backup (hone restore)");
+  }
   auto entry = std::make_unique<OpenOrganisation>();
-  entry->organisation = label::Organisation::open(env_, organisation_folder(record.id), options);
+  entry->organisation = label::Organisation::open(env_, folder, options);
   repair_members(*entry, record.key);
   return *organisations_.emplace(record.id, std::move(entry)).first->second;
 }

@@ -42,6 +42,10 @@ int run(const char* verb, const Arguments& arguments) {
     if (!answer.error.empty()) std::fprintf(stderr, "hone: %s\n", answer.error.c_str());
     return answer.code;
   }
+  if (!real_env().exists(folder)) {
+    throw not_found("there is no data folder " + folder +
+                    ": name the server's with --data-dir, or start hone up once");
+  }
   const DataLock lock(real_env(), folder);
   api::PlatformOptions options;
   options.data_dir = folder;
@@ -55,7 +59,8 @@ int run(const char* verb, const Arguments& arguments) {
 }  // namespace
 
 std::string AdminContext::path(const std::string& named) const {
-  return named.empty() || named[0] == '/' ? named : folder + "/" + named;
+  if (named.empty() || named[0] == '/') return named;
+  return folder + (folder.ends_with('/') ? "" : "/") + named;
 }
 
 std::string AdminContext::sign_in_text(const std::string& token) const {
@@ -84,8 +89,8 @@ std::optional<AdminCommand> parse_admin(const Arguments& words) {
     throw invalid_input(object.empty() || object[0] == '-'
                             ? hone + " needs a word first: " + list
                             : hone + " " + object + " does not exist" +
-                                  (close.empty() ? "" : "; did you mean " + close + "?") +
-                                  " There is: " + list);
+                                  (close.empty() ? ";" : "; did you mean " + close + "?") +
+                                  " there is: " + list);
   }
   throw invalid_input("\"" + words[0] + "\" is not a command about a data folder");
 }
@@ -124,7 +129,10 @@ label::OrganisationRecord find_organisation(api::Platform& platform, const std::
     }
     found = &one;
   }
-  if (found == nullptr) throw not_found("there is no organisation \"" + named + "\"");
+  if (found == nullptr) {
+    throw not_found("there is no organisation \"" + named + "\"; this data folder has " +
+                    all[0].name + (all.size() > 1 ? " and others" : ""));
+  }
   return *found;
 }
 

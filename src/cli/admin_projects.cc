@@ -41,7 +41,9 @@ label::Project find_project(label::Organisation& organisation, const std::string
     for (label::Project& project : label::list_projects(db, filter)) {
       if (project.name == named) found.push_back(std::move(project));
     }
-    if (found.empty()) throw not_found("there is no project \"" + named + "\"");
+    if (found.empty()) {
+      throw not_found("there is no project \"" + named + "\" (hone project list shows them)");
+    }
     if (found.size() > 1) {
       throw Error(ErrorCode::kConflict,
                   "several projects are called " + named + ": give the id (hone project list)");
@@ -118,6 +120,17 @@ std::optional<AdminCommand> project_create(const Arguments& arguments) {
   return AdminCommand{work, where.data_dir};
 }
 
+// A file of which nothing became a task is wrong input, whatever the import's row says of it.
+Error nothing_usable(const std::string& path, const label::ImportState& state) {
+  if (state.rows == 0) return invalid_input(path + " has no rows; give a file with at least one");
+  std::string words = path + ": none of " + std::to_string(state.rows) + " rows can be used";
+  if (!state.first_errors.empty()) {
+    const label::RowError& first = state.first_errors.front();
+    words += "; line " + std::to_string(first.line) + ": " + first.reason;
+  }
+  return invalid_input(words);
+}
+
 std::optional<AdminCommand> project_import(const Arguments& arguments) {
   Where where;
   std::string format;
@@ -145,7 +158,9 @@ std::optional<AdminCommand> project_import(const Arguments& arguments) {
       importer.feed(piece);
       offset += piece.size();
     }
-    return importer.finish().to_json().dump() + "\n";
+    const label::ImportState state = importer.finish();
+    if (state.created + state.duplicates == 0) throw nothing_usable(path, state);
+    return state.to_json().dump() + "\n";
   };
   return AdminCommand{work, where.data_dir};
 }

@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kMostPeople = 10'000;
 constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+constexpr size_t kMostDays = 3650;  // of a key, as in the API
 
 label::Role role_of(const std::string& name) {
   if (const auto role = label::role_from_name(name)) return *role;
@@ -149,6 +150,10 @@ std::optional<AdminCommand> token_create(const Arguments& arguments) {
   if (!options.parse(arguments).empty()) throw invalid_input("hone token create takes no words");
   if (options.show_help()) return std::nullopt;
   options.require("user", user);
+  if (days > kMostDays) {
+    throw invalid_input("--expires-in-days is at most " + std::to_string(kMostDays) +
+                        "; 0 = never");
+  }
   const label::Scopes scopes = label::Scopes::parse(scope);
   const auto work = [=](AdminContext& context) {
     label::Identity& identity = context.platform.identity();

@@ -96,7 +96,9 @@ ControlSocket::ControlSocket(const std::string& data_folder, ControlHandler hand
   umask(mask);
   if (bound != 0 || listen(listener_, 16) != 0) {
     close(listener_);
-    throw failed(path_);
+    throw Error(ErrorCode::kUnavailable, path_ + ": " + std::strerror(errno) +
+                                             "; commands are taken there: remove what lies there, "
+                                             "or name another --data-dir");
   }
   thread_ = std::thread([this] { work(); });
 }

@@ -39,12 +39,21 @@ std::string data_folder(Env& env, const std::string& named) {
 }
 
 DataLock::DataLock(Env& env, const std::string& folder) {
-  create_directories_durably(env, folder);
+  const std::string instead = "; name a folder that you may write to with --data-dir";
+  if (env.exists(folder) && !env.is_directory(folder)) {
+    throw invalid_input(folder + " is no folder" + instead);
+  }
+  try {
+    create_directories_durably(env, folder);
+  } catch (const Error& error) {
+    const bool has_next_step = error.message().find(';') != std::string::npos;
+    throw Error(error.code(), error.message() + (has_next_step ? "" : instead));
+  }
   ::chmod(folder.c_str(), S_IRWXU);
   const std::string path = lock_path(folder);
   file_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file_ < 0) {
-    throw Error(ErrorCode::kUnavailable, path + ": " + std::strerror(errno));
+    throw Error(ErrorCode::kUnavailable, path + ": " + std::strerror(errno) + instead);
   }
   if (flock(file_, LOCK_EX | LOCK_NB) != 0) {
     close(file_);

@@ -17,7 +17,8 @@ std::string data_folder(Env& env, const std::string& named);
 // system when the process dies.
 class DataLock {
  public:
-  // Throws conflict when another process holds it, unavailable when it cannot be made.
+  // Throws conflict when another process holds it, invalid_input when it is no folder, unavailable
+  // when it cannot be made or written to.
   explicit DataLock(Env& env, const std::string& folder);
   ~DataLock();
   DataLock(const DataLock&) = delete;

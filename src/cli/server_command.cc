@@ -38,6 +38,7 @@ namespace {
 constexpr const char* kUsualListen = "127.0.0.1:8642";
 constexpr int kStopMs = 10'000;
 constexpr size_t kMostModels = 20;
+constexpr size_t kMostThreads = 4096;  // ThreadPool's
 // What training takes beside the weights in memory, roughly, for the word fits | tight | too_big.
 constexpr double kTrainingFactor = 6;
 
@@ -91,6 +92,25 @@ Address parse_listen(const std::string& text) {
   }
   throw invalid_input("--listen " + text + " is no address with a port, such as " +
                       std::string(kUsualListen));
+}
+
+// What the runs take over is looked at now, not when the first of them fails.
+void check_flags(const ServerFlags& flags) {
+  if (!flags.common.memory_limit.empty()) parse_size(flags.common.memory_limit, "memory-limit");
+  if (flags.common.threads > kMostThreads) {
+    throw invalid_input("--threads " + std::to_string(flags.common.threads) +
+                        " is more than the bound of " + std::to_string(kMostThreads) +
+                        "; 0 takes every core there is");
+  }
+  for (const std::string& host : flags.hosts) {
+    if (host.empty() || host.find_first_of(" /@,\t") != host.npos) {
+      throw invalid_input("--allowed-host \"" + host +
+                          "\" is no name of a host, such as labels.example.org");
+    }
+  }
+  if (!flags.log.empty() && flags.log != "-" && real_env().is_directory(flags.log)) {
+    throw invalid_input("--log " + flags.log + " is a folder: name a file, or - for stderr");
+  }
 }
 
 bool is_loopback(const std::string& host) {
@@ -276,8 +296,20 @@ void name_demo(Env& env, api::Platform& platform) {
   const std::string path = platform.options().data_dir + "/demo.json";
   if (!env.exists(path)) return;
   const Result<Json> demo = Json::parse(env.read_file(path, kMaxBytes));
-  if (!demo) return;
-  platform.set_demo_project(demo->at("organisation").as_string(), demo->at("project").as_string());
+  if (!demo || !demo->is_object()) return;
+  const Json *organisation = demo->find("organisation"), *project = demo->find("project");
+  if (organisation == nullptr || project == nullptr) return;
+  if (!organisation->is_string() || !project->is_string()) return;
+  platform.set_demo_project(organisation->as_string(), project->as_string());
+}
+
+// One organisation is opened now: what is wrong with its files is said here and not to whoever labels.
+// Several open when somebody asks, since what is wrong with one must not stop the others.
+void open_the_only_one(api::Platform& platform) {
+  label::Identity& identity = platform.identity();
+  const auto organisations =
+      identity.read([&](store::Connection& db) { return identity.organisations(db, 0, 2); });
+  if (organisations.size() == 1) platform.organisation(organisations[0].id);
 }
 
 // A link for the owner of the first organisation: whoever can start the server may sign in.
@@ -321,6 +353,7 @@ void say_what_runs(const ServerFlags& flags, const std::string& folder, bool has
 int run_server(ServerFlags& flags, bool is_up) {
   interrupted();  // sets the handlers
   umask(077);
+  check_flags(flags);
   http::ServerOptions server_options = server_options_of(flags);
   std::unique_ptr<ServedModelFiles> opened = open_served_model(flags, is_up);
   if (flags.serving.plan) return print_plan(flags, *opened);
@@ -330,12 +363,13 @@ int run_server(ServerFlags& flags, bool is_up) {
   api::PlatformOptions options;
   options.data_dir = folder;
   options.version = program_version();
-  options.max_import_bytes = parse_size(flags.max_import, "--max-import-bytes");
+  options.max_import_bytes = parse_size(flags.max_import, "max-import-bytes");
   options.models = offered_models(flags);
   const size_t models = options.models.size();
   const auto platform = api::Platform::open(env, std::move(options));
   const FirstStart first = first_start(env, *platform, flags);
   name_demo(env, *platform);
+  open_the_only_one(*platform);
   const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before the platform
   if (served != nullptr) served->load(env, *platform, folder);
 
@@ -385,8 +419,9 @@ int run_up(const Arguments& arguments) {
                   "data beside the project; runs may train this model");
   options.flag("no-demo", &no_demo, "a new data folder starts empty");
   flags.add_to(options);
-  options.parse(arguments);
+  const bool has_words = !options.parse(arguments).empty();
   if (options.show_help()) return 0;
+  if (has_words) throw invalid_input("hone up takes options only (hone up --help lists them)");
   flags.demo = !no_demo;
   return run_server(flags, true);
 }
@@ -404,8 +439,11 @@ int run_serve(const Arguments& arguments) {
   options.example("hone serve --model m.gguf --adapter tone=runs/tone/final --no-auth",
                   "OpenAI's API on this machine: http://127.0.0.1:8642/v1");
   flags.add_to(options);
-  options.parse(arguments);
+  const bool has_words = !options.parse(arguments).empty();
   if (options.show_help()) return 0;
+  if (has_words) {
+    throw invalid_input("hone serve takes options only (hone serve --help lists them)");
+  }
   return run_server(flags, false);
 }
 

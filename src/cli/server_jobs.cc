@@ -169,7 +169,7 @@ Json ServerJobs::plan_run(const api::OfferedModel& model, std::string_view metho
   Json plan = Json::parse(answer).value();
   const uint64_t limit = options_.memory_limit.empty()
                              ? available_memory() / 10 * 9
-                             : parse_size(options_.memory_limit, "--memory-limit");
+                             : parse_size(options_.memory_limit, "memory-limit");
   Json missing = Json::array();
   if (static_cast<uint64_t>(plan.at("memory_bytes").as_int()) > limit) {
     missing.push_back("memory: choose smaller settings or a smaller model");

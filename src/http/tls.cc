@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
 #include "base/check.h"
 #include "base/error.h"
@@ -18,9 +19,11 @@ namespace {
 SSL_CTX* ctx(void* context) { return static_cast<SSL_CTX*>(context); }
 SSL* ssl(void* session) { return static_cast<SSL*>(session); }
 
+// A file that cannot be opened has the system's reason, since OpenSSL's says nothing about it.
 std::string reason_of_openssl() {
   const unsigned long code = ERR_get_error();
   ERR_clear_error();
+  if (ERR_SYSTEM_ERROR(code)) return std::strerror(static_cast<int>(ERR_GET_REASON(code)));
   const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "unknown reason" : reason;
 }

@@ -187,24 +187,20 @@ ExportRequest ExportRequest::from_json(const Json& json) {
 }
 
 Json ExportRequest::to_json() const {
-  Json out = Json::object();
-  out["format"] = export_format_name(format);
-  out["split"] = split;
-  out["min_probability"] = min_probability;
-  out["min_annotations"] = min_annotations;
-  return out;
+  return Json(Json::Object{{"format", export_format_name(format)},
+                           {"split", split},
+                           {"min_probability", min_probability},
+                           {"min_annotations", min_annotations}});
 }
 
 Json ExportCounts::to_json() const {
-  Json out = Json::object();
-  out["tasks"] = tasks;
-  out["rows"] = rows;
-  out["unlabelled"] = unlabelled;
-  out["uncertain"] = uncertain;
-  out["both_bad"] = both_bad;
-  out["equal"] = equal;
-  out["unusable"] = unusable;
-  return out;
+  return Json(Json::Object{{"tasks", tasks},
+                           {"rows", rows},
+                           {"unlabelled", unlabelled},
+                           {"uncertain", uncertain},
+                           {"both_bad", both_bad},
+                           {"equal", equal},
+                           {"unusable", unusable}});
 }
 
 void check_export(Organisation& organisation, const Project& project,

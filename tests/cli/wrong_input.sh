@@ -10,24 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder" || exit 2
 export LC_ALL=C
-failures=0 count=0
-
-complain() { printf '%s\n' "$*"; failures=$((failures + 1)); }
-
-refused() {  # code, words that must be said, command line
-  code=$1 words=$2
-  shift 2
-  count=$((count + 1))
-  "$hone" "$@" >out 2>err </dev/null
-  judge "$?" "$*"
-}
-
-judge() {  # exit code, what was called
-  [ "$1" -eq "$code" ] || complain "exit $1 instead of $code: hone $2: $(cat err)"
-  grep -qF -- "$words" err || complain "does not say \"$words\": hone $2: $(cat err)"
-  [ "$(grep -c . err)" -eq 1 ] || complain "not one sentence: hone $2: $(cat err)"
-  grep -q '^hone: ' err || complain "not hone's words: hone $2: $(cat err)"
-}
+. "$2/tests/cli/judge.sh"
 
 holds() {  # file, text: an earlier result
   [ "$(cat "$1")" = "$2" ] || complain "$1 was changed: $(cat "$1")"
@@ -235,8 +218,4 @@ mkdir strange && printf '{}' >strange/manifest.json && refused 2 'strange/manife
 refused 2 'is not a run' replay empty
 
 [ "$count" -gt 90 ] || complain "only $count things were tried"
-if [ "$failures" -gt 0 ]; then
-  echo "$failures of $count went wrong"
-  exit 1
-fi
-echo "$count wrong inputs, each refused in one sentence"
+verdict
