@@ -80,9 +80,8 @@ ServedModelPointer Models::find_locked(std::string_view name, std::string_view o
   const std::string_view plain = name.substr(0, at);
   const std::string_view digest = at == name.npos ? std::string_view() : name.substr(at + 1);
   const auto fits = [&](const ServedModel& model) {
-    if (at == name.npos) {
-      return model.name == name || (name.size() == kDigestSize && model.digest == name);
-    }
+    if (model.name == name) return true;  // a file's name may hold an @ itself
+    if (at == name.npos) return name.size() == kDigestSize && model.digest == name;
     return model.name == plain && digest.size() >= kDigestPrefixMin &&
            model.digest.starts_with(digest);
   };
