@@ -1,6 +1,7 @@
 // Projects: settings, guideline, schema, who may label.
 #include "api/handlers.h"
 #include "api/project_view.h"
+#include "label/overlap_change.h"
 #include "label/projects.h"
 #include "label/task_schema.h"
 
@@ -100,6 +101,7 @@ http::Response read_project(Call& call) {
 
 http::Response change_project(Call& call) {
   const label::Actor actor = call.actor();
+  int64_t changed = 0;
   http::Response response = write_here(call, Durability::kDisk, [&](Transaction& tx) -> Answer {
     const label::Project before = label::get_project(tx, call.id("project_id"));
     check_if_match(call.request, before.version, false);
@@ -107,8 +109,11 @@ http::Response change_project(Call& call) {
         without_adaptive(without_nulls(call.body), before.overlap, before.overlap_max));
     const label::Project project = label::patch_project(call.organisation(), tx, actor,
                                                         before.public_id, patch, before.version);
+    changed = project.id;
     return project_answer(call, tx, project, actor, 200);
   });
+  // The other tasks of a large project, piece by piece: who labels meanwhile waits for a piece at most.
+  if (changed != 0) label::finish_overlap_change(call.organisation(), changed);
   tell_project(call, call.id("project_id"));
   return response;
 }

@@ -2,6 +2,7 @@
 // never stops the labelling beside it (decisions 4.1). What to do is a JSON file; how far it is, is
 // one JSON line after another on stdout. SIGTERM saves and stops; the same file goes on from there.
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -133,6 +134,15 @@ PreferenceLoop loop_of(const std::string& path, const CommonOptions& common) {
   return loop;
 }
 
+// This thread, and those that it will make, run while nobody else of this group of processes wants the
+// processor, and go at once when somebody does. Niceness is not enough for that: since Linux 6.6 a thread
+// that wakes up may wait until the one at work has had its slice, however nice that one is, and an
+// answer wakes up some ten threads, those of the disk too.
+void stand_behind() {
+  const sched_param parameters = {};
+  if (sched_setscheduler(0, SCHED_IDLE, &parameters) != 0) setpriority(PRIO_PROCESS, 0, 19);
+}
+
 // Reads the arguments of one kind of job; nothing when help was printed.
 std::optional<PreferenceLoop> parse(const char* name, const char* summary,
                                     const Arguments& arguments) {
@@ -140,9 +150,12 @@ std::optional<PreferenceLoop> parse(const char* name, const char* summary,
   Options options(std::string("job ") + name, summary, "SPEC.json");
   options.example(std::string("hone job ") + name + " spec.json",
                   "{\"model\", \"train\", \"heldout\", \"output\", \"method\"?, \"settings\"?}");
+  bool behind = false;
+  options.flag("behind", &behind, "run while nobody else wants the processor: a server's jobs do");
   common.add_to(options);
   const std::vector<std::string> words = options.parse(arguments);
   if (options.show_help()) return std::nullopt;
+  if (behind) stand_behind();
   if (words.size() != 1) {
     throw invalid_input(std::string("hone job ") + name + " takes one file: SPEC.json");
   }
@@ -152,7 +165,6 @@ std::optional<PreferenceLoop> parse(const char* name, const char* summary,
 int job_train(const Arguments& arguments) {
   const auto loop = parse("train", "measure, train on preferences, measure again.", arguments);
   if (!loop) return 0;
-  setpriority(PRIO_PROCESS, 0, 10);  // people who label come first
   // The server is gone: save and stop, and go on when it is back.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   std::signal(SIGPIPE, SIG_IGN);

@@ -1,9 +1,11 @@
 // hone job as a server calls it, on the demo model ($HONE_MODEL).
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
+#include <thread>
 
 #include "base/env.h"
 #include "base/error.h"
@@ -68,6 +70,22 @@ class JobCommand : public testing::Test {
 
   std::string model_, folder_;
 };
+
+// The policy is a thread's own, and the threads that it makes get it.
+int turn_after(const std::vector<std::string>& arguments) {
+  int turn = -1;
+  std::thread([&] {
+    EXPECT_THROW(run_job(arguments), Error);
+    std::thread([&] { turn = sched_getscheduler(0); }).join();
+  }).join();
+  return turn;
+}
+
+TEST(JobOfAServer, StandsBehindWhoeverWantsTheProcessorWhenItIsToldTo) {
+  EXPECT_EQ(turn_after({"train", "--behind", "no such file"}), SCHED_IDLE);
+  EXPECT_EQ(turn_after({"plan", "--behind", "no such file"}), SCHED_IDLE);
+  EXPECT_EQ(turn_after({"train", "no such file"}), SCHED_OTHER);
+}
 
 TEST_F(JobCommand, TrainsWithAllPhasesAndEndsInAComparison) {
   const std::vector<Json> lines = run("train", one_step());

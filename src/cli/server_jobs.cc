@@ -125,7 +125,7 @@ void ServerJobs::wake() {
 }
 
 std::vector<std::string> ServerJobs::common_arguments() const {
-  std::vector<std::string> words = {"--threads", std::to_string(options_.threads)};
+  std::vector<std::string> words = {"--behind", "--threads", std::to_string(options_.threads)};
   if (!options_.memory_limit.empty()) {
     words.insert(words.end(), {"--memory-limit", options_.memory_limit});
   }

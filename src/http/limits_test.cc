@@ -92,7 +92,7 @@ TEST(Strangers, BytesThatAreNoHttpAreRefused) {
       {"GET / HTTP/1.1\r\nHost: localhost\r\nBad name: x\r\n\r\n", "400"},
       {"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\rb\r\n\r\n", "400"},
       {"GET / HTTP/1.1\nHost: localhost\n\n", "505"},
-      {std::string("GET / HTTP/1.1\r\nHost: localhost\r\nX: \0\r\n\r\n", 44), "400"},
+      {std::string("GET / HTTP/1.1\r\nHost: localhost\r\nX: \0\r\n\r\n", 41), "400"},
       {"\x16\x03\x01\x02\x01\x01\xfc\x03\x03\r\n\r\n", "400"},  // TLS to a plain port
       {std::string(5000, 'A') + "\r\n\r\n", "400"},
       {"G\xc3\x84T / HTTP/1.1\r\n\r\n", "400"},

@@ -48,11 +48,12 @@ TEST(BodyReader, ReadsBodiesLargerThanAnyBuffer) {
   EXPECT_EQ(client.post("/count", std::string(40 << 20, 'x')).body, std::to_string(40 << 20));
   int left = 1000;
   const std::string piece(10'007, 'y');
-  EXPECT_EQ(client
-                .upload({.method = "POST", .target = "/count"},
-                        [&]() -> std::string_view { return left-- > 0 ? piece : std::string(); })
-                .body,
-            "10007000");
+  EXPECT_EQ(
+      client
+          .upload({.method = "POST", .target = "/count"},
+                  [&]() -> std::string_view { return left-- > 0 ? std::string_view(piece) : ""; })
+          .body,
+      "10007000");
   EXPECT_EQ(client.post("/count", "").body, "0");
   EXPECT_EQ(server->metrics().connections_total, 1u);
 }
@@ -67,9 +68,9 @@ TEST(BodyReader, RefusesAByteMoreThanTheBoundAlsoWhenChunked) {
       "413");
   uint64_t left = kUploadBound / 65536 + 1;
   const std::string piece(65536, 'y');
-  const ClientResponse refused =
-      client.upload({.method = "POST", .target = "/count"},
-                    [&]() -> std::string_view { return left-- > 0 ? piece : std::string(); });
+  const ClientResponse refused = client.upload(
+      {.method = "POST", .target = "/count"},
+      [&]() -> std::string_view { return left-- > 0 ? std::string_view(piece) : ""; });
   EXPECT_EQ(refused.status, 413);
   EXPECT_NE(refused.body.find(std::to_string(kUploadBound)), std::string::npos);
 }
@@ -145,7 +146,7 @@ TEST(BodyReader, ASlowHandlerSlowsTheSender) {
                   .upload({.method = "POST", .target = "/up"},
                           [&]() -> std::string_view {
                             sent.fetch_add(piece.size());
-                            return left-- > 0 ? piece : std::string();
+                            return left-- > 0 ? std::string_view(piece) : "";
                           })
                   .body,
               std::to_string(2000 * piece.size()));

@@ -107,7 +107,7 @@ void settle_task(Organisation& organisation, store::Transaction& tx, const Proje
     if (task.valid >= task.wanted) set_task_state(tx, task, "done", now_ms, system_actor());
     return;
   }
-  organisation.live().note_answer(project.id);
+  organisation.live().note_answers(project.id);
   if (task.valid < project.overlap) return;
   const double certainty =
       LiveQuality::certainty(organisation.live().posterior(tx, project.id, schema, task.id));

@@ -22,13 +22,24 @@ constexpr std::string_view kTasks =
     "SELECT t.id, t.public_id, t.external_id, t.language, t.split, t.is_gold, b.body,"
     " b.erased_at_ms FROM task t JOIN task_body b ON b.task_id = t.id"
     " WHERE t.project_id = $1 AND t.id > $2 AND t.state <> 'cancelled' ORDER BY t.id LIMIT $3";
+// The same of those with a valid annotation, by an index that has no other (migration 0002).
+constexpr std::string_view kLabelledTasks =
+    "SELECT t.id, t.public_id, t.external_id, t.language, t.split, t.is_gold, b.body,"
+    " b.erased_at_ms FROM task t INDEXED BY task_labelled JOIN task_body b ON b.task_id = t.id"
+    " WHERE t.project_id = $1 AND t.id > $2 AND t.valid > 0 AND t.state <> 'cancelled'"
+    " ORDER BY t.id LIMIT $3";
+constexpr std::string_view kUnlabelled =
+    "SELECT count(*), COALESCE(sum(is_gold), 0) FROM task WHERE project_id = $1 AND valid = 0"
+    " AND state <> 'cancelled' AND ($2 = '' OR split = $2)";
 constexpr std::string_view kValidIds =
-    "SELECT id, task_id, public_id FROM annotation WHERE task_id >= $2 AND task_id <= $3"
+    "SELECT id, task_id, public_id FROM annotation INDEXED BY annotation_by_task WHERE task_id >= "
+    "$2 AND task_id <= $3"
     " AND project_id = $1 AND id <= $4 AND status = 'valid' ORDER BY task_id, id";
 constexpr std::string_view kAnnotations =
     "SELECT a.id, a.task_id, a.public_id, m.pseudonym, a.status, a.choice, a.shown_order, b.answer,"
     " b.rationale, a.schema_version, a.guideline_version, a.active_ms, a.wall_ms, a.created_at_ms,"
-    " b.erased_at_ms FROM annotation a JOIN member m ON m.id = a.member_id"
+    " b.erased_at_ms FROM annotation a INDEXED BY annotation_by_task JOIN member m ON m.id = "
+    "a.member_id"
     " JOIN annotation_body b ON b.annotation_id = a.id"
     " WHERE a.task_id >= $2 AND a.task_id <= $3 AND a.project_id = $1 AND a.id <= $4"
     " ORDER BY a.task_id, a.id";
@@ -78,11 +89,14 @@ ExportAnnotation read_annotation(const store::Row& row) {
   return annotation;
 }
 
-// The project's tasks in order, page by page.
+// The project's tasks in order, page by page; those with a valid annotation, or all.
 class TaskPages {
  public:
-  TaskPages(Organisation& organisation, int64_t project, bool with_bodies)
-      : organisation_(organisation), project_(project), with_bodies_(with_bodies) {
+  TaskPages(Organisation& organisation, int64_t project, bool labelled, bool with_bodies)
+      : organisation_(organisation),
+        project_(project),
+        tasks_(labelled ? kLabelledTasks : kTasks),
+        with_bodies_(with_bodies) {
     last_annotation_ = organisation.read([&](store::Connection& db) {
       return db.query_int64("SELECT max(id) FROM annotation WHERE project_id = $1", {project})
           .value_or(0);
@@ -94,7 +108,7 @@ class TaskPages {
     return organisation_.read([&](store::Connection& db) {
       std::vector<ExportTask> tasks;
       size_t bytes = 0;
-      for (const store::Row& row : db.query(kTasks, {project_, after_, kPageTasks})) {
+      for (const store::Row& row : db.query(tasks_, {project_, after_, kPageTasks})) {
         bytes += row.text(6).size();
         tasks.push_back(read_task(row));
         if (bytes >= kPageBytes) break;
@@ -120,6 +134,7 @@ class TaskPages {
 
   Organisation& organisation_;
   const int64_t project_;
+  const std::string_view tasks_;
   const bool with_bodies_;
   int64_t last_annotation_ = 0;
   int64_t after_ = 0;
@@ -215,7 +230,7 @@ ExportCounts walk(Organisation& organisation, const Project& project, const Expo
   ExportCounts counts;
   const bool preferences =
       request.format == ExportFormat::kPreferences || request.format == ExportFormat::kUnpaired;
-  TaskPages pages(organisation, project.id, !preferences);
+  TaskPages pages(organisation, project.id, request.min_annotations > 0, !preferences);
   std::vector<int64_t> annotations;
   std::vector<std::string> annotation_ids;
   ExportedRow out;
@@ -248,6 +263,22 @@ ExportCounts for_each_exported_row(Organisation& organisation, const Project& pr
                                    const ExportRequest& request, const OnExportedRow& on_row) {
   const RowMaker maker(project, request, project_quality(organisation, project));
   return walk(organisation, project, request, maker, on_row);
+}
+
+void count_unlabelled(Organisation& organisation, const Project& project,
+                      const ExportRequest& request, ExportCounts& counts) {
+  if (request.min_annotations == 0) return;  // all were looked at
+  organisation.read([&](store::Connection& db) {
+    return db.query_one(kUnlabelled, {project.id, request.split}, [&](const store::Row& row) {
+      const auto tasks = static_cast<uint64_t>(row.int64(0));
+      const auto gold =
+          is_training_format(request.format) ? static_cast<uint64_t>(row.int64(1)) : 0;
+      counts.tasks += tasks;
+      counts.unlabelled += tasks - gold;
+      counts.unusable += gold;
+      return 0;
+    });
+  });
 }
 
 ExportCounts export_project(Organisation& organisation, const Project& project,

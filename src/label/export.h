@@ -6,7 +6,8 @@
 // Sides are those of the import, never those that somebody was shown. Gold tasks, cancelled and erased
 // ones and withdrawn, rejected or surplus annotations are in no training row.
 //
-// Tasks are read in pages, each a snapshot of its own, so that a slow reader holds up nobody; labels
+// Tasks without a valid annotation are passed over unless min_annotations is 0: an export costs by its
+// labels. Tasks are read in pages, each a snapshot of its own, so that a slow reader holds up nobody; labels
 // given after the start are left out. The posterior is that of `project_quality` at the start. Memory:
 // one page, and the fit of the whole project. Rows come by task in the order of import; the same
 // labels give the same bytes.
@@ -42,7 +43,8 @@ struct ExportRequest {
   Json to_json() const;
 };
 
-// What became of the tasks that were looked at.
+// What became of the tasks that were looked at: those with a valid annotation (all of them when
+// min_annotations is 0). count_unlabelled adds the others.
 struct ExportCounts {
   uint64_t tasks = 0, rows = 0;
   uint64_t unlabelled = 0;  // under min_annotations
@@ -64,6 +66,10 @@ struct ExportedRow {
 using OnExportedRow = std::function<void(const ExportedRow&)>;
 ExportCounts for_each_exported_row(Organisation& organisation, const Project& project,
                                    const ExportRequest& request, const OnExportedRow& on_row);
+
+// Adds the tasks that nobody labelled, by a look at every task: for counts that somebody reads.
+void count_unlabelled(Organisation& organisation, const Project& project,
+                      const ExportRequest& request, ExportCounts& counts);
 
 // Throws what export_project would throw before its first byte.
 void check_export(Organisation& organisation, const Project& project, const ExportRequest& request);

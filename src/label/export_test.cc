@@ -163,6 +163,38 @@ TEST_F(Export, TheProbabilityCarriesTheDoubtAndTheWeightWhetherThereIsAnythingTo
   EXPECT_EQ(text(project, ExportRequest()), text(project, ExportRequest()));
 }
 
+TEST_F(Export, TasksThatNobodyLabelledAreNotLookedAtUnlessTheyAreAskedForAndCounted) {
+  const Project project = make("pairwise");
+  std::string votes = voted("labelled", "left", "a");
+  for (int i = 0; i < 40; ++i) {
+    votes += R"({"prompt":"open )" + std::to_string(i) +
+             R"(","left":"a","right":"b"})"
+             "\n";
+  }
+  votes += R"({"prompt":"g","left":"a","right":"b","gold":"left"})"
+           "\n";
+  import(project, votes);
+  ExportRequest request;
+  request.format = ExportFormat::kAnnotations;
+  EXPECT_EQ(rows(project, request).size(), 1u);
+  EXPECT_EQ(counts_.tasks, 1u);
+  ExportCounts all = counts_;
+  count_unlabelled(test_.org(), project, request, all);
+  EXPECT_EQ(all.tasks, 42u);
+  EXPECT_EQ(all.unlabelled, 41u);
+  request.format = ExportFormat::kPreferences;
+  EXPECT_EQ(rows(project, request).size(), 1u);
+  count_unlabelled(test_.org(), project, request, counts_);
+  EXPECT_EQ(counts_.tasks, 42u);
+  EXPECT_EQ(counts_.unlabelled, 40u);
+  EXPECT_EQ(counts_.unusable, 1u);  // gold is in no training row
+  request.format = ExportFormat::kLabelStudio;
+  request.min_annotations = 0;
+  text(project, request);
+  EXPECT_EQ(counts_.rows, 42u);
+  EXPECT_EQ(counts_.tasks, 42u);
+}
+
 TEST_F(Export, GoldSurplusAndWithdrawnLabelsAreInNoTrainingRow) {
   const Project project = make("pairwise", 2);
   import(project, R"({"prompt":"g","left":"a","right":"b","gold":"left"})"
@@ -181,6 +213,7 @@ TEST_F(Export, GoldSurplusAndWithdrawnLabelsAreInNoTrainingRow) {
   ASSERT_EQ(preferences.size(), 1u);
   EXPECT_EQ(preferences[0].at("prompt").as_string(), "p");
   EXPECT_EQ(preferences[0].at("labels").size(), 1u);
+  count_unlabelled(test_.org(), project, {}, counts_);
   EXPECT_EQ(counts_.unusable, 1u);
   const auto annotations = rows(project, ExportFormat::kAnnotations);
   ASSERT_EQ(annotations.size(), 2u);

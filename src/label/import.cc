@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "label/events.h"
 #include "label/import_rows.h"
+#include "label/live_quality.h"
 #include "label/projects.h"
 #include "label/queue.h"
 #include "seal/digest.h"
@@ -16,7 +17,6 @@
 namespace hone::label {
 namespace {
 
-constexpr size_t kBatchRows = 2000;
 constexpr size_t kBatchTaskBytes = size_t{8} << 20;
 constexpr uint64_t kBatchFileBytes = uint64_t{32} << 20;  // a file of errors makes progress too
 constexpr size_t kGuessBytes = size_t{64} << 10;
@@ -239,7 +239,7 @@ void Importer::take_row(data::ObjectRow&& row) {
     add_error(row.line, row.fault);
   }
   const Batch& batch = *batch_;
-  if (batch.tasks.size() >= kBatchRows || batch.task_bytes >= kBatchTaskBytes ||
+  if (batch.tasks.size() >= batch_rows_ || batch.task_bytes >= kBatchTaskBytes ||
       end - batch.begin >= kBatchFileBytes) {
     flush(end);
   }
@@ -276,7 +276,11 @@ void Importer::flush(uint64_t end) {
   batch_->columns = roles_->to_json();
   std::shared_ptr<Batch> batch = std::exchange(batch_, std::make_shared<Batch>());
   batch_->begin = end;
-  wait_for_batch();
+  if (in_flight_) {
+    wait_for_batch();
+  } else {
+    jobs_seen_ = organisation_.database().statistics().jobs;
+  }
   auto sent = std::make_unique<InFlight>();
   sent->future =
       organisation_.write_async(store::Durability::kProcess, [this, batch](store::Transaction& tx) {
@@ -326,6 +330,7 @@ void Importer::wait_for_batch() {
   if (!in_flight_) return;
   const std::unique_ptr<InFlight> sent = std::exchange(in_flight_, nullptr);
   const Committed committed = sent->future.get();
+  size_next_batch();
   const Batch& batch = *committed.batch;
   state_.bytes_done = batch.end;
   state_.rows += batch.rows;
@@ -337,6 +342,14 @@ void Importer::wait_for_batch() {
   state_.first_errors.insert(state_.first_errors.end(), batch.first_errors.begin(),
                              batch.first_errors.end());
   if (request_.on_progress) request_.on_progress(state_);
+}
+
+// Somebody else's writes since the last batch: people label beside the import, and wait for its batches.
+void Importer::size_next_batch() {
+  const uint64_t jobs = organisation_.database().statistics().jobs;
+  const bool alone = jobs == jobs_seen_ + 1;
+  jobs_seen_ = jobs;
+  batch_rows_ = alone ? std::min(2 * batch_rows_, kImportBatchRowsAlone) : kImportBatchRows;
 }
 
 ImportState Importer::finish() {
@@ -359,6 +372,7 @@ ImportState Importer::finish() {
     if (fed_ > resume_at_ || batch_->rows > 0) flush(fed_);
     wait_for_batch();
     set_state("done");
+    note_votes();
   } catch (...) {
     stop();
     throw;
@@ -377,7 +391,15 @@ void Importer::stop() {
       // The batch is not committed: the import ends before it.
     }
   }
+  note_votes();
   if (state_.id != 0 && state_.state == "running") set_state("failed");
+}
+
+// Once for all of them: the judges that came with the file are known to the next answer.
+void Importer::note_votes() {
+  const int64_t votes = state_.annotations - votes_noted_;
+  votes_noted_ = state_.annotations;
+  if (votes > 0) organisation_.live().note_answers(state_.project, static_cast<uint64_t>(votes));
 }
 
 void Importer::set_state(const std::string& state) {

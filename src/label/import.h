@@ -71,6 +71,11 @@ struct ImportRequest {
   std::function<void(const ImportState&)> on_progress = {};  // after every batch
 };
 
+// Rows of a batch, all in one transaction: all writers wait for it. While nobody else writes, batches
+// grow up to the larger number, since pages of the indexes that a batch touches are written once a batch.
+inline constexpr size_t kImportBatchRows = 2000;
+inline constexpr size_t kImportBatchRowsAlone = 8000;
+
 class Importer {
  public:
   Importer(Organisation& organisation, const Actor& actor, ImportRequest request);
@@ -112,6 +117,8 @@ class Importer {
   void check_prefix();
   void flush(uint64_t end);
   void wait_for_batch();
+  void size_next_batch();
+  void note_votes();
   Committed commit(store::Transaction& tx, const Batch& batch);
   void set_state(const std::string& state);
 
@@ -138,6 +145,9 @@ class Importer {
   std::string resume_digest_;
 
   std::shared_ptr<Batch> batch_;
+  size_t batch_rows_ = kImportBatchRows;  // of the batch that is being read
+  uint64_t jobs_seen_ = 0;                // of the database, when the last batch was committed
+  int64_t votes_noted_ = 0;
   size_t known_errors_ = 0;  // in first_errors, with those of batches that are on their way
   struct InFlight;
   std::unique_ptr<InFlight> in_flight_;

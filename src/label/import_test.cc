@@ -10,6 +10,7 @@
 #include "data/row_reader.h"
 #include "label/events.h"
 #include "label/export.h"
+#include "label/live_quality.h"
 #include "label/testing.h"
 
 namespace hone::label {
@@ -329,6 +330,60 @@ TEST_F(Import, ProgressComesWithEveryBatchAndOneEventABatch) {
   EXPECT_EQ(seen, (std::vector<int64_t>{2000, 4000, 4500}));
   EXPECT_EQ(count("event WHERE kind = 'import.batch'"), 3);
   EXPECT_EQ(count("event WHERE kind LIKE 'task%'"), 0);
+}
+
+TEST_F(Import, BatchesGrowWhileNobodyElseWrites) {
+  std::vector<int64_t> seen;
+  ImportRequest watched = request();
+  watched.on_progress = [&](const ImportState& state) { seen.push_back(state.created); };
+  import(pairs(0, 25000), watched);
+  EXPECT_EQ(seen, (std::vector<int64_t>{2000, 4000, 8000, 16000, 24000, 25000}));
+}
+
+TEST_F(Import, BatchesStaySmallWhileOthersWriteBesideThem) {
+  std::vector<int64_t> seen;
+  ImportRequest watched = request();
+  watched.on_progress = [&](const ImportState& state) {
+    seen.push_back(state.created);
+    test_.person("person " + std::to_string(seen.size()));
+  };
+  import(pairs(0, 9000), watched);
+  // The second was begun before anybody wrote.
+  EXPECT_EQ(seen, (std::vector<int64_t>{2000, 4000, 8000, 9000}));
+}
+
+TEST_F(Import, TheJudgesOfImportedVotesAreKnownToAdaptiveOverlapAtOnce) {
+  NewProject wanted;
+  wanted.name = "adaptive";
+  wanted.task_type = "pairwise";
+  wanted.overlap = 2;
+  wanted.overlap_max = 5;
+  project_ = test_.project(wanted);
+  // Ann and Ben agree, the third says the opposite of both.
+  std::string votes;
+  for (int i = 0; i < 60; ++i) {
+    const std::string n = std::to_string(i);
+    const bool left = i % 2 == 0;
+    for (const char* judge : {"ann", "ben", "contrary"}) {
+      const bool says_left = (std::string(judge) == "contrary") != left;
+      votes += R"({"prompt":"p)" + n + R"(","left":"a )" + n + R"(","right":"b )" + n +
+               R"(","winner":")" + (says_left ? "left" : "right") + R"(","worker":")" + judge +
+               "\"}\n";
+    }
+  }
+  const ImportState state = import(votes);
+  EXPECT_EQ(state.annotations, 180);
+  EXPECT_EQ(test_.org().live().refit_waiting(), 1u);
+  // One that only the contrary judge saw: whoever asks live quality knows what his word is worth.
+  import(R"({"prompt":"q","left":"a","right":"b","winner":"left","worker":"contrary"})"
+         "\n");
+  const int64_t task = test_.number("SELECT max(id) FROM task");
+  const auto posterior = test_.org().read([&](store::Connection& db) {
+    const auto schema = get_schema(db, project_.id, 1);
+    return test_.org().live().posterior(db, project_.id, *schema, task);
+  });
+  ASSERT_EQ(posterior.size(), 1u);
+  EXPECT_LT(posterior[0][0], posterior[0][1]);
 }
 
 TEST_F(Import, AFileOverTheBoundKeepsWhatCameBeforeIt) {

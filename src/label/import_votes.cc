@@ -150,8 +150,8 @@ std::optional<Target> known_target(store::Connection& db, int64_t project, const
   Target target;
   const auto body = db.query_one(
       "SELECT t.id, t.is_gold, b.body FROM task t JOIN task_body b ON b.task_id = t.id"
-      " WHERE t.project_id = $1 AND t.content_digest = $2 AND b.erased_at_ms IS NULL",
-      {project, store::Bytes{task.content_digest}}, [&](const store::Row& row) {
+      " WHERE t.id = $1 AND b.erased_at_ms IS NULL",
+      {task_of_content(db, project, task.content_digest)}, [&](const store::Row& row) {
         target.task = row.int64(0);
         target.is_gold = row.boolean(1);
         return row.string(2);

@@ -128,32 +128,52 @@ double LiveQuality::certainty(const std::vector<std::vector<double>>& posterior)
   return least;
 }
 
-void LiveQuality::note_answer(int64_t project) {
+void LiveQuality::note_answers(int64_t project, uint64_t count) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[project];
-  ++entry.answers;
+  const bool first = entry.answers == 0;
+  entry.answers += count;
   // After a start nothing is known yet: what the database has is fitted with the first answer.
   const uint64_t more = std::max(kFirstRefit, entry.answers_at_refit / 4);
-  if (entry.answers > 1 && entry.answers < entry.answers_at_refit + more) return;
+  if (!first && entry.answers < entry.answers_at_refit + more) return;
   entry.answers_at_refit = entry.answers;
-  if (!background_ || closing_) return;
+  if (closing_) return;
   waiting_.insert(project);
+  if (!background_) return;
   if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   wanted_.notify_one();
 }
 
+std::optional<int64_t> LiveQuality::take_waiting() {
+  if (closing_ || waiting_.empty()) return std::nullopt;
+  const int64_t project = *waiting_.begin();
+  waiting_.erase(waiting_.begin());
+  return project;
+}
+
+size_t LiveQuality::refit_waiting() {
+  for (size_t refits = 0;; ++refits) {
+    std::optional<int64_t> project;
+    {
+      const std::lock_guard lock(mutex_);
+      project = take_waiting();
+    }
+    if (!project) return refits;
+    refit_now(*project);
+  }
+}
+
 void LiveQuality::run() {
   for (;;) {
-    int64_t project = 0;
+    std::optional<int64_t> project;
     {
       std::unique_lock lock(mutex_);
       wanted_.wait(lock, [&] { return closing_ || !waiting_.empty(); });
-      if (closing_) return;
-      project = *waiting_.begin();
-      waiting_.erase(waiting_.begin());
+      project = take_waiting();
     }
+    if (!project) return;
     try {
-      refit_now(project);
+      refit_now(*project);
     } catch (const std::exception&) {
       // The next answers ask again; until then the last fit counts.
     }

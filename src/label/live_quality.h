@@ -16,6 +16,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 #include <unordered_map>
@@ -41,8 +42,10 @@ class LiveQuality {
   // Least over the parts of the largest posterior; 0 when there is none.
   static double certainty(const std::vector<std::vector<double>>& posterior);
 
-  void note_answer(int64_t project);
+  void note_answers(int64_t project, uint64_t count = 1);
   void refit_now(int64_t project);
+  // Refits all projects that wait for it; how many. What the thread does when there is one.
+  size_t refit_waiting();
 
  private:
   struct Fit {
@@ -56,6 +59,7 @@ class LiveQuality {
   };
 
   std::shared_ptr<const Fit> fit_of(int64_t project);
+  std::optional<int64_t> take_waiting();  // mutex_ is held
   void run();
 
   Organisation& organisation_;

@@ -5,6 +5,7 @@
 #include "base/embedded_file.h"
 #include "label/events.h"
 #include "label/live_quality.h"
+#include "label/overlap_change.h"
 #include "label/project_quality.h"
 #include "label/projects.h"
 #include "label/public_id.h"
@@ -79,6 +80,7 @@ void Organisation::initialise(const OrganisationOptions& options) {
   public_id_ = info->public_id;
   digest_salt_ = info->digest_salt;
   live_ = std::make_unique<LiveQuality>(*this, options.background);
+  finish_overlap_changes(*this);
   recount(options.recount_tasks_max);
   end_broken_snapshots(*this);
 }

@@ -7,6 +7,7 @@
 #include "label/events.h"
 #include "label/json_lists.h"
 #include "label/organisation.h"
+#include "label/overlap_change.h"
 #include "label/project_settings.h"
 #include "label/public_id.h"
 #include "label/queue.h"
@@ -75,30 +76,6 @@ void insert_guideline(store::Transaction& tx, int64_t project, int64_t version,
       "INSERT INTO guideline (project_id, version, body, created_by, created_at_ms)"
       " VALUES ($1, $2, $3, $4, $5)",
       {project, version, body, actor.id, now_ms});
-}
-
-// Every task follows the new overlap at once: one that has enough is done, a done one that has too few
-// opens again. `wanted` never falls under what is there, so valid <= wanted stays true.
-void change_wanted(store::Transaction& tx, const Project& project, int64_t now_ms) {
-  tx.execute(
-      "UPDATE task SET wanted = CASE WHEN valid > $2 THEN valid ELSE $2 END WHERE project_id = $1"
-      " AND is_gold = 0 AND state <> 'cancelled' AND (wanted < $2 OR wanted > $3)",
-      {project.id, project.overlap, project.overlap_max});
-  tx.execute(
-      "UPDATE task SET state = CASE WHEN valid < $2 THEN 'open' WHEN state = 'undecided' THEN state"
-      " WHEN state = 'open' AND valid < wanted THEN state ELSE 'done' END,"
-      " slots = CASE WHEN wanted > valid + leased THEN wanted - valid - leased ELSE 0 END"
-      " WHERE project_id = $1 AND is_gold = 0 AND state <> 'cancelled'",
-      {project.id, project.overlap});
-  tx.execute(
-      "UPDATE task SET done_at_ms = CASE WHEN state = 'open' THEN NULL ELSE $2 END"
-      " WHERE project_id = $1 AND is_gold = 0 AND (state = 'open') = (done_at_ms IS NOT NULL)"
-      " AND state <> 'cancelled'",
-      {project.id, now_ms});
-  tx.execute(
-      "UPDATE project SET tasks_done = (SELECT count(*) FROM task WHERE project_id = $1"
-      " AND is_gold = 0 AND state IN ('done', 'undecided')) WHERE id = $1",
-      {project.id});
 }
 
 // Texts are never equal, so nothing could tell when a task has enough of them.
@@ -256,7 +233,7 @@ Project patch_project(Organisation& organisation, store::Transaction& tx, const 
        after.lease_seconds, after.gold_share, after.blind, text_list_json(after.skills),
        settings_text(after)});
   if (before.overlap != after.overlap || before.overlap_max != after.overlap_max) {
-    change_wanted(tx, after, now_ms);
+    begin_overlap_change(organisation, tx, after);
   }
   Json data = Json::object();
   data["changed"] = changed;

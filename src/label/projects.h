@@ -81,8 +81,8 @@ ProjectPatch project_patch_from_json(const Json& body);
 
 Project create_project(Organisation& organisation, store::Transaction& tx, const Actor& actor,
                        const NewProject& wanted);
-// if_version: conflict when the project has another version meanwhile. A changed overlap counts for
-// every task that is open at once.
+// if_version: conflict when the project has another version meanwhile. A changed overlap has reached the
+// first kOverlapPiece tasks when this returns; finish_overlap_change (overlap_change.h) does the rest.
 Project patch_project(Organisation& organisation, store::Transaction& tx, const Actor& actor,
                       std::string_view project, const ProjectPatch& patch,
                       std::optional<int64_t> if_version = std::nullopt);

@@ -143,7 +143,7 @@ Written write_files(Organisation& organisation, const Project& project,
   PromptOverlap overlap;
   Written written;
   std::vector<std::string> ids;
-  const ExportCounts counts =
+  ExportCounts counts =
       for_each_exported_row(organisation, project, request.filter, [&](const ExportedRow& row) {
         (row.split == kHeldout ? heldout : train).add(row.line);
         if (row.prompt != nullptr) overlap.add(*row.prompt, row.split);
@@ -151,6 +151,7 @@ Written write_files(Organisation& organisation, const Project& project,
                                    row.annotations.end());
         ids.insert(ids.end(), row.annotation_ids.begin(), row.annotation_ids.end());
       });
+  count_unlabelled(organisation, project, request.filter, counts);
   train.finish();
   heldout.finish();
   if (train.rows() + heldout.rows() == 0) {

@@ -33,8 +33,11 @@ TaskRow get_task_row(store::Connection& db, int64_t id) {
 }
 
 TaskRow get_task_row(store::Connection& db, std::string_view public_id) {
-  auto task =
-      db.query_one(std::string(kColumns) + "WHERE public_id = $1", {public_id}, read_task_row);
+  auto task = db.query_one(
+      std::string(kColumns) +
+          "INDEXED BY task_by_public_id WHERE substr(public_id, 5, 5) = substr($1, 5, 5)"
+          " AND public_id = $1",
+      {public_id}, read_task_row);
   if (!task) throw not_found("there is no such task");
   return *std::move(task);
 }

@@ -64,6 +64,10 @@ struct TaskDefaults {
 // Throws not_found.
 TaskDefaults task_defaults(store::Connection& db, int64_t project);
 
+// The task of the project that has this content, if any: by the index of its first bytes.
+std::optional<int64_t> task_of_content(store::Connection& db, int64_t project,
+                                       std::string_view content_digest);
+
 struct InsertedTasks {
   int64_t created = 0;
   int64_t duplicates = 0;

@@ -155,8 +155,10 @@ class InsertTasks : public TaskRows {
  protected:
   InsertTasks() {
     database_->write(store::Durability::kDisk, [](store::Transaction& tx) {
-      tx.run_script(
-          real_env().read_file("migrations/sqlite/organisation/0001_labels.sql", 1 << 20));
+      for (const char* name : {"0001_labels", "0002_narrow_task_indexes"}) {
+        tx.run_script(real_env().read_file(
+            std::string("migrations/sqlite/organisation/") + name + ".sql", 1 << 20));
+      }
       tx.execute(
           "INSERT INTO project (id, public_id, name, task_type, state, schema_version,"
           " guideline_version, overlap, overlap_max, stop_probability, lease_seconds, created_by,"

@@ -84,8 +84,11 @@ class SqliteBackend final : public GroupBackend {
     log_pages_ = 0;
     run("COMMIT");
     if (log_pages_ > 0 && log_.committed(log_pages_)) {
-      sqlite3_wal_checkpoint_v2(sqlite_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
-                                nullptr);
+      int log_pages = 0, copied = 0;
+      if (sqlite3_wal_checkpoint_v2(sqlite_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                    &log_pages, &copied) == SQLITE_OK) {
+        log_.copied(copied);
+      }
     }
   }
   void sync() override { log_.sync(); }

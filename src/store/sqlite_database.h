@@ -26,9 +26,9 @@ struct SqliteOptions {
   size_t readers_kept = 4;       // read connections that stay open when idle
   int reader_wait_ms = 5000;     // then busy
   int lock_wait_ms = 5000;       // for another process, then unavailable
-  int writer_cache_kib = 16384;  // memory for pages, taken as it fills
+  int writer_cache_kib = 32768;  // memory for pages, taken as it fills
   int reader_cache_kib = 2048;
-  int checkpoint_pages = 1000;  // the log is written back into the file when it has as many
+  int checkpoint_pages = 8000;  // the log is written back into the file when it has as many new
   std::string vfs;              // SQLite's name of a file layer; the operating system's when empty
 };
 

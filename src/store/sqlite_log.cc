@@ -1,6 +1,19 @@
 #include "store/sqlite_log.h"
 
+#include <algorithm>
+
 namespace hone::store {
+
+LogStep log_step(const LogLength& log, int checkpoint_pages) {
+  const int left = log.pages - log.copied;
+  const int little = std::max(1, checkpoint_pages / kLittle);
+  const int long_log = kLongLog * checkpoint_pages;
+  const bool is_long = log.pages >= long_log;
+  if (is_long && log.pages >= log.tried + little && (left <= little || log.pages >= 2 * long_log)) {
+    return LogStep::kByWriter;
+  }
+  return left >= (is_long ? little : checkpoint_pages) ? LogStep::kInBackground : LogStep::kNothing;
+}
 
 SqliteLog::SqliteLog(const SqliteOpen& options, int checkpoint_pages)
     : sync_connection_(options),
@@ -19,8 +32,11 @@ SqliteLog::~SqliteLog() {
 
 bool SqliteLog::committed(int pages) {
   commits_.fetch_add(1, std::memory_order_release);
-  if (pages < checkpoint_pages_) return false;
-  if (pages >= kLongLog * checkpoint_pages_) return true;
+  if (pages < last_pages_) copied_ = tried_pages_ = 0;  // the log began again
+  last_pages_ = pages;
+  const LogStep step = log_step({pages, copied_, tried_pages_}, checkpoint_pages_);
+  if (step == LogStep::kByWriter) tried_pages_ = pages;
+  if (step != LogStep::kInBackground) return step == LogStep::kByWriter;
   {
     std::lock_guard lock(mutex_);
     if (is_asked_) return false;
@@ -58,8 +74,10 @@ void SqliteLog::checkpoint_when_asked() {
       if (closing_) return;
     }
     // Readers and another checkpoint may keep it from going on; then the next commit asks again.
-    sqlite3_wal_checkpoint_v2(checkpoint_connection_.handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE,
-                              nullptr, nullptr);
+    int log_pages = 0, copied = 0;
+    const int code = sqlite3_wal_checkpoint_v2(checkpoint_connection_.handle(), nullptr,
+                                               SQLITE_CHECKPOINT_PASSIVE, &log_pages, &copied);
+    if (code == SQLITE_OK) copied_ = copied;
     std::lock_guard lock(mutex_);
     is_asked_ = false;
   }

@@ -35,6 +35,55 @@ TEST(Migrations, ThoseOfAnOrganisationApplyToAnEmptyFile) {
   apply_all(embedded::test_organisation_migrations());
 }
 
+// A folder of the first form: a task with a label, and everything else that refers to a task.
+constexpr const char* kRowsOfTheFirstForm = R"(
+INSERT INTO member (id, person_id, name, pseudonym, created_at_ms) VALUES (1, 'usr_a', 'a', 'p', 1);
+INSERT INTO project (id, public_id, name, task_type, state, schema_version, guideline_version, overlap,
+  overlap_max, stop_probability, lease_seconds, created_by, created_at_ms)
+  VALUES (1, 'prj_a', 'n', 'pairwise', 'open', 1, 1, 2, 2, 0.95, 900, 'usr_a', 1);
+INSERT INTO task (id, public_id, project_id, content_digest, group_digest, state, slots, wanted, valid,
+  split, created_at_ms) VALUES (7, 'tsk_aaaaa', 1, x'0102030405', x'02', 'open', 1, 2, 1, 'train', 5),
+  (9, 'tsk_bbbbb', 1, x'0102030406', x'02', 'open', 2, 2, 0, '', 6);
+INSERT INTO task_body (task_id, body) VALUES (7, '{}'), (9, '{}');
+INSERT INTO gold (task_id, answer, created_by, created_at_ms) VALUES (9, '{}', 'usr_a', 1);
+INSERT INTO assignment (id, public_id, project_id, task_id, member_id, state, shown_order,
+  guideline_version, schema_version, leased_at_ms, expires_at_ms)
+  VALUES (1, 'asn_a', 1, 7, 1, 'submitted', '0,1', 1, 1, 1, 1);
+INSERT INTO annotation (id, public_id, project_id, task_id, member_id, assignment_id, revision, status,
+  shown_order, guideline_version, schema_version, created_at_ms)
+  VALUES (1, 'ann_a', 1, 7, 1, 1, 1, 'valid', '0,1', 1, 1, 1);
+INSERT INTO flag (id, public_id, project_id, task_id, member_id, reason, created_at_ms, resolved_at_ms)
+  VALUES (1, 'flg_a', 1, 7, 1, 'r', 1, 2);
+)";
+
+TEST(Migrations, AFolderOfTheFirstFormKeepsItsTasksAndAllThatRefersToThem) {
+  TestFolder folder;
+  auto database = open_test_database(folder);
+  const auto migrations = migrations_of(embedded::test_organisation_migrations());
+  migrate(*database, std::span(migrations).first(1), 1);
+  database->write(Durability::kDisk, [](Transaction& tx) { tx.run_script(kRowsOfTheFirstForm); });
+  EXPECT_EQ(migrate(*database, migrations, 2), migrations.size() - 1);
+  database->read([](Connection& db) {
+    EXPECT_FALSE(db.query("PRAGMA foreign_key_check").next());
+    EXPECT_EQ(db.query_text("PRAGMA integrity_check"), "ok");
+    EXPECT_EQ(
+        db.query_text("SELECT group_concat(id || public_id || slots || wanted || valid || split"
+                      " || created_at_ms || stage) FROM task"),
+        "7tsk_aaaaa121train5attempt,9tsk_bbbbb2206attempt");
+    EXPECT_EQ(db.query_int64("SELECT count(*) FROM sqlite_schema WHERE name = 'task_before'"
+                             " OR name = 'flag_of_task'"),
+              0);
+    return true;
+  });
+  // What refers to a task is held to it as before.
+  EXPECT_EQ(code_from([&] {
+              database->write(Durability::kDisk, [](Transaction& tx) {
+                tx.execute("INSERT INTO task_body (task_id, body) VALUES (8, '{}')");
+              });
+            }),
+            ErrorCode::kConflict);
+}
+
 TEST(Embedding, AFileHasItsNameItsBytesAndItsDigest) {
   auto files = embedded::test_organisation_migrations();
   ASSERT_GE(files.size(), 1u);
