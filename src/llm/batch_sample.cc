@@ -64,8 +64,8 @@ bool TokenDrawer::mask(Draw& draw) {
     if (fill_mask(draw)) return true;
     draw.failure.emplace(
         ErrorCode::kInternal,
-        "the constraint on the answer (grammar, schema or tools) leaves no token that may come "
-        "next: nothing was made up instead; loosen the constraint");
+        "the constraint on the answer ends it here: " + draw.stream->constraint->why_none() +
+            "; nothing was made up instead, loosen the constraint");
   } catch (const Error& error) {
     draw.failure = error;
   }

@@ -22,7 +22,11 @@ class GrammarConstraint : public TokenConstraint {
   void allowed(std::span<uint64_t> bits) override {
     if (ended_ || matcher_.dead()) return;
     HONE_CHECK(bits.size() * 64 >= masks_->trie().vocabulary());
-    if (!masks_->allowed(matcher_, bits)) cut_short_ = true;
+    if (cut_short_ || !masks_->allowed(matcher_, bits)) {
+      cut_short_ = true;
+      std::fill(bits.begin(), bits.end(), 0);
+      return;
+    }
     if (!matcher_.complete()) return;
     for (const int32_t token : masks_->trie().end_of_generation()) {
       bits[static_cast<size_t>(token) / 64] |= uint64_t{1} << (token % 64);

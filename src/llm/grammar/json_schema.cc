@@ -11,7 +11,9 @@
 namespace hone::llm::grammar {
 namespace {
 
-constexpr size_t kMaxSchemas = 100'000, kMaxNesting = 256;
+// What a schema may cost, alternatives multiplied out: so much for each part, and the bytes of its
+// values and patterns.
+constexpr size_t kMaxCost = 500'000, kPartCost = 5, kMaxNesting = 256;
 
 bool is_bool(const Json* value, bool wanted) {
   return value != nullptr && value->is_bool() && value->as_bool() == wanted;
@@ -47,6 +49,14 @@ class SchemaRules::Document {
   Expression array(const Json& schema, const std::string& place);
   Expression string(const Json& schema, const std::string& place);
   Expression number(const Json& schema, bool integer, const std::string& place);
+  void charge(size_t cost) {
+    owner_.cost_ += cost;
+    if (owner_.cost_ > kMaxCost) {
+      throw Error(ErrorCode::kTooLarge,
+                  "the JSON schema has more than 100,000 parts, references and alternatives "
+                  "multiplied out; use a smaller one");
+    }
+  }
   // A rule of its own, so that it is worked out once wherever it is used.
   Expression as_rule(Expression body, const std::string& place) {
     return rule(syntax_.add(place, std::move(body)));
@@ -75,11 +85,7 @@ Expression SchemaRules::Document::referenced(const std::string& reference,
 }
 
 Expression SchemaRules::Document::value(const Json& schema, const std::string& place) {
-  if (++owner_.schemas_ > kMaxSchemas) {
-    throw Error(ErrorCode::kTooLarge,
-                "the JSON schema has more than 100,000 parts, references and "
-                "alternatives multiplied out; use a smaller one");
-  }
+  charge(kPartCost);
   if (nesting_ >= kMaxNesting) refuse_schema(place, "schemas are nested more than 256 deep");
   if (is_bool(&schema, true)) return json_.any_value();
   if (schema.is_object()) {
@@ -152,6 +158,7 @@ Expression SchemaRules::Document::listed(const Json& schema, const Json& values,
   std::vector<Expression> ways;
   for (const Json& entry : values.as_array()) {
     const std::optional<bool> fits = accepts_scalar(schema, entry, place);
+    charge(kPartCost);
     if (!fits) refuse_schema(place, "`enum` or `const` beside such keywords is not supported");
     if (*fits) ways.push_back(json_.constant(entry));
   }
@@ -217,6 +224,7 @@ Expression SchemaRules::Document::string(const Json& schema, const std::string& 
     return as_rule(json_.string_of(std::move(*content)), place);
   }
   if (pattern != nullptr) {
+    charge(pattern->as_string().size());
     auto content = parse_regex(pattern->as_string(),
                                [this](const CodePoints& set) { return json_.spelled(set); });
     if (!content) refuse_schema(place + ".pattern", content.error().message());

@@ -8,8 +8,9 @@
 // share it. The few places of the trie where a token leaves the unit (after the closing quote) go on
 // with the stack below, from there.
 //
-// Bounds: masks 8 MiB, the least recently used go first; 16,384 states of the automaton; 40 million
-// steps for one mask. Beyond, tokens are left out, never put in.
+// Bounds: masks 8 MiB, the least recently used go first; 16,384 states of the automaton and 100
+// million steps for one call: beyond, it says so and its mask is not to be used. A token on whose way
+// more stacks would be alive than stacks.h allows is left out.
 //
 // Shared by all samples of a request, and by requests with the same grammar: allowed() locks.
 
@@ -34,7 +35,7 @@ class TokenMasks {
   TokenMasks(std::shared_ptr<const Grammar> grammar, std::shared_ptr<const VocabularyTrie> trie);
 
   // Sets the bits of the tokens that may come next (end-of-generation tokens aside). False when a
-  // bound was met on the way.
+  // bound was met on the way and bits are missing.
   bool allowed(Matcher& matcher, std::span<uint64_t> bits);
 
   const std::shared_ptr<const Grammar>& grammar() const { return grammar_; }
