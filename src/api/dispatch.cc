@@ -224,6 +224,29 @@ http::Router build_router(Platform& platform) {
   return router;
 }
 
+std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Request& request,
+                                             bool strangers_are_welcome) {
+  const label::PrincipalPointer principal = find_principal(platform, request);
+  if (principal == nullptr) {
+    if (strangers_are_welcome) return std::nullopt;
+    const int wait_s =
+        platform.stranger_rate().take(request.peer_address, platform.env().steady_seconds());
+    if (wait_s > 0) throw too_many("too many requests; ask again a little later", wait_s);
+    return std::nullopt;
+  }
+  check_page_token(*principal, request);
+  if (principal->is_token() && !principal->scopes.contains(label::Scope::kInfer)) {
+    throw Error(ErrorCode::kForbidden, "this token has the scope '" + principal->scopes.words() +
+                                           "', which does not reach models: it needs infer");
+  }
+  const bool may_manage = principal->is_token()
+                              ? principal->scopes.contains(label::Scope::kServe)
+                              : label::can(principal->role, label::Permission::kRunStart);
+  return ModelCaller{.key = principal->actor_id(),
+                     .organisation = principal->organisation_id,
+                     .may_manage = may_manage};
+}
+
 http::ServerOptions server_options(http::ServerOptions options) {
   options.render_error = render_server_error;
   return options;

@@ -98,7 +98,9 @@ std::string metrics_text(Platform& platform) {
             number(platform.events().streams()));
   add_store(lines, platform);
   if (platform.server_metrics()) add_server(lines, platform.server_metrics()());
-  return lines.take();
+  std::string text = lines.take();
+  if (platform.more_metrics()) text += platform.more_metrics()();
+  return text;
 }
 
 }  // namespace hone::api

@@ -76,6 +76,9 @@ class Platform {
   void set_server_metrics(std::function<http::ServerMetrics()> read) {
     server_metrics_ = std::move(read);
   }
+  // Further lines of /metrics; it names no tenant either.
+  void set_more_metrics(std::function<std::string()> write) { more_metrics_ = std::move(write); }
+  const std::function<std::string()>& more_metrics() const { return more_metrics_; }
   // Throws unavailable when this server has none.
   JobRunner& job_runner();
   bool has_job_runner() const { return job_runner_ != nullptr; }
@@ -129,6 +132,7 @@ class Platform {
   RateLimiter stranger_rate_;
   JobRunner* job_runner_ = nullptr;
   std::function<http::ServerMetrics()> server_metrics_;
+  std::function<std::string()> more_metrics_;
   std::atomic<bool> stopping_{false};
 
   mutable std::mutex mutex_;

@@ -49,8 +49,9 @@ std::vector<Shape> people_bodies() {
        {required(line("name", 1, kNameMax)), required(ref("owner", "FirstOwner"))}},
       {"NewToken",
        {required(line("name", 1, kNameMax)),
-        list("scope", word_type({"all", "read", "label", "import", "export", "train", "serve"}), 1,
-             7),
+        list("scope",
+             word_type({"all", "read", "label", "import", "export", "train", "serve", "infer"}), 1,
+             8),
         nullable(integer("expires_in_days", 1, 3650))}},
   };
 }

@@ -130,7 +130,7 @@ bool is_ready(Platform& platform) {
 void add_plain_routes(Platform& platform, http::Router& router) {
   const auto ready = [&platform](http::Request&) {
     const bool well = is_ready(platform);
-    return health(well, well ? "ready" : platform.stopping() ? "stopping" : "not ready");
+    return health(well, well ? "ok" : platform.stopping() ? "stopping" : "not ready");
   };
   router.add("GET", "/health", {.name = "health", .max_body_bytes = 0}, ready);
   router.add("GET", "/health/ready", {.name = "health.ready", .max_body_bytes = 0}, ready);
@@ -141,14 +141,13 @@ void add_plain_routes(Platform& platform, http::Router& router) {
                return http::Response::bytes(200, "text/plain; version=0.0.4; charset=utf-8",
                                             metrics_text(platform));
              }));
-  // Unknown addresses below /api and /v1 are no screens of the page.
+  // Unknown addresses below /api are no screens of the page; those below /v1 are the roof's.
   const auto unknown = ended([](http::Request&) -> http::Response {
     throw not_found("there is no such address; /api/v1/openapi.json lists them");
   });
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     router.add(method, "/api/{path...}", {.name = "unknown", .max_body_bytes = 64 * 1024}, unknown);
   }
-  router.add("GET", "/v1/{path...}", {.name = "unknown", .max_body_bytes = 0}, unknown);
   auto files = std::make_shared<const Files>(web_page());  // shared by the two routes below
   router.add("GET", "/{path...}", {.name = "web", .max_body_bytes = 0},
              ended([files](http::Request& request) { return web_file(*files, request); }));

@@ -144,7 +144,8 @@ std::optional<AdminCommand> token_create(const Arguments& arguments) {
                   "may do what Ada may, as far as the scope goes");
   options.text("user", &user, "WHO", "name, address or id of the person whose rights it has");
   options.text("name", &name, "NAME", "what it is for");
-  options.text("scope", &scope, "WORDS", "all, or some of: read label import export train serve");
+  options.text("scope", &scope, "WORDS",
+               "all, or some of: read label import export train serve infer");
   options.count("expires-in-days", &days, "0 = never");
   where.add_to(options);
   if (!options.parse(arguments).empty()) throw invalid_input("hone token create takes no words");

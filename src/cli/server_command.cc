@@ -1,4 +1,5 @@
-// hone up and hone serve: the labelling platform with its page, on one data folder.
+// hone up and hone serve: the labelling platform with its page, on one data folder, and with a model
+// OpenAI's API over it (docs/serving.md).
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -22,10 +23,13 @@
 #include "cli/data_folder.h"
 #include "cli/demo_project.h"
 #include "cli/options.h"
+#include "cli/served_model.h"
 #include "cli/server_jobs.h"
 #include "http/server.h"
 #include "label/members.h"
 #include "llm/formats/model_file.h"
+#include "openai/errors.h"
+#include "openai/routes.h"
 
 namespace hone::cli {
 
@@ -45,11 +49,12 @@ struct ServerFlags {
   std::string tls_certificate, tls_key, log, max_import = "20G";
   std::vector<std::string> hosts;
   bool insecure_listen = false, demo = true;
+  ServingFlags serving;
 
   void add_to(Options& options) {
     options.list("model", &models, "MODEL,..",
-                 "what runs may train: .gguf files or Hugging Face directories; empty = HONE_MODEL "
-                 "and models/*.gguf");
+                 "the first answers on /v1, runs may train all: .gguf files or Hugging Face "
+                 "directories; empty = runs may train HONE_MODEL or models/*.gguf");
     options.text("data-dir", &data_dir, "DIR",
                  "empty = $HONE_HOME, ./.hone if it exists, else ~/.local/share/hone");
     options.text("listen", &listen, "ADDRESS:PORT", "port 0 = any that is free");
@@ -61,6 +66,7 @@ struct ServerFlags {
                  "listen beyond this machine without TLS (behind a proxy that has it)");
     options.text("max-import-bytes", &max_import, "SIZE", "largest file of tasks");
     options.text("log", &log, "FILE", "one line of JSON a request; - = stderr, empty = none");
+    serving.add_to(options);
     common.add_to(options);
   }
 };
@@ -127,7 +133,18 @@ http::ServerOptions server_options_of(const ServerFlags& flags) {
   options.tls_certificate_file = flags.tls_certificate;
   options.tls_key_file = flags.tls_key;
   options.allowed_hosts = flags.hosts;
-  return api::server_options(std::move(options));
+  if (flags.serving.no_auth && !is_loopback(address.host)) {
+    throw invalid_input(
+        "--no-auth answers whoever asks, so it goes with a loopback address only: "
+        "--listen 127.0.0.1:PORT; for others make keys with hone token create");
+  }
+  options = api::server_options(std::move(options));
+  options.render_error = [render = options.render_error](const http::ErrorInfo& error,
+                                                         const http::Request* request) {
+    const bool is_ours = request != nullptr && openai::is_our_path(request->target);
+    return is_ours ? openai::render_server_error(error) : render(error, request);
+  };
+  return options;
 }
 
 // Models by the name of their file, which must differ.
@@ -170,6 +187,41 @@ std::vector<api::OfferedModel> offered_models(const ServerFlags& flags) {
     models.push_back(std::move(model));
   }
   return models;
+}
+
+// What /v1 answers from, when there is something: opened, measured, not yet loaded. hone up finds a
+// model by itself and goes on without one that is too large; one that was named must fit.
+std::unique_ptr<ServedModelFiles> open_served_model(const ServerFlags& flags, bool is_up) {
+  const bool is_named = !flags.models.empty();
+  const std::vector<std::string> paths = model_paths(flags);
+  if (paths.empty() || (!is_named && !is_up)) {
+    if (flags.serving.plan || !flags.serving.adapters.empty()) {
+      throw invalid_input("there is no model to serve: give --model FILE");
+    }
+    return nullptr;
+  }
+  auto served = std::make_unique<ServedModelFiles>(paths[0], flags.serving, flags.common);
+  if (flags.serving.plan) return served;
+  try {
+    check_memory(flags.common, served->plan(), is_up ? "hone up" : "hone serve",
+                 "lower --context-tokens or --parallel");
+  } catch (const Error& error) {
+    if (is_named) throw;
+    if (!flags.common.quiet) {
+      std::fprintf(stderr, "no answers from %s: %s\n", paths[0].c_str(), error.message().c_str());
+    }
+    return nullptr;
+  }
+  return served;
+}
+
+int print_plan(const ServerFlags& flags, const ServedModelFiles& served) {
+  if (flags.common.json) {
+    std::printf("%s\n", served.plan().to_json().dump().c_str());
+  } else {
+    std::printf("serving takes %s\n", served.plan().to_text().c_str());
+  }
+  return 0;
 }
 
 // One line of JSON a request.
@@ -275,11 +327,36 @@ std::string owner_link(api::Platform& platform) {
   throw not_found("the organisation has no owner: hone user add NAME --role owner makes one");
 }
 
+// All routes; and /metrics tells of the model too.
+http::Router build_router(api::Platform& platform, ServedModelFiles* served) {
+  http::Router router = api::build_router(platform);
+  if (served == nullptr) {
+    openai::add_absent_routes(router);
+  } else {
+    openai::add_routes(router, served->service());
+    platform.set_more_metrics([served] { return served->service().metrics_text(); });
+  }
+  return router;
+}
+
+void say_what_runs(const ServerFlags& flags, const std::string& folder, bool has_demo,
+                   size_t models, ServedModelFiles* served) {
+  if (flags.common.quiet) return;
+  std::fprintf(stderr, "data in %s%s; %zu model%s to train; Ctrl-C stops\n", folder.c_str(),
+               has_demo ? ", with a demo project" : "", models, models == 1 ? "" : "s");
+  if (served == nullptr) return;
+  std::fprintf(stderr, "/v1 answers from %s; memory at most about %s%s\n",
+               served->service().models().base()->name.c_str(), served->plan().to_text().c_str(),
+               flags.serving.no_auth ? "; no key needed" : "");
+}
+
 int run_server(ServerFlags& flags, bool is_up) {
   interrupted();  // sets the handlers
   umask(077);
   check_flags(flags);
   http::ServerOptions server_options = server_options_of(flags);
+  std::unique_ptr<ServedModelFiles> opened = open_served_model(flags, is_up);
+  if (flags.serving.plan) return print_plan(flags, *opened);
   ShiftedEnv env(real_env());
   const std::string folder = data_folder(env, flags.data_dir);
   const DataLock lock(env, folder);
@@ -293,12 +370,14 @@ int run_server(ServerFlags& flags, bool is_up) {
   const FirstStart first = first_start(env, *platform, flags);
   name_demo(env, *platform);
   open_the_only_one(*platform);
+  const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before the platform
+  if (served != nullptr) served->load(env, *platform, folder);
 
   AccessLogFile log(env, flags.log);
   if (!flags.log.empty()) {
     server_options.access_log = [&](const http::AccessRecord& record) { log.write(record); };
   }
-  http::Server server(env, server_options, api::build_router(*platform));
+  http::Server server(env, server_options, build_router(*platform, served.get()));
   platform->set_server_metrics([&] { return server.metrics(); });
   server.start();
   const std::string url = server.url();
@@ -316,17 +395,14 @@ int run_server(ServerFlags& flags, bool is_up) {
                 token.c_str());
   }
   std::fflush(stdout);
-  if (!flags.common.quiet) {
-    std::fprintf(stderr, "data in %s%s; %zu model%s to train; Ctrl-C stops\n", folder.c_str(),
-                 first.is_new && flags.demo ? ", with a demo project" : "", models,
-                 models == 1 ? "" : "s");
-  }
+  say_what_runs(flags, folder, first.is_new && flags.demo, models, served.get());
   while (!interrupted()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
   if (!flags.common.quiet) std::fprintf(stderr, "stopping: requests finish, a run is saved\n");
   platform->set_stopping();
   server.stop(kStopMs);
+  if (served != nullptr) served->service().stop(0);
   platform->set_job_runner(nullptr);
   jobs.reset();
   return 0;
@@ -360,6 +436,8 @@ int run_serve(const Arguments& arguments) {
       "one line on stdout when it listens; hone user add makes people");
   options.example("hone serve --data-dir d --listen 127.0.0.1:0 --log access.jsonl",
                   "any free port, a log of requests");
+  options.example("hone serve --model m.gguf --adapter tone=runs/tone/final --no-auth",
+                  "OpenAI's API on this machine: http://127.0.0.1:8642/v1");
   flags.add_to(options);
   const bool has_words = !options.parse(arguments).empty();
   if (options.show_help()) return 0;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "http/admission.h"
+#include "http/event_channel.h"
 
 namespace hone::http {
 namespace {
@@ -276,7 +277,9 @@ void Connection::on_deadline() {
 
 void Connection::begin_stop() {
   if (closed_ || !try_enter()) return;
-  if (phase_ == Phase::kEvents) drop_events("ok", false);
+  if (phase_ == Phase::kEvents && !EventChannel::outlives_stop(*exchange_->events)) {
+    drop_events("ok", false);
+  }
   if (phase_ == Phase::kHandshake) phase_ = Phase::kClose;
   advance();
 }

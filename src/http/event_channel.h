@@ -24,6 +24,7 @@ class EventChannel {
   static bool overflowed(const EventStream& stream);
   // The other side is gone, or the server stops: tells the producer once.
   static void drop(EventStream& stream);
+  static bool outlives_stop(const EventStream& stream) { return stream.options_.outlives_stop; }
   static int keep_alive_ms(const EventStream& stream) { return stream.options_.keep_alive_ms; }
 };
 

@@ -25,6 +25,8 @@ struct EventStreamOptions {
   // A comment line is sent after so long without an event, so that nobody between closes the
   // connection and a client that vanished is noticed; 0 = none.
   int keep_alive_ms = 15'000;
+  // The stream has an end of its own: a server that stops lets it finish until the deadline.
+  bool outlives_stop = false;
 };
 
 class EventStream {

@@ -6,7 +6,9 @@
 
 #include <any>
 #include <atomic>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,10 +23,16 @@ class Client {
  public:
   // True once the client closed its end or the server is being stopped by force; never false again.
   bool gone() const { return gone_.load(std::memory_order_acquire); }
-  void set_gone() { gone_.store(true, std::memory_order_release); }
+  void set_gone();
+  // Called once when that happens: on an I/O thread (be quick, do not block, do not throw), or at
+  // once on the calling thread when it has happened already. A second callback takes the place of
+  // the first; an empty one takes it away: whoever answers a request clears what they set.
+  void on_gone(std::function<void()> callback);
 
  private:
   std::atomic<bool> gone_{false};
+  std::mutex mutex_;
+  std::function<void()> on_gone_;  // guarded by mutex_
 };
 
 // The body of a route with RouteOptions::streaming, read as it arrives. Reading blocks; what is not

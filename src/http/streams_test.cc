@@ -387,6 +387,26 @@ TEST(EventStream, AClientThatLeavesIsNoticedWithoutAPush) {
   EXPECT_EQ(late, 1);  // at once
 }
 
+TEST(EventStream, AStopWaitsForTheStreamThatHasAnEndOfItsOwn) {
+  for (const bool outlives_stop : {false, true}) {
+    EventServer events({.outlives_stop = outlives_stop});
+    RawSocket socket((*events.server)->port());
+    socket.send(kGetEvents);
+    socket.read_until("hello");
+    std::thread stopper([&] { (*events.server)->stop(5'000); });
+    const auto stream = events.stream(0);
+    if (outlives_stop) {
+      sleep_ms(50);
+      EXPECT_TRUE(stream->send_data("the rest"));
+      stream->close();
+      EXPECT_NE(socket.read_all().find("data: the rest\n\n\r\n0\r\n\r\n"), std::string::npos);
+    } else {
+      EXPECT_TRUE(eventually([&] { return !stream->open(); }));
+    }
+    stopper.join();
+  }
+}
+
 TEST(EventStream, KeepsAQuietConnectionAlive) {
   EventServer events({.keep_alive_ms = 50});
   RawSocket socket((*events.server)->port());
@@ -465,6 +485,20 @@ TEST(LaterResponse, GivenUpWithoutAnAnswerIsA500) {
   EXPECT_EQ(testing::status_of(socket.read_until("\r\n\r\n")), "500");
 }
 
+TEST(LaterResponse, WhoeverAnswersIsToldOnceThatTheClientLeft) {
+  LaterServer later;
+  std::atomic<int> first{0}, second{0};
+  {
+    RawSocket socket((*later.server)->port());
+    socket.send(post_head("/later", "Content-Length: 1\r\n") + "x");
+    ASSERT_TRUE(eventually([&] { return later.size() == 1; }));
+    later.clients[0]->on_gone([&] { first.fetch_add(1); });
+    later.clients[0]->on_gone([&] { second.fetch_add(1); });  // takes the first one's place
+  }
+  EXPECT_TRUE(eventually([&] { return second == 1; }));
+  EXPECT_EQ(first, 0);
+}
+
 TEST(LaterResponse, ItsWorkerLearnsThatTheClientLeftAndMayAnswerAfterTheServerIsGone) {
   LaterServer later;
   {
@@ -473,6 +507,9 @@ TEST(LaterResponse, ItsWorkerLearnsThatTheClientLeftAndMayAnswerAfterTheServerIs
     ASSERT_TRUE(eventually([&] { return later.size() == 1; }));
   }
   EXPECT_TRUE(eventually([&] { return later.clients[0]->gone(); }));
+  int told = 0;
+  later.clients[0]->on_gone([&] { ++told; });
+  EXPECT_EQ(told, 1);  // at once: it had happened
   later.server.reset();
   later.waiting[0]->complete(Response::text(200, "for nobody"));
 }

@@ -19,7 +19,7 @@ struct ScopeWord {
 constexpr ScopeWord kScopeWords[] = {
     {"all", Scope::kAll},       {"read", Scope::kRead},     {"label", Scope::kLabel},
     {"import", Scope::kImport}, {"export", Scope::kExport}, {"train", Scope::kTrain},
-    {"serve", Scope::kServe},
+    {"serve", Scope::kServe},   {"infer", Scope::kInfer},
 };
 
 constexpr std::string_view kSessionPrincipal = R"(
@@ -67,7 +67,7 @@ Scopes Scopes::parse(std::string_view words) {
                                      [&](const ScopeWord& known) { return known.word == each; });
     if (found == std::end(kScopeWords)) {
       throw invalid_input("unknown scope '" + std::string(each.substr(0, 40)) +
-                          "'; known: all, read, label, import, export, train, serve");
+                          "'; known: all, read, label, import, export, train, serve, infer");
     }
     bits |= static_cast<uint32_t>(found->scope);
   }

@@ -51,6 +51,7 @@ enum class Scope : uint32_t {
   kExport = 8,
   kTrain = 16,
   kServe = 32,
+  kInfer = 64,  // ask models (/v1)
   kAll = 0xffffffff,
 };
 class Scopes {

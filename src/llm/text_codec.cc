@@ -122,15 +122,28 @@ std::vector<int32_t> TextCodec::encode_continuation(std::string_view text) const
   return tokenizer_.encode(text, kTemplateWritesItsOwn);
 }
 
-RenderedChat TextCodec::render(const Json& messages, bool add_generation_prompt) const {
+RenderedChat TextCodec::render(const Json& messages, const RenderOptions& options) const {
   if (!chat_template_) {
     throw invalid_input(
         "this model has no chat template, so messages cannot become text: use rows with strings, "
         "or a model that has one");
   }
+  return chat_template_->render(messages, options);
+}
+
+RenderedChat TextCodec::render(const Json& messages, bool add_generation_prompt) const {
   RenderOptions options;
   options.add_generation_prompt = add_generation_prompt;
-  return chat_template_->render(messages, options);
+  return render(messages, options);
+}
+
+TextCodec::ChatPrompt TextCodec::encode_chat_prompt(const Json& messages,
+                                                    const RenderOptions& options) const {
+  RenderedChat chat = render(messages, options);
+  ChatPrompt out;
+  out.ids = tokenizer_.encode(trust_spans(chat, 0), kTemplateWritesItsOwn).ids;
+  out.text = std::move(chat.text);
+  return out;
 }
 
 ChatTokens TextCodec::encode_chat(const Json& messages, bool add_generation_prompt) const {

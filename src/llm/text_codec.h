@@ -39,12 +39,19 @@ class TextCodec {
   // Text that follows other text: no BOS.
   std::vector<int32_t> encode_continuation(std::string_view text) const;
 
-  // Messages through the chat template; invalid_input when the model has none.
+  // Messages through the chat template, as a prompt; invalid_input when the model has none.
+  struct ChatPrompt {
+    std::string text;
+    std::vector<int32_t> ids;
+  };
+  ChatPrompt encode_chat_prompt(const Json& messages, const RenderOptions& options) const;
+  // The same with what the assistant said marked, for training.
   ChatTokens encode_chat(const Json& messages, bool add_generation_prompt) const;
   // Only what lies behind the first `offset` bytes, tokenised by itself.
   std::vector<int32_t> encode_chat_continuation(const Json& messages, size_t offset) const;
 
  private:
+  RenderedChat render(const Json& messages, const RenderOptions& options) const;
   RenderedChat render(const Json& messages, bool add_generation_prompt) const;
 
   Tokenizer tokenizer_;

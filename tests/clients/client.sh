@@ -1,0 +1,54 @@
+#!/bin/sh
+# client.sh SOURCE HONE NAME: runs NAME_client.py in an environment of its own (build/clients/NAME)
+# against a fresh hone serve with the demo model. Python is a client here: Hone needs none.
+set -eu
+source=$1
+hone=$2
+name=$3
+skip() { echo "Skipped: $*"; exit 77; }
+[ -n "${HONE_MODEL:-}" ] || skip "HONE_MODEL names no model."
+case $name in
+  openai_sdk) packages='openai==3.57.0' ;;
+  lm_eval)
+    [ -n "${HONE_TEST_LONG:-}" ] || skip "lm-evaluation-harness runs with HONE_TEST_LONG=1 (make test-long)."
+    [ -n "${HONE_SHARED_DATA:-}" ] || skip "HONE_SHARED_DATA has no data sets."
+    packages='lm-eval[api]==0.4.13' ;;
+  *) echo "unknown client $name"; exit 2 ;;
+esac
+tools=$source/build/clients/$name
+if ! [ -f "$tools/ready" ]; then
+  command -v python3 >/dev/null || skip "there is no python3."
+  rm -rf "$tools"
+  python3 -m venv "$tools" || skip "python3 makes no environments (Debian: python3-venv)."
+  # shellcheck disable=SC2086  # a list of packages
+  "$tools/bin/pip" install --quiet $packages || skip "PyPI cannot be reached for $packages."
+  touch "$tools/ready"
+fi
+folder=$(mktemp -d)
+server=
+finish() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  [ -z "$server" ] || wait "$server" 2>/dev/null || true
+  rm -rf "$folder"
+}
+trap finish EXIT INT TERM
+"$hone" serve --model "$HONE_MODEL" --data-dir "$folder/data" --listen 127.0.0.1:0 --no-auth \
+  >"$folder/out" 2>"$folder/err" &
+server=$!
+tries=0
+while ! grep -q '^listening on' "$folder/out"; do
+  tries=$((tries + 1))
+  if [ $tries -gt 600 ] || ! kill -0 "$server" 2>/dev/null; then
+    echo "hone serve did not start:"
+    cat "$folder/out" "$folder/err"
+    exit 1
+  fi
+  sleep 0.1
+done
+HONE_URL=$(sed -n 's/^listening on //p' "$folder/out")
+HONE=$hone
+HONE_WORK=$folder
+HF_HOME=$folder/hf
+HF_DATASETS_OFFLINE=1
+export HONE_URL HONE HONE_WORK HF_HOME HF_DATASETS_OFFLINE
+"$tools/bin/python" "$source/tests/clients/${name}_client.py"
