@@ -1,6 +1,6 @@
 // Each token with its probability as a shade; what else was likely, on hover and by arrow keys. The
 // tokens are drawn once: which one is looked at is written onto its element.
-import { memo, useCallback, useEffect, useId, useRef, useState } from "react";
+import { Fragment, memo, useCallback, useEffect, useId, useRef, useState } from "react";
 import { t } from "../../messages";
 import type { TokenInfo } from "../../pure/chat_stream";
 import { inline, percent_of, rest_of, shade, visible } from "../../pure/token_view";
@@ -16,14 +16,15 @@ const Tokens = memo(function Tokens({ tokens, id }: { tokens: TokenInfo[]; id: s
       aria-label={visible(token.text)}
       className={"token s" + shade(token.logprob)}
     >
-      {token.text.includes("\n") ? (
-        <>
-          <i>{visible(token.text)}</i>
-          {token.text}
-        </>
-      ) : (
-        inline(token.text)
-      )}
+      {inline(token.text)
+        .split("\n")
+        .map((line, i) => (
+          <Fragment key={i}>
+            {i > 0 && <i>↵</i>}
+            {i > 0 && "\n"}
+            {line}
+          </Fragment>
+        ))}
     </span>
   ));
 });
