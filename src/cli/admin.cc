@@ -26,6 +26,10 @@ const std::vector<Verb>& verbs() {
       {"user", "people of a data folder.", {"add", "list", "link"}, parse_user},
       {"token", "keys for programs.", {"create"}, parse_token},
       {"project", "labelling projects.", {"list", "create", "import", "export"}, parse_project},
+      {"model",
+       "models by name, and the aliases that move between them.",
+       {"add", "list", "remove", "promote", "split", "rollback", "gate", "history"},
+       parse_model},
   };
   return kVerbs;
 }
@@ -53,7 +57,7 @@ int run(const char* verb, const Arguments& arguments) {
   const auto platform = api::Platform::open(real_env(), std::move(options));
   AdminContext context{*platform, absolute_path("."), ""};
   std::fputs(command->work(context).c_str(), stdout);
-  return 0;
+  return context.exit_code;
 }
 
 }  // namespace
@@ -101,7 +105,8 @@ ControlAnswer run_admin(api::Platform& platform, const std::string& url, const A
     const auto command = parse_admin(words);
     if (!command) return {};
     AdminContext context{platform, folder, url};
-    return {0, command->work(context), ""};
+    std::string text = command->work(context);
+    return {context.exit_code, std::move(text), ""};
   } catch (const Error& error) {
     const bool usage = error.code() != ErrorCode::kUnavailable &&
                        error.code() != ErrorCode::kInternal && error.code() != ErrorCode::kBusy;
@@ -166,6 +171,11 @@ label::PersonRecord find_person(api::Platform& platform,
 int run_user(const Arguments& arguments) { return run("user", arguments); }
 int run_token(const Arguments& arguments) { return run("token", arguments); }
 int run_project(const Arguments& arguments) { return run("project", arguments); }
+int run_registry(const std::string& object, const Arguments& arguments) {
+  Arguments words = {object};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return run("model", words);
+}
 int run_backup(const Arguments& arguments) { return run("backup", arguments); }
 
 }  // namespace hone::cli

@@ -16,6 +16,7 @@ struct AdminContext {
   api::Platform& platform;
   std::string folder;  // where the caller stands: relative paths are meant from there
   std::string url;     // of the running server; empty when there is none
+  int exit_code = 0;   // 3 when the work was done and its answer is no
   std::string path(const std::string& named) const;
   // "http://…/sign-in#token=…", or words on how to use the token.
   std::string sign_in_text(const std::string& token) const;
@@ -34,10 +35,11 @@ std::optional<AdminCommand> parse_admin(const Arguments& words);
 ControlAnswer run_admin(api::Platform& platform, const std::string& url, const Arguments& words,
                         const std::string& folder);
 
-// admin_users.cc, admin_projects.cc: the objects of each verb.
+// admin_users.cc, admin_projects.cc, admin_models.cc: the objects of each verb.
 std::optional<AdminCommand> parse_user(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_token(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_project(const std::string& object, const Arguments& arguments);
+std::optional<AdminCommand> parse_model(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_backup(const Arguments& arguments);
 
 // The organisation of that id or name; the only one when `named` is empty.

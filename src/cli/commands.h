@@ -45,8 +45,10 @@ int run_quality(const Arguments& arguments);  // quality aggregate | agreement |
 int run_quickstart(const Arguments& arguments);
 int run_up(const Arguments& arguments);
 int run_serve(const Arguments& arguments);
-int run_user(const Arguments& arguments);     // user add | list | link
-int run_token(const Arguments& arguments);    // token create
+int run_user(const Arguments& arguments);   // user add | list | link
+int run_token(const Arguments& arguments);  // token create
+// hone model add | list | …: of a data folder (admin_models.cc).
+int run_registry(const std::string& object, const Arguments& arguments);
 int run_project(const Arguments& arguments);  // project list | create | import | export
 int run_backup(const Arguments& arguments);
 int run_restore(const Arguments& arguments);

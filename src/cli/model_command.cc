@@ -1,4 +1,5 @@
 // hone model info | export | quantize | merge: model files in and out, without running the model.
+// Its other words are about names in a data folder (admin_models.cc).
 
 #include <algorithm>
 #include <cstdio>
@@ -486,14 +487,31 @@ int merge(const Arguments& arguments) {
 
 }  // namespace
 
+constexpr char kAdd[] = "add", kList[] = "list", kRemove[] = "remove", kPromote[] = "promote",
+               kSplit[] = "split", kRollback[] = "rollback", kGate[] = "gate",
+               kHistory[] = "history";
+
+template <const char* kObject>
+int in_registry(const Arguments& arguments) {
+  return run_registry(kObject, arguments);
+}
+
 int run_model(const Arguments& arguments) {
   constexpr Object kObjects[] = {
       {"info", "sizes, types, tokenizer, digest, memory", info},
       {"export", "another format: GGUF, or a Hugging Face folder", export_model},
       {"quantize", "a smaller GGUF file", quantize},
       {"merge", "an adapter written into the weights", merge},
+      {"add", "a model or adapter under a name, for serving", in_registry<kAdd>},
+      {"list", "names, digests, and what each alias answers with", in_registry<kList>},
+      {"remove", "a name given up; the files stay", in_registry<kRemove>},
+      {"promote", "an alias moved to a model, through its gate", in_registry<kPromote>},
+      {"split", "an alias shared between models by weight", in_registry<kSplit>},
+      {"rollback", "an alias moved back", in_registry<kRollback>},
+      {"gate", "the rule by which an alias may move", in_registry<kGate>},
+      {"history", "every decision about an alias", in_registry<kHistory>},
   };
-  return run_object("model", "model files in and out.", kObjects, arguments);
+  return run_object("model", "model files in and out, and models by name.", kObjects, arguments);
 }
 
 }  // namespace hone::cli

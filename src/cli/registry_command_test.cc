@@ -1,0 +1,201 @@
+// hone model add | gate | promote | rollback, as an operator calls them on a data folder.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "api/setup.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/common.h"
+#include "data/run_manifest.h"
+#include "eval/report.h"
+#include "seal/digest.h"
+
+namespace hone::cli {
+namespace {
+
+struct Answer {
+  int code = -1;
+  std::string out, error;
+};
+
+std::string rows(size_t begin, size_t count) {
+  std::string text;
+  for (size_t i = begin; i < begin + count; ++i) {
+    text += R"({"prompt":"question )" + std::to_string(i) + R"(","chosen":"yes","rejected":"no"})" +
+            "\n";
+  }
+  return text;
+}
+
+class RegistryCommandTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = (std::filesystem::temp_directory_path() /
+               ("hone-registry-" + std::to_string(getpid()) + "-" +
+                testing::UnitTest::GetInstance()->current_test_info()->name()))
+                  .string();
+    real_env().remove_all(folder_);
+    real_env().create_directories(folder_);
+    api::PlatformOptions options;
+    options.data_dir = path("data");
+    options.version = "test";
+    const auto platform = api::Platform::open(real_env(), std::move(options));
+    api::add_organisation(*platform, {.name = "Acme", .owner_name = "Ada"}, "system");
+  }
+  void TearDown() override { real_env().remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  std::string file(const std::string& name, const std::string& text) const {
+    real_env().create_directories(std::filesystem::path(path(name)).parent_path().string());
+    write_file_atomically(real_env(), path(name), text);
+    return path(name);
+  }
+  Answer call(Arguments words) const {
+    words.insert(words.end(), {"--data-dir", path("data")});
+    Answer answer;
+    testing::internal::CaptureStdout();
+    try {
+      answer.code = run_model(words);
+    } catch (const Error& error) {
+      answer.error = error.message();
+    }
+    answer.out = testing::internal::GetCapturedStdout();
+    return answer;
+  }
+  // A base, and an adapter "new" with the run that made it from `training`.
+  void add_models(const std::string& training) {
+    ASSERT_EQ(call({"add", "base", file("base.gguf", "weights")}).code, 0);
+    file("run/final/adapter_config.json", "{}");
+    file("run/final/adapter_model.safetensors", "deltas");
+    data::RunManifest manifest;
+    manifest.method = "dpo";
+    manifest.digests["data"] = seal::sha256_file(training);
+    manifest.digests["model"] = std::string(64, '0');
+    manifest.recipe = "exact-f32/1";
+    data::write_run_manifest(real_env(), path("run/manifest.json"), manifest);
+    const Answer added = call({"add", "new", "--adapter", path("run/final"), "--base", "base"});
+    ASSERT_EQ(added.code, 0) << added.error;
+  }
+  // right of 100 items, on that data, by base or by the adapter on it.
+  std::string report(const std::string& name, const std::string& data, size_t right,
+                     bool adapter) const {
+    eval::Report report;
+    report.measured = "preferences";
+    report.digests["data"] = seal::sha256_file(data);
+    report.digests["model"] = model_digest(path("base.gguf"));
+    if (adapter) report.digests["adapter"] = model_digest(path("run/final"));
+    report.recipe = "exact-f32/1";
+    report.better = {{"accuracy", eval::Better::kHigher}};
+    report.primary = "accuracy";
+    for (size_t i = 0; i < 100; ++i) {
+      report.items.push_back({"i" + std::to_string(i), {{"accuracy", i < right ? 1.0 : 0.0}}});
+    }
+    eval::write_report(real_env(), path(name), report, false);
+    return path(name);
+  }
+
+  std::string folder_;
+};
+
+TEST_F(RegistryCommandTest, AnAliasMovesThroughItsGateAndBack) {
+  const std::string training = file("train.jsonl", rows(0, 20));
+  const std::string heldout = file("heldout.jsonl", rows(100, 10));
+  add_models(training);
+  ASSERT_EQ(call({"promote", "assistant", "base"}).code, 0);
+  ASSERT_EQ(call({"gate", "assistant", "--heldout", heldout}).code, 0);
+  EXPECT_NE(call({"promote", "assistant", "new"}).error.find("has a gate"), std::string::npos);
+
+  const Arguments promote = {"promote",
+                             "assistant",
+                             "new",
+                             "--against",
+                             report("old.json", heldout, 30, false),
+                             "--training-data",
+                             training,
+                             "--heldout",
+                             heldout,
+                             "--report"};
+  const auto with = [&](const std::string& made) {
+    Arguments words = promote;
+    words.push_back(made);
+    return call(words);
+  };
+  const Answer worse = with(report("worse.json", heldout, 5, true));
+  EXPECT_EQ(worse.code, 3) << worse.error;
+  EXPECT_NE(worse.out.find("assistant: worse, still version 1, new"), std::string::npos);
+  const Answer better = with(report("better.json", heldout, 70, true));
+  EXPECT_EQ(better.code, 0) << better.error;
+  EXPECT_NE(better.out.find("assistant: promoted, version 1 to 2, new"), std::string::npos);
+  EXPECT_NE(call({"list"}).out.find("assistant -> new version 2, with a gate"), std::string::npos);
+
+  EXPECT_NE(call({"rollback", "assistant", "--reason", "capitals"}).out.find("version 2 to 1"),
+            std::string::npos);
+  const Answer history = call({"history", "assistant", "--json"});
+  EXPECT_NE(history.out.find(R"("outcome":"worse")"), std::string::npos);
+  EXPECT_NE(history.out.find(R"("verdict":"better")"), std::string::npos);
+  EXPECT_NE(history.out.find("capitals"), std::string::npos);
+}
+
+TEST_F(RegistryCommandTest, AModelThatSawTheTestIsKeptBack) {
+  const std::string training = file("train.jsonl", rows(0, 20));
+  const std::string heldout = file("heldout.jsonl", rows(19, 10));  // question 19 stands in both
+  add_models(training);
+  call({"promote", "assistant", "base"});
+  call({"gate", "assistant", "--heldout", heldout});
+  const std::string old_report = report("old.json", heldout, 30, false);
+  const std::string new_report = report("new.json", heldout, 90, true);
+  const Answer seen = call({"promote", "assistant", "new", "--report", new_report, "--against",
+                            old_report, "--training-data", training, "--heldout", heldout});
+  EXPECT_EQ(seen.code, 3) << seen.error;
+  EXPECT_NE(seen.out.find("1 prompts of the tests stand in"), std::string::npos) << seen.out;
+
+  // Another file than the one that the run names does not pass for the training data.
+  const std::string other = file("other.jsonl", rows(500, 20));
+  EXPECT_NE(call({"promote", "assistant", "new", "--report", new_report, "--against", old_report,
+                  "--training-data", other, "--heldout", heldout})
+                .error.find("is not what new was trained on"),
+            std::string::npos);
+  EXPECT_NE(call({"promote", "assistant", "new", "--report", new_report, "--against", old_report,
+                  "--training-data", training, "--heldout", other})
+                .error.find("is not the file that the gate names"),
+            std::string::npos);
+  EXPECT_NE(call({"promote", "assistant", "new", "--report", new_report, "--against", old_report})
+                .error.find("--training-data"),
+            std::string::npos);
+}
+
+TEST_F(RegistryCommandTest, ReportsOfOtherModelsAreNoEvidence) {
+  const std::string training = file("train.jsonl", rows(0, 20));
+  const std::string heldout = file("heldout.jsonl", rows(100, 10));
+  add_models(training);
+  call({"promote", "assistant", "base"});
+  call({"gate", "assistant", "--heldout", heldout});
+  const std::string of_base = report("base.json", heldout, 30, false);
+  EXPECT_NE(call({"promote", "assistant", "new", "--report", of_base, "--against", of_base,
+                  "--training-data", training, "--heldout", heldout})
+                .error.find("is not about the candidate"),
+            std::string::npos);
+}
+
+TEST_F(RegistryCommandTest, WrongWordsAreOneSentence) {
+  const auto said = [&](const Arguments& words) { return call(words).error; };
+  EXPECT_NE(said({"add", "only-a-name"}).find("NAME MODEL"), std::string::npos);
+  EXPECT_NE(said({"add", "x", path("none.gguf")}).find("no such file"), std::string::npos);
+  EXPECT_NE(said({"add", "x", "--adapter", folder_}).find("--base"), std::string::npos);
+  EXPECT_NE(said({"gate", "a"}).find("--heldout"), std::string::npos);
+  EXPECT_NE(said({"gate", "a", "--heldout", "h", "--floor", "1"}).find("--second"),
+            std::string::npos);
+  EXPECT_NE(said({"split", "a", "b=1"}).find("twice"), std::string::npos);
+  EXPECT_NE(said({"split", "a", "b=1", "c=x"}).find("MODEL=WEIGHT"), std::string::npos);
+  EXPECT_NE(said({"rollback", "a"}).find("there is no alias"), std::string::npos);
+  EXPECT_NE(said({"promote", "a", "b"}).find("there is no model"), std::string::npos);
+  EXPECT_NE(said({"history", "a"}).find("there is no alias"), std::string::npos);
+  EXPECT_NE(said({"promotee"}).find("did you mean promote"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone::cli
