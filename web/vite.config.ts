@@ -11,7 +11,11 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: { "/api": process.env.HONE_URL ?? "http://127.0.0.1:8787" } },
+  server: {
+    proxy: Object.fromEntries(
+      ["/api", "/v1"].map((root) => [root, process.env.HONE_URL ?? "http://127.0.0.1:8787"]),
+    ),
+  },
   test: {
     environment: "jsdom",
     include: ["src/**/*.test.{ts,tsx}"],

@@ -1,9 +1,12 @@
 #include "serve/engine.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
+#include <fstream>
 #include <mutex>
 #include <thread>
 
@@ -362,6 +365,52 @@ TEST(Engine, WhatCannotRunIsRefusedAtTheDoor) {
   request.prompt.assign(600, 1);
   EXPECT_THROW(engine.submit(submission_of(request, waiter)), Error);
   EXPECT_FALSE(waiter->done());
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitised = true;  // whose shadow memory is no memory of Hone's
+#else
+constexpr bool kSanitised = false;
+#endif
+
+double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  double all = 0, resident = 0;
+  file >> all >> resident;
+  return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+TEST(Engine, TouchesTheMemoryThatItPlansAndNoMore) {
+  const char* path = std::getenv("HONE_MODEL");
+  if (path == nullptr) GTEST_SKIP() << "skipped: HONE_MODEL does not name a model file";
+  if (kSanitised) GTEST_SKIP() << "a sanitiser's own memory would be measured";
+  tensor::Compute compute(2);
+  const llm::Model model = llm::testing::load(compute, path);
+  const auto codec = llm::load_text_codec(path);
+  ASSERT_TRUE(codec.has_value());
+  EngineOptions options;
+  options.threads = 2;
+  options.max_running = 4;
+  options.context_tokens = 2048;
+  options.rows_per_pass = 256;
+  options.max_lora_rank = 0;
+  const double before = resident_bytes();
+  Engine engine(real_env(), model, *codec, options);
+  std::vector<std::shared_ptr<Waiter>> waiters;
+  Rng rng(4, rng_stream("memory"));
+  for (size_t i = 0; i < 4; ++i) {
+    BatchRequest request;
+    request.prompt = random_tokens(rng, 505, 1000);
+    request.max_tokens = 8;
+    request.prompt_scores = true;
+    waiters.push_back(std::make_shared<Waiter>());
+    engine.submit(submission_of(std::move(request), waiters.back()));
+  }
+  for (const auto& waiter : waiters) waiter->wait();
+  const double touched = resident_bytes() - before;
+  const auto planned = static_cast<double>(Engine::planned_bytes(model.config, options));
+  EXPECT_LE(touched, planned) << "MB: " << touched / 1e6 << " of " << planned / 1e6;
+  EXPECT_GE(touched, 0.8 * planned) << "MB: " << touched / 1e6 << " of " << planned / 1e6;
 }
 
 TEST(Engine, StopLetsWhatRunsFinish) {

@@ -48,5 +48,7 @@ done
 HONE_URL=$(sed -n 's/^listening on //p' "$folder/out")
 HONE=$hone
 HONE_WORK=$folder
-export HONE_URL HONE HONE_WORK
+HF_HOME=$folder/hf
+HF_DATASETS_OFFLINE=1
+export HONE_URL HONE HONE_WORK HF_HOME HF_DATASETS_OFFLINE
 "$tools/bin/python" "$source/tests/clients/${name}_client.py"

@@ -11,12 +11,14 @@ import { posterior } from "./quality.mjs";
 import { labelling_routes } from "./routes_labelling.mjs";
 import { people_routes } from "./routes_people.mjs";
 import { results_routes } from "./routes_results.mjs";
+import { feedback_routes, make_serving, serve } from "./routes_serving.mjs";
 import { Problem, not_found, rights } from "./rules.mjs";
 import { demo_run } from "./runs.mjs";
 
 export function make_app({ dist } = {}) {
   const world = make_world();
   demo_run(world.projects[0]);
+  world.serving = make_serving();
   const sessions = new Map(),
     links = new Map(),
     replies = new Map(),
@@ -186,12 +188,9 @@ export function make_app({ dist } = {}) {
     link_for: (person) => link_for(person),
     wanted,
   };
-  const routes = [...people_routes(shared), ...labelling_routes(shared), ...results_routes(shared)].map(([method, path, right, run]) => ({
-    method,
-    right,
-    run,
-    pattern: new RegExp("^" + path.replace(/:id/g, "([^/]+)") + "$"),
-  }));
+  const routes = [...people_routes(shared), ...labelling_routes(shared), ...results_routes(shared), ...feedback_routes(shared)].map(
+    ([method, path, right, run]) => ({ method, right, run, pattern: new RegExp("^" + path.replace(/:id/g, "([^/]+)") + "$") }),
+  );
 
   const run_of = (id) =>
     world.projects.flatMap((p) => p.runs).find((r) => r.id === id) ??
@@ -303,6 +302,7 @@ export function make_app({ dist } = {}) {
       res.setHeader("Idempotency-Replayed", "true");
       return replies.get(again);
     }
+    if (path === "/feedback" && !world.serving.takes_feedback) throw not_found("route");
     for (const route of routes) {
       const ids = route.method === req.method && route.pattern.exec(path);
       if (!ids) continue;
@@ -328,6 +328,10 @@ export function make_app({ dist } = {}) {
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, "http://localhost");
     try {
+      if (url.pathname.startsWith("/v1/")) {
+        const sid = /hone_session=([^;]+)/.exec(req.headers.cookie ?? "")?.[1];
+        return await serve(req, res, url, world.serving, sessions.has(sid));
+      }
       if (!url.pathname.startsWith("/api/")) return dist ? file(res, url.pathname) : res.writeHead(404).end();
       const reply = await api(req, res, url);
       if (res.headersSent) return undefined;

@@ -61,6 +61,7 @@ const screens = [
   here + "/snapshots",
   here + "/runs",
   here + "/runs/new",
+  "/chat",
   "/people",
   "/audit",
   "/settings",

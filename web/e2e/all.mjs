@@ -1,4 +1,5 @@
 // One process, one sign-in: a link works once.
 import "./labelling.test.mjs";
 import "./lead.test.mjs";
+import "./chat.test.mjs";
 import "./accessibility.test.mjs";

@@ -4,22 +4,28 @@ import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 import { launch, open_page } from "./browser.mjs";
 
-let opened_world;
+let opened_world, opened_stand_in;
 export const open_world = () => (opened_world ??= make_world());
+/** The stand-in even where a server is named: its models, and its bad days, are scripted. */
+export const open_stand_in = () =>
+  (opened_stand_in ??= process.env.HONE_URL ? make_world(true) : open_world());
 
-async function make_world() {
-  let base = process.env.HONE_URL?.replace(/\/$/, ""),
+async function make_world(stand_in = false) {
+  let base = stand_in ? undefined : process.env.HONE_URL?.replace(/\/$/, ""),
     link = process.env.HONE_LINK,
-    server = null;
+    server = null,
+    inside = null;
   if (!base) {
     const { make_app } = await import("../dev/server.mjs");
-    server = make_app({ dist: fileURLToPath(new URL("../dist", import.meta.url)) }).server;
+    const app = make_app({ dist: fileURLToPath(new URL("../dist", import.meta.url)) });
+    server = app.server;
+    inside = app.world;
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
     base = `http://127.0.0.1:${server.address().port}`;
     link = "/sign-in#token=dev-owner";
   }
   const browser = await launch();
-  const world = { base, browser };
+  const world = { base, browser, inside }; // inside: what the stand-in holds
   after(async () => {
     await browser.close();
     server?.closeAllConnections?.();

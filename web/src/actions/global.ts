@@ -24,6 +24,7 @@ export const global_actions: Action<GlobalContext>[] = [
   },
   { id: "keys", group: "page", keys: ["?"], title: () => t.actions.keys, run: (c) => c.open("keys") },
   { id: "go.home", group, title: () => t.actions.home, run: (c) => c.go("/") },
+  { id: "go.chat", group, title: () => t.actions.chat, run: (c) => c.go("/chat") },
   {
     id: "go.new_project",
     group,

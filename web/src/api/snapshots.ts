@@ -1,7 +1,14 @@
 import { call, url_of, type Page } from "./client";
 import type { Snapshot } from "./types";
 
-export const kExportFormats = ["preferences", "sft", "unpaired", "annotations", "csv", "label-studio"] as const;
+export const kExportFormats = [
+  "preferences",
+  "sft",
+  "unpaired",
+  "annotations",
+  "csv",
+  "label-studio",
+] as const;
 export const list_snapshots = (project_id: string) =>
   call<Page<Snapshot>>("GET", `/projects/${project_id}/snapshots`, { query: { limit: 100 } });
 export const create_snapshot = (

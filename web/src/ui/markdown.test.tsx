@@ -29,6 +29,11 @@ describe("text of strangers", () => {
     "<meta http-equiv=refresh content=0>",
     "| a |\n|---|\n| <img src=x onerror=alert(1)> |",
   ];
+  it("wide code can be scrolled by keyboard; a list goes on with its number", () => {
+    const box = shown("```\ncode\n```\n\n3. three");
+    expect(box.querySelector("pre")!.getAttribute("tabindex")).toBe("0");
+    expect(box.querySelector("ol")!.getAttribute("start")).toBe("3");
+  });
   it("runs nothing, loads nothing, styles nothing", () => {
     for (const text of corpus) {
       const box = shown(text);

@@ -55,6 +55,7 @@ const kPolicy = {
     "a",
   ],
   ALLOWED_ATTR: ["href", "class", "start", "tabindex"],
+  ADD_URI_SAFE_ATTR: ["start", "tabindex"], // numbers: else they would be held to be bad addresses
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
   ALLOW_DATA_ATTR: false,
   RETURN_DOM_FRAGMENT: true as const,
@@ -63,9 +64,7 @@ const kPolicy = {
 const fragments = new Map<string, DocumentFragment>();
 const kMostFragments = 80;
 
-function fragment_of(text: string): DocumentFragment {
-  const kept = fragments.get(text);
-  if (kept) return kept;
+function make_fragment(text: string): DocumentFragment {
   const fragment = DOMPurify.sanitize(
     marked.parse(text.slice(0, kMostChars)) as string,
     kPolicy,
@@ -76,6 +75,13 @@ function fragment_of(text: string): DocumentFragment {
   }
   for (const head of fragment.querySelectorAll("h1,h2,h3,h4,h5,h6"))
     head.setAttribute("role", "presentation");
+  return fragment;
+}
+
+function fragment_of(text: string): DocumentFragment {
+  const kept = fragments.get(text);
+  if (kept) return kept;
+  const fragment = make_fragment(text);
   if (fragments.size >= kMostFragments) fragments.delete(fragments.keys().next().value!);
   fragments.set(text, fragment);
   return fragment;
@@ -130,6 +136,9 @@ function mark_ranges(root: HTMLElement, marks: Range[]): void {
     }
   }
 }
+
+/** The HTML of a text that grows: it is shown once, so nothing of it is kept. */
+export const passing_html = (text: string): string => html_of(make_fragment(text), []);
 
 /** The HTML of two texts with the words marked that the other has not. */
 export function difference_html(left: string, right: string): [string, string] {

@@ -35,6 +35,7 @@ const RunPage = screen(() => import("./runs/detail"));
 const PeoplePage = screen(() => import("./people"));
 const AuditPage = screen(() => import("./audit"));
 const SettingsPage = screen(() => import("./settings"));
+const ChatPage = screen(() => import("./chat"));
 const LabelPage = screen(() => import("./label"));
 
 export function App() {
@@ -170,6 +171,7 @@ function Screens() {
       <Route path="/projects/:id/runs/:run">
         {({ id, run }) => <RunPage key={run} id={id} run_id={run} />}
       </Route>
+      <Route path="/chat/:id?">{({ id }) => <ChatPage id={id ?? null} />}</Route>
       <Route path="/people">
         <PeoplePage />
       </Route>

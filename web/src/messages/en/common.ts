@@ -99,6 +99,7 @@ export const answers = {
 
 export const nav = {
   home: "Home",
+  chat: "Chat",
   projects: "Projects",
   new_project: "New project",
   people: "People",
@@ -120,6 +121,7 @@ export const actions = {
   palette: "Find or do anything",
   keys: "Show the keys",
   home: "Go to home",
+  chat: "Go to chat",
   new_project: "New project",
   people: "Go to people",
   audit: "Go to audit",
@@ -128,7 +130,14 @@ export const actions = {
   sign_out: "Sign out",
   placeholder: "What do you want to do?",
   nothing: "Nothing has that name.",
-  groups: { label: "Labelling", go: "Go to", page: "Page", project: "Projects" } as Record<string, string>,
+  groups: {
+    label: "Labelling",
+    chat: "Chat",
+    vote: "Comparison",
+    go: "Go to",
+    page: "Page",
+    project: "Projects",
+  } as Record<string, string>,
   keys_title: "Keys of this page",
   keys_note: "Single keys wait while you write. Esc leaves a text field.",
 };

@@ -1,4 +1,5 @@
 // English. Plain sentences; functions where a number decides the words.
+import * as chat from "./chat";
 import * as common from "./common";
 import * as entry from "./entry";
 import * as label from "./label";
@@ -6,4 +7,4 @@ import * as project from "./project";
 import * as results from "./results";
 import * as administration from "./administration";
 
-export const en = { ...common, ...entry, ...label, ...project, ...results, ...administration };
+export const en = { ...chat, ...common, ...entry, ...label, ...project, ...results, ...administration };

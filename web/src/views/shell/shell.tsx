@@ -59,6 +59,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <NavItem to="/" exact>
           {t.nav.home}
         </NavItem>
+        <NavItem to="/chat">{t.nav.chat}</NavItem>
         {active.length > 0 && <div className="title">{t.nav.projects}</div>}
         {active.slice(0, 40).map((p) => (
           <NavItem key={p.id} to={`/projects/${p.id}`}>
