@@ -2,6 +2,11 @@
 const number_format = new Intl.NumberFormat("en");
 export const count = (n: number): string => number_format.format(n);
 
+/** A server's message as a sentence among others. */
+export const sentence = (text: string): string =>
+  text.trim() &&
+  text.trim()[0]!.toUpperCase() + text.trim().slice(1) + (/[.!?…]$/.test(text.trim()) ? "" : ".");
+
 export function percent(share: number | null | undefined, digits = 0): string {
   return share === null || share === undefined || Number.isNaN(share)
     ? "–"

@@ -2,7 +2,7 @@
 import { memo, useState, type ReactNode } from "react";
 import { t } from "../../messages";
 import type { ChatNode, Trouble } from "../../pure/conversation";
-import { fixed } from "../../pure/format";
+import { fixed, sentence } from "../../pure/format";
 import { perplexity } from "../../pure/token_view";
 import { rate_of } from "../../state/chat_session";
 import { AnswerText } from "./answer_text";
@@ -34,7 +34,7 @@ export function TroubleNote({ trouble, retry }: { trouble: Trouble; retry?: (() 
   return (
     <div className="notice bad trouble">
       <span className="grow">
-        <b>{t.chat.trouble[trouble.code] ?? trouble.message}</b> {advice_of(trouble)}
+        <b>{t.chat.trouble[trouble.code] ?? sentence(trouble.message)}</b> {advice_of(trouble)}
       </span>
       {retry && (
         <button type="button" className="btn slim" onClick={retry}>

@@ -5,7 +5,7 @@ import { bind, useActions } from "../../actions/action";
 import { chat_actions, type ChatContext } from "../../actions/chat";
 import type { Model } from "../../api/chat";
 import { t } from "../../messages";
-import { export_lines, is_open_pair, type ChatNode } from "../../pure/conversation";
+import { export_lines, is_open_pair, kMostNodes, type ChatNode } from "../../pure/conversation";
 import { wrong_fields } from "../../pure/sampling";
 import type { ChatSession } from "../../state/chat_session";
 import { load_chat_settings, save_chat_settings, type ChatSettings } from "../../state/chat_settings";
@@ -285,7 +285,13 @@ export function ChatScreen({
                 ? t.chat.placeholder_compare
                 : t.chat.placeholder
           }
-          note={now.compare && model === other ? t.chat.same_model : null}
+          note={
+            conversation.nodes.length >= kMostNodes
+              ? t.chat.full
+              : now.compare && model === other
+                ? t.chat.same_model
+                : null
+          }
         />
         <Announcer said={view.said} />
       </div>
