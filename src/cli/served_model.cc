@@ -51,7 +51,16 @@ void check(const ServingFlags& flags) {
   }
 }
 
-openai::Caller caller_of(api::Platform& platform, const http::Request& request, bool no_auth) {
+// Whoever comes without a key, where that is allowed, sees what the only organisation sees.
+std::string only_organisation(api::Platform& platform) {
+  label::Identity& identity = platform.identity();
+  const auto all =
+      identity.read([&](store::Connection& db) { return identity.organisations(db, 0, 2); });
+  return all.size() == 1 ? all[0].id : "";
+}
+
+openai::Caller caller_of(api::Platform& platform, const http::Request& request, bool no_auth,
+                         const std::string& strangers_organisation) {
   try {
     if (const auto known = api::find_model_caller(platform, request, no_auth)) {
       return {.key = known->key,
@@ -63,7 +72,10 @@ openai::Caller caller_of(api::Platform& platform, const http::Request& request, 
     // Whoever may ask without a key may also ask with a useless one.
     if (!no_auth || error.code() != ErrorCode::kForbidden) throw;
   }
-  if (no_auth) return {.key = "anybody", .organisation = {}, .weight = 1, .may_manage = true};
+  if (no_auth) {
+    return {
+        .key = "anybody", .organisation = strangers_organisation, .weight = 1, .may_manage = true};
+  }
   const std::string next = "hone token create --user WHO --scope infer makes one";
   throw Error(ErrorCode::kUnauthenticated,
               request.headers.contains("Authorization")
@@ -114,8 +126,7 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
   engine_.context_tokens = flags_.context_tokens;
   engine_.max_waiting = flags_.max_waiting;
   engine_.max_waiting_per_key = std::max<size_t>(1, flags_.max_waiting / 2);
-  const bool has_adapters = !flags_.adapters.empty() || !flags_.adapter_folder.empty();
-  engine_.max_lora_rank = has_adapters ? kLoraRankMax : 0;
+  engine_.max_lora_rank = kLoraRankMax;  // the registry may bring one at any time
   plan_.add_model(opened_);
   plan_.add("context, activations and logits",
             serve::Engine::planned_bytes(opened_.model.config, engine_));
@@ -134,8 +145,10 @@ void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string
   options.engine = engine_;
   options.adapter_folder =
       flags_.adapter_folder.empty() ? "" : absolute_path(flags_.adapter_folder);
-  options.authorise = [&platform, no_auth = flags_.no_auth](const http::Request& request) {
-    return caller_of(platform, request, no_auth);
+  options.authorise = [&platform, no_auth = flags_.no_auth,
+                       strangers = flags_.no_auth ? only_organisation(platform)
+                                                  : std::string()](const http::Request& request) {
+    return caller_of(platform, request, no_auth, strangers);
   };
   options.variant = {.base_digest = digest.get(),
                      .adapter_digest = {},

@@ -24,6 +24,7 @@
 #include "cli/demo_project.h"
 #include "cli/options.h"
 #include "cli/served_model.h"
+#include "cli/served_registry.h"
 #include "cli/server_jobs.h"
 #include "http/server.h"
 #include "label/members.h"
@@ -371,7 +372,12 @@ int run_server(ServerFlags& flags, bool is_up) {
   name_demo(env, *platform);
   open_the_only_one(*platform);
   const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before the platform
-  if (served != nullptr) served->load(env, *platform, folder);
+  if (served != nullptr) {
+    served->load(env, *platform, folder);
+    for (const std::string& note : serve_registry(env, *platform, served->service(), folder)) {
+      std::fprintf(stderr, "hone: note: %s\n", note.c_str());
+    }
+  }
 
   AccessLogFile log(env, flags.log);
   if (!flags.log.empty()) {
@@ -382,7 +388,13 @@ int run_server(ServerFlags& flags, bool is_up) {
   server.start();
   const std::string url = server.url();
   const ControlSocket socket(folder, [&](const Arguments& words, const std::string& from) {
-    return run_admin(*platform, url, words, from);
+    ControlAnswer answer = run_admin(*platform, url, words, from);
+    if (served != nullptr && !words.empty() && words[0] == "model") {
+      for (const std::string& note : serve_registry(env, *platform, served->service(), folder)) {
+        answer.out += "note: " + note + "\n";
+      }
+    }
+    return answer;
   });
   auto jobs = std::make_unique<ServerJobs>(
       env, *platform, ServerJobsOptions{flags.common.threads, flags.common.memory_limit});

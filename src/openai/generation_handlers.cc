@@ -31,12 +31,21 @@ CompletionExchange::Prompt read_prompt(Call& call, const CompletionRequest& requ
   return out;
 }
 
+// An alias that is split answers the same `user` with the same model, and others by lot.
+ServedModelPointer find_model(Call& call, const std::string& name) {
+  const Json* user = call.body.find("user");
+  const std::string key = user != nullptr && user->is_string()
+                              ? "user " + user->as_string()
+                              : "request " + std::to_string(call.service.next_split_key());
+  return call.service.models().find(name, call.caller.organisation, key);
+}
+
 }  // namespace
 
 http::Response create_chat_completion(Call& call) {
   Service& service = call.service;
   ChatRequest request = read_chat_request(call.body, service.env());
-  const ServedModelPointer model = service.models().find(request.model, call.caller.organisation);
+  const ServedModelPointer model = find_model(call, request.model);
   const std::shared_ptr<const llm::ToolUse> tools =
       tool_use(service, request.conversation, request.tool_choice, request.parallel_tool_calls);
   llm::TextCodec::ChatPrompt prompt = render_chat(service, request.conversation, *tools);
@@ -57,7 +66,7 @@ http::Response create_chat_completion(Call& call) {
 http::Response create_completion(Call& call) {
   Service& service = call.service;
   CompletionRequest request = read_completion_request(call.body, service.env());
-  const ServedModelPointer model = service.models().find(request.model, call.caller.organisation);
+  const ServedModelPointer model = find_model(call, request.model);
   std::vector<CompletionExchange::Prompt> prompts;
   std::vector<llm::BatchRequest> batch;
   size_t max_tokens = *request.max_tokens;

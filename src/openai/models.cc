@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "llm/sampler.h"
 #include "openai/errors.h"
+#include "registry/aliases.h"
 #include "seal/digest.h"
 
 namespace hone::openai {
@@ -87,38 +89,82 @@ ServedModelPointer Models::find_locked(std::string_view name, std::string_view o
   };
   if (fits(*base_)) return base_;
   ServedModelPointer everybodys;
-  for (const auto& [key, model] : adapters_) {
-    if (!may_use(*model, organisation) || !fits(*model)) continue;
-    if (!model->owner.empty()) return model;
-    everybodys = model;
+  for (const auto* entries : {&adapters_, &registered_}) {
+    for (const auto& [key, model] : *entries) {
+      if (!may_use(*model, organisation) || !fits(*model)) continue;
+      if (!model->owner.empty()) return model;
+      if (everybodys == nullptr) everybodys = model;
+    }
   }
   return everybodys;
 }
 
-ServedModelPointer Models::find(std::string_view name, std::string_view organisation) const {
-  ServedModelPointer found;
+ServedModelPointer Models::find(std::string_view name, std::string_view organisation,
+                                std::string_view split_key) const {
   {
     const std::lock_guard lock(mutex_);
-    found = find_locked(name, organisation);
+    if (ServedModelPointer found = find_locked(name, organisation)) return found;
+    const auto alias = aliases_.find(Key{std::string(organisation), std::string(name)});
+    if (alias != aliases_.end()) {
+      return alias->second.targets[registry::pick(alias->second.weights, split_key)];
+    }
   }
-  if (found == nullptr) {
-    throw RequestError(
-        ErrorCode::kNotFound,
-        "the model '" + shown(name) + "' does not exist here; GET /v1/models lists those that do",
-        "model", "model_not_found");
-  }
-  return found;
+  throw RequestError(
+      ErrorCode::kNotFound,
+      "the model '" + shown(name) + "' does not exist here; GET /v1/models lists those that do",
+      "model", "model_not_found");
 }
 
 std::vector<ServedModelPointer> Models::list(std::string_view organisation) const {
   std::vector<ServedModelPointer> out = {base_};
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, model] : adapters_) {
-    if (may_use(*model, organisation)) out.push_back(model);
+  const auto by_name = [&](size_t begin) {
+    std::sort(out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
+              [](const auto& a, const auto& b) { return a->name < b->name; });
+  };
+  for (const auto* entries : {&adapters_, &registered_}) {
+    for (const auto& [key, model] : *entries) {
+      if (may_use(*model, organisation) && find_locked(model->name, organisation) == model) {
+        out.push_back(model);
+      }
+    }
   }
-  std::sort(out.begin() + 1, out.end(),
-            [](const auto& a, const auto& b) { return a->name < b->name; });
+  by_name(1);
+  const size_t aliases = out.size();
+  for (const auto& [key, alias] : aliases_) {
+    if (alias.owner != organisation || find_locked(alias.name, organisation) != nullptr) continue;
+    ServedModel row = *alias.targets[0];
+    row.parent = row.name;
+    row.name = alias.name;
+    row.owner = alias.owner;
+    out.push_back(std::make_shared<const ServedModel>(std::move(row)));
+  }
+  by_name(aliases);
   return out;
+}
+
+void Models::set_registry(std::vector<ServedModelPointer> models, std::vector<ModelAlias> aliases) {
+  std::map<Key, ServedModelPointer> registered;
+  for (ServedModelPointer& model : models) {
+    Key key{model->owner, model->name};
+    registered.emplace(std::move(key), std::move(model));
+  }
+  std::map<Key, ModelAlias> named;
+  for (ModelAlias& alias : aliases) {
+    HONE_CHECK(!alias.targets.empty() && alias.targets.size() == alias.weights.size());
+    Key key{alias.owner, alias.name};
+    named.emplace(std::move(key), std::move(alias));
+  }
+  const std::lock_guard lock(mutex_);
+  registered_.swap(registered);  // what nobody answers with any more ends behind the lock
+  aliases_.swap(named);
+}
+
+std::vector<ServedModelPointer> Models::registered() const {
+  std::vector<ServedModelPointer> all;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, model] : registered_) all.push_back(model);
+  return all;
 }
 
 ServedModelPointer Models::add(ServedModel model) {

@@ -46,16 +46,31 @@ std::string variant_digest(const Variant& variant);
 // Of the pieces with their kinds, the merges, how text is prepared and split, the ends of generation.
 std::string tokenizer_digest(const llm::Tokenizer& tokenizer);
 
+// A name that means another model for now (registry/aliases.h).
+struct ModelAlias {
+  std::string name;
+  std::string owner;  // an organisation's id
+  std::vector<ServedModelPointer> targets;
+  std::vector<double> weights;  // one per target, each above 0
+};
+
 class Models {
  public:
   explicit Models(ServedModel base) : base_(std::make_shared<const ServedModel>(std::move(base))) {}
 
   const ServedModelPointer& base() const { return base_; }
-  // "name", "name@digest" (at least eight characters of it) or a whole digest. Throws RequestError
-  // 404 model_not_found.
-  ServedModelPointer find(std::string_view name, std::string_view organisation) const;
-  // The base first, then adapters by name.
+  // "name", "name@digest" (at least eight characters of it), a whole digest, or an alias: then the
+  // target that split_key falls to. Throws RequestError 404 model_not_found.
+  ServedModelPointer find(std::string_view name, std::string_view organisation,
+                          std::string_view split_key = {}) const;
+  // The base first, then adapters by name, then aliases as models of the same digest, whose parent is
+  // what they answer with.
   std::vector<ServedModelPointer> list(std::string_view organisation) const;
+  // What a registry says, in place of what it said before, at once: a request meets all of the old
+  // or all of the new. A name that is loaded already hides the registry's.
+  void set_registry(std::vector<ServedModelPointer> models, std::vector<ModelAlias> aliases);
+  // Those of the last set_registry.
+  std::vector<ServedModelPointer> registered() const;
   // Throws conflict when the name is taken, too_large beyond kAdaptersMax.
   ServedModelPointer add(ServedModel model);
   // The owner's own alone; throws not_found for others.
@@ -67,7 +82,10 @@ class Models {
 
   const ServedModelPointer base_;
   mutable std::mutex mutex_;
-  std::map<Key, ServedModelPointer> adapters_;  // guarded by mutex_
+  // Guarded by mutex_.
+  std::map<Key, ServedModelPointer> adapters_;
+  std::map<Key, ServedModelPointer> registered_;
+  std::map<Key, ModelAlias> aliases_;
 };
 
 // A row of /v1/models.

@@ -8,6 +8,7 @@
 // Ownership: owns the engine; env, model and codec must outlive it, and it must outlive the server.
 // Thread rule: every call from any thread.
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -63,6 +64,8 @@ class Service {
   size_t pages() const;
   // For constraints; made when the first is asked for.
   std::shared_ptr<const llm::grammar::VocabularyTrie> vocabulary();
+  // A new number each time: the lot of a request that names no user.
+  uint64_t next_split_key() { return split_keys_.fetch_add(1, std::memory_order_relaxed); }
   // Work that would hold up the engine's thread; done at once when there is too much of it.
   void later(std::function<void()> task);
 
@@ -81,6 +84,7 @@ class Service {
   const ServiceOptions options_;
   Models models_;
   Metrics metrics_;
+  std::atomic<uint64_t> split_keys_{0};
   std::once_flag vocabulary_made_;
   std::shared_ptr<const llm::grammar::VocabularyTrie> vocabulary_;
   http::WorkerPool finisher_;

@@ -351,17 +351,17 @@ std::vector<Target> resolve(store::Connection& db, int64_t organisation, std::st
   return {{find_model(db, organisation, name), 1.0}};
 }
 
-const Target& pick(const std::vector<Target>& targets, std::string_view key) {
+size_t pick(std::span<const double> weights, std::string_view key) {
   double total = 0;
-  for (const Target& target : targets) total += target.weight;
+  for (const double weight : weights) total += weight;
   // 52 bits of the key's digest as a number in [0, 1): the same choice on every machine.
   const std::string bits = seal::sha256_hex(key).substr(0, 13);
   double at = std::ldexp(static_cast<double>(std::stoull(bits, nullptr, 16)), -52) * total;
-  for (const Target& target : targets) {
-    if (at < target.weight) return target;
-    at -= target.weight;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    if (at < weights[i]) return i;
+    at -= weights[i];
   }
-  return targets.back();
+  return weights.size() - 1;
 }
 
 }  // namespace hone::registry

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,7 +90,8 @@ std::vector<Promotion> list_promotions(store::Connection& db, int64_t organisati
 // What a name means to an organisation: an alias, else a model of that name, id or digest. Throws
 // not_found; conflict for an alias that points nowhere.
 std::vector<Target> resolve(store::Connection& db, int64_t organisation, std::string_view name);
-// The target for one request: by weight, the same for the same key (a conversation, a person).
-const Target& pick(const std::vector<Target>& targets, std::string_view key);
+// Which of these weights (each above 0) a key falls to: by weight, always the same for the same key
+// (a conversation, a person).
+size_t pick(std::span<const double> weights, std::string_view key);
 
 }  // namespace hone::registry
