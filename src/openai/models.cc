@@ -134,7 +134,7 @@ std::vector<ServedModelPointer> Models::list(std::string_view organisation) cons
   for (const auto& [key, alias] : aliases_) {
     if (alias.owner != organisation || find_locked(alias.name, organisation) != nullptr) continue;
     ServedModel row = *alias.targets[0];
-    row.parent = row.name;
+    row.alias_of = row.name;
     row.name = alias.name;
     row.owner = alias.owner;
     out.push_back(std::make_shared<const ServedModel>(std::move(row)));
@@ -208,6 +208,7 @@ Json model_json(const ServedModel& model, const ServedModel& base, size_t contex
   json["owned_by"] = model.owner.empty() ? "hone" : model.owner;
   json["root"] = base.name;
   json["parent"] = model.parent.empty() ? Json() : Json(model.parent);
+  if (!model.alias_of.empty()) json["alias_of"] = model.alias_of;
   json["digest"] = model.digest;
   json["fingerprint"] = model.fingerprint;
   json["max_model_len"] = uint64_t{context_tokens};

@@ -25,6 +25,7 @@ struct ServedModel {
   std::string digest;       // of the files (docs/formats/digest.md)
   std::string fingerprint;  // the variant's digest: system_fingerprint
   std::string parent;       // the base's name, of an adapter
+  std::string alias_of;     // of a row of list() that is an alias: what it answers with
   std::string owner;        // an organisation's id; empty = everybody's
   int64_t created_s = 0;
   std::shared_ptr<const llm::LoraAdapter> adapter;  // null: the base model
@@ -63,8 +64,7 @@ class Models {
   // target that split_key falls to. Throws RequestError 404 model_not_found.
   ServedModelPointer find(std::string_view name, std::string_view organisation,
                           std::string_view split_key = {}) const;
-  // The base first, then adapters by name, then aliases as models of the same digest, whose parent is
-  // what they answer with.
+  // The base first, then adapters by name, then aliases as models of the same digest.
   std::vector<ServedModelPointer> list(std::string_view organisation) const;
   // What a registry says, in place of what it said before, at once: a request meets all of the old
   // or all of the new. A name that is loaded already hides the registry's.

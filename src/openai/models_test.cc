@@ -34,7 +34,7 @@ class ModelsTest : public testing::Test {
   std::string names(const std::string& organisation) {
     std::string all;
     for (const ServedModelPointer& each : models_.list(organisation)) {
-      all += each->name + (each->parent.empty() ? "" : ">" + each->parent) + " ";
+      all += each->name + (each->alias_of.empty() ? "" : ">" + each->alias_of) + " ";
     }
     return all;
   }
