@@ -4,7 +4,9 @@
 #include "api/handlers.h"
 #include "api/project_view.h"
 #include "api/run_files.h"
+#include "label/projects.h"
 #include "label/runs.h"
+#include "label/splits.h"
 #include "label/task_rows.h"
 #include "store/job_queue.h"
 
@@ -88,11 +90,25 @@ Json settings_of(const Call& call) {
   return call.has("settings") ? call.body.at("settings") : Json::object();
 }
 
+Error no_labels() {
+  return Error(ErrorCode::kConflict, "there are no labels to train on: label some tasks first");
+}
+
+// Of the prompts, where nobody has frozen a split before the first run: without held-out rows there
+// is no proof.
+constexpr double kHeldoutShare = 0.25;
+
 // The snapshot that was named, which must be of the project; or one that is made now.
 label::Snapshot snapshot_for_run(Call& call, const label::Actor& actor) {
   const auto named = call.maybe_text("snapshot_id");
   label::Organisation& organisation = call.organisation();
   if (!named) {
+    const label::Project project = organisation.read(
+        [&](Connection& db) { return label::get_project(db, call.id("project_id")); });
+    if (project.counts.annotations == 0) throw no_labels();
+    if (project.split_state == "none") {
+      label::freeze_splits(organisation, actor, project.public_id, kHeldoutShare);
+    }
     return make_snapshot_of(call, actor, call.id("project_id"), "for training",
                             call.text("method") == "sft" ? "sft" : "preferences", 0.5, 1);
   }
@@ -157,6 +173,12 @@ http::Response start_run(Call& call) {
     call.platform.job_runner();
     const OfferedModel& model = wanted_model(call);
     const label::Snapshot snapshot = snapshot_for_run(call, actor);
+    if (snapshot.rows_train == 0 || snapshot.rows_heldout == 0) {
+      if (snapshot.rows_train == 0) throw no_labels();
+      throw Error(ErrorCode::kConflict,
+                  "there are no held-out labels, so nothing could show whether the model got "
+                  "better: freeze a split before the snapshot, or label more tasks");
+    }
     label::NewRun wanted;
     wanted.name = call.text("name", model.name + " on " + snapshot.name);
     wanted.method = call.text("method");

@@ -76,6 +76,28 @@ test("splits are frozen, a snapshot made, labels exported", async () => {
   assert.deepEqual(trouble, []);
 });
 
+test("the first run holds a quarter out by itself; without labels it is refused", async (t) => {
+  const { page } = await world.page();
+  const models = await ask(page, "GET", "/models");
+  if (models.items.length === 0) return t.skip("this server offers no model to train (HONE_MODEL)");
+  const project = await make_project(page, "First run", 24);
+  const wish = { method: "dpo", model: models.items[0].name };
+  await assert.rejects(ask(page, "POST", `/projects/${project.id}/runs`, wish), /409.*no labels/);
+  assert.equal((await ask(page, "GET", `/projects/${project.id}`)).split_state, "none");
+  await page.goto(`${world.base}/projects/${project.id}/label`);
+  await page.waitForSelector("[data-assignment]");
+  for (let i = 0; i < 20; i++) await answer(page, "ab"[i % 2]);
+  await until("twenty labels", async () => (await mine(page, project.id)).done === 20);
+  await page.goto(`${world.base}/projects/${project.id}/runs/new`);
+  await button(page, "Start the run").click();
+  await page.waitForURL(/runs\/run_/);
+  const id = page.url().split("/").pop();
+  const run = await ask(page, "GET", `/runs/${id}`);
+  const snapshot = await ask(page, "GET", `/snapshots/${run.snapshot_id}`);
+  assert.ok(snapshot.rows_heldout > 0 && snapshot.rows_train > snapshot.rows_heldout, "no held-out rows");
+  await ask(page, "POST", `/runs/${id}/cancel`, {});
+});
+
 test("a guideline gets versions, a schema is checked, settings are kept", async () => {
   const { page, trouble } = await world.page();
   const project = await make_project(page, "Settings", 3);

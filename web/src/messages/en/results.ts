@@ -192,7 +192,8 @@ export const runs = {
     `Paired test on held-out tasks, ${p}.${smallest ? ` A difference below ${smallest} could not be seen with this many.` : ""}`,
   choices: "What to train",
   data: "Labels",
-  data_new: "A new snapshot of all labels of now is made at the start.",
+  data_new:
+    "A new snapshot of all labels of now is made at the start; where no split is frozen yet, a quarter of the prompts is held out for the proof.",
   data_reuse: "The same snapshot makes two runs comparable.",
   fresh_snapshot: "All labels of now",
   parameters: (count: string) => `${count} parameters`,

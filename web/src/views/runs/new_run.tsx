@@ -20,10 +20,11 @@ export default function NewRunPage({ id }: { id: string }) {
   );
 }
 
-// Said in full to the server, so that what the form shows is what runs. Names are those of hone train.
+// Said in full to the server, so that what the form shows is what runs. Names are those of hone train,
+// numbers those of the quickstart (cli/preference_loop.cc, recommended_settings).
 const kDefaults: Record<string, Record<string, number>> = {
-  dpo: { learning_rate: 5e-5, num_train_epochs: 1, beta: 0.1, lora_r: 16 },
-  sft: { learning_rate: 2e-4, num_train_epochs: 1, lora_r: 16 },
+  dpo: { learning_rate: 2e-4, num_train_epochs: 2, beta: 0.1, lora_r: 16 },
+  sft: { learning_rate: 2e-4, num_train_epochs: 2, lora_r: 16 },
 };
 
 function NewRun({ project }: { project: LoadedProject }) {
