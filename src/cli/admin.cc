@@ -62,6 +62,12 @@ int run(const char* verb, const Arguments& arguments) {
 
 }  // namespace
 
+void Where::add_to(Options& options) {
+  options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
+  options.text("data-dir", &data_dir, "DIR", "the server's data folder");
+  common.add_to(options);
+}
+
 std::string AdminContext::path(const std::string& named) const {
   if (named.empty() || named[0] == '/') return named;
   return folder + (folder.ends_with('/') ? "" : "/") + named;

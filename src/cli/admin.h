@@ -8,7 +8,9 @@
 
 #include "api/platform.h"
 #include "cli/commands.h"
+#include "cli/common.h"
 #include "cli/control_socket.h"
+#include "cli/options.h"
 
 namespace hone::cli {
 
@@ -34,6 +36,13 @@ std::optional<AdminCommand> parse_admin(const Arguments& words);
 // In the process that holds the folder; errors become part of the answer.
 ControlAnswer run_admin(api::Platform& platform, const std::string& url, const Arguments& words,
                         const std::string& folder);
+
+// Which data folder and which organisation of it: options of every command here.
+struct Where {
+  std::string data_dir, organisation;
+  CommonOptions common;
+  void add_to(Options& options);
+};
 
 // admin_users.cc, admin_projects.cc, admin_models.cc: the objects of each verb.
 std::optional<AdminCommand> parse_user(const std::string& object, const Arguments& arguments);

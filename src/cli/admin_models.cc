@@ -28,16 +28,6 @@ using registry::Promotion;
 constexpr size_t kMostModels = 10'000, kMostDecisions = 1000;
 constexpr size_t kShownDigest = 12;
 
-struct Where {
-  std::string data_dir, organisation;
-  CommonOptions common;
-  void add_to(Options& options) {
-    options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
-    options.text("data-dir", &data_dir, "DIR", "the server's data folder");
-    common.add_to(options);
-  }
-};
-
 int64_t organisation_key(AdminContext& context, const Where& where) {
   return find_organisation(context.platform, where.organisation).key;
 }

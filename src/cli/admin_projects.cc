@@ -17,16 +17,6 @@ namespace {
 constexpr size_t kMostProjects = 200;
 constexpr size_t kPieceBytes = 256 << 10;
 
-struct Where {
-  std::string data_dir, organisation;
-  CommonOptions common;
-  void add_to(Options& options) {
-    options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
-    options.text("data-dir", &data_dir, "DIR", "the server's data folder");
-    common.add_to(options);
-  }
-};
-
 label::Organisation& opened(AdminContext& context, const Where& where) {
   return context.platform.organisation(find_organisation(context.platform, where.organisation).id);
 }

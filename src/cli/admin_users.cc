@@ -20,16 +20,6 @@ label::Role role_of(const std::string& name) {
                       "\" is none: owner, manager, reviewer, annotator or viewer");
 }
 
-struct Where {
-  std::string data_dir, organisation;
-  CommonOptions common;
-  void add_to(Options& options) {
-    options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
-    options.text("data-dir", &data_dir, "DIR", "the server's data folder");
-    common.add_to(options);
-  }
-};
-
 std::optional<AdminCommand> user_add(const Arguments& arguments) {
   Where where;
   label::NewPerson person;

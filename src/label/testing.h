@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/env.h"
+#include "base/forwarding_env.h"
 #include "base/rng.h"
 #include "label/annotations.h"
 #include "label/members.h"
@@ -22,38 +22,10 @@
 namespace hone::label {
 
 // The real files, a clock and entropy of the test's own.
-class TestEnv : public Env {
+class TestEnv : public ForwardingEnv {
  public:
-  explicit TestEnv(uint64_t seed) : rng_(seed, rng_stream("test")) {}
+  explicit TestEnv(uint64_t seed) : ForwardingEnv(real_env()), rng_(seed, rng_stream("test")) {}
 
-  std::unique_ptr<WritableFile> create_file(const std::string& path) override {
-    return real_env().create_file(path);
-  }
-  std::unique_ptr<WritableFile> append_file(const std::string& path) override {
-    return real_env().append_file(path);
-  }
-  std::string read_file(const std::string& path, uint64_t max_bytes) override {
-    return real_env().read_file(path, max_bytes);
-  }
-  std::string read_range(const std::string& path, uint64_t offset, uint64_t count) override {
-    return real_env().read_range(path, offset, count);
-  }
-  bool exists(const std::string& path) override { return real_env().exists(path); }
-  bool is_directory(const std::string& path) override { return real_env().is_directory(path); }
-  bool is_file(const std::string& path) override { return real_env().is_file(path); }
-  uint64_t file_size(const std::string& path) override { return real_env().file_size(path); }
-  std::vector<std::string> list_directory(const std::string& path) override {
-    return real_env().list_directory(path);
-  }
-  void create_directories(const std::string& path) override { real_env().create_directories(path); }
-  void rename(const std::string& from, const std::string& to) override {
-    real_env().rename(from, to);
-  }
-  void remove_all(const std::string& path) override { real_env().remove_all(path); }
-  void truncate(const std::string& path, uint64_t bytes) override {
-    real_env().truncate(path, bytes);
-  }
-  void sync_directory(const std::string& path) override { real_env().sync_directory(path); }
   int64_t now_ms() override { return now_ms_; }
   double steady_seconds() override { return static_cast<double>(now_ms_) / 1000.0; }
   void random_bytes(void* out, size_t n) override {

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/forwarding_env.h"
 #include "llm/testing_batcher.h"
 
 namespace hone::serve {
@@ -250,39 +251,10 @@ TEST(Engine, ACancelEndsWhatRunsAndWhatWaits) {
 }
 
 // A clock that a test moves.
-class MovedClock : public Env {
+class MovedClock : public ForwardingEnv {
  public:
-  std::unique_ptr<WritableFile> create_file(const std::string& path) override {
-    return real_env().create_file(path);
-  }
-  std::unique_ptr<WritableFile> append_file(const std::string& path) override {
-    return real_env().append_file(path);
-  }
-  std::string read_file(const std::string& path, uint64_t most) override {
-    return real_env().read_file(path, most);
-  }
-  std::string read_range(const std::string& path, uint64_t offset, uint64_t count) override {
-    return real_env().read_range(path, offset, count);
-  }
-  bool exists(const std::string& path) override { return real_env().exists(path); }
-  bool is_directory(const std::string& path) override { return real_env().is_directory(path); }
-  bool is_file(const std::string& path) override { return real_env().is_file(path); }
-  uint64_t file_size(const std::string& path) override { return real_env().file_size(path); }
-  std::vector<std::string> list_directory(const std::string& path) override {
-    return real_env().list_directory(path);
-  }
-  void create_directories(const std::string& path) override { real_env().create_directories(path); }
-  void rename(const std::string& from, const std::string& to) override {
-    real_env().rename(from, to);
-  }
-  void remove_all(const std::string& path) override { real_env().remove_all(path); }
-  void truncate(const std::string& path, uint64_t bytes) override {
-    real_env().truncate(path, bytes);
-  }
-  void sync_directory(const std::string& path) override { real_env().sync_directory(path); }
-  int64_t now_ms() override { return real_env().now_ms(); }
-  double steady_seconds() override { return real_env().steady_seconds() + ahead.load(); }
-  void random_bytes(void* out, size_t n) override { real_env().random_bytes(out, n); }
+  MovedClock() : ForwardingEnv(real_env()) {}
+  double steady_seconds() override { return ForwardingEnv::steady_seconds() + ahead.load(); }
 
   std::atomic<double> ahead{0};
 };

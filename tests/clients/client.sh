@@ -24,31 +24,11 @@ if ! [ -f "$tools/ready" ]; then
   "$tools/bin/pip" install --quiet $packages || skip "PyPI cannot be reached for $packages."
   touch "$tools/ready"
 fi
-folder=$(mktemp -d)
-server=
-finish() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
-  [ -z "$server" ] || wait "$server" 2>/dev/null || true
-  rm -rf "$folder"
-}
-trap finish EXIT INT TERM
-"$hone" serve --model "$HONE_MODEL" --data-dir "$folder/data" --listen 127.0.0.1:0 --no-auth \
-  >"$folder/out" 2>"$folder/err" &
-server=$!
-tries=0
-while ! grep -q '^listening on' "$folder/out"; do
-  tries=$((tries + 1))
-  if [ $tries -gt 600 ] || ! kill -0 "$server" 2>/dev/null; then
-    echo "hone serve did not start:"
-    cat "$folder/out" "$folder/err"
-    exit 1
-  fi
-  sleep 0.1
-done
-HONE_URL=$(sed -n 's/^listening on //p' "$folder/out")
+. "$source/tests/start_server.sh"
+start_server "$hone" serve --model "$HONE_MODEL" --no-auth
 HONE=$hone
 HONE_WORK=$folder
 HF_HOME=$folder/hf
 HF_DATASETS_OFFLINE=1
-export HONE_URL HONE HONE_WORK HF_HOME HF_DATASETS_OFFLINE
+export HONE HONE_WORK HF_HOME HF_DATASETS_OFFLINE
 "$tools/bin/python" "$source/tests/clients/${name}_client.py"
