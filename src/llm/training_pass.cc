@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "llm/linear_backward.h"
 #include "llm/mean_logits.h"
+#include "llm/score_head.h"
 #include "tensor/attention_backward.h"
 #include "tensor/embedding.h"
 #include "tensor/matmul.h"
@@ -18,6 +19,7 @@ namespace hone::llm {
 
 using tensor::Compute;
 using tensor::FixedStatistics;
+using tensor::PanelMatrix;
 using tensor::Tensor;
 using tensor::tile_stride;
 using tensor::View;
@@ -83,6 +85,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
              tile_stride(widest.qkv) + tile_stride(widest.attention) +
              tile_stride(2 * widest.intermediate) + 2 * tile_stride(widest.intermediate) +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
+  per_row += 2;  // a score and its gradient
   if (options.lora_dropout) per_row += widest.input(config);
   // The heads' vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
@@ -131,6 +134,10 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   dactivation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   dlora_ = scratch(max_rows, 6 * rank);
   if (options.lora_dropout) dropped_ = Tensor(max_rows, widest.input(config));
+  if (score_head(model, adapter) != nullptr) {
+    scores_ = Tensor(max_rows, 1);
+    dscores_ = Tensor(max_rows, 1);
+  }
 }
 
 LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
@@ -182,10 +189,20 @@ void TrainingPass::layer_again(const TreeRows& rows, size_t layer) {
 
 void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarget> targets) {
   target_rows_.clear();
-  for (const PassTarget& target : targets) target_rows_.push_back(target.row);
+  targets_.clear();
+  target_places_.clear();
+  score_targets_.clear();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i].token == kScoreTarget) {
+      score_targets_.push_back({targets[i].row, i});
+      continue;
+    }
+    target_rows_.push_back(targets[i].row);
+    targets_.push_back(targets[i]);
+    target_places_.push_back(i);
+  }
   std::sort(target_rows_.begin(), target_rows_.end());
   target_rows_.erase(std::unique(target_rows_.begin(), target_rows_.end()), target_rows_.end());
-  targets_.assign(targets.begin(), targets.end());
   const auto compact = [&](size_t row) {
     return std::lower_bound(target_rows_.begin(), target_rows_.end(), row) - target_rows_.begin();
   };
@@ -219,16 +236,36 @@ void TrainingPass::read_targets(const TreeRows& rows, std::span<const PassTarget
   forward(rows);
   gather_targets(rows, targets);
   row_results_.resize(target_rows_.size());
-  tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()), model_.head(),
-                         targets_, log_probs, row_results_.data());
+  target_values_.resize(targets_.size());
+  if (!targets_.empty()) {
+    tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()),
+                           model_.head(), targets_, target_values_.data(), row_results_.data());
+  }
+  for (size_t i = 0; i < targets_.size(); ++i) log_probs[target_places_[i]] = target_values_[i];
   mean_logits_.clear();
   if (!mean_head_row_.empty()) {
-    for (const PassTarget& target : targets_) {
-      mean_logits_.push_back(mean_logit(target_hidden_.view().row(target.row), mean_head_row_));
+    mean_logits_.assign(targets.size(), 0.0f);
+    for (size_t i = 0; i < targets_.size(); ++i) {
+      mean_logits_[target_places_[i]] =
+          mean_logit(target_hidden_.view().row(targets_[i].row), mean_head_row_);
     }
   }
+  if (!score_targets_.empty()) read_scores(rows, log_probs);
   if (row_results == nullptr) return;
-  for (size_t i = 0; i < targets.size(); ++i) row_results[i] = row_results_[targets_[i].row];
+  std::fill_n(row_results, targets.size(), tensor::HeadRowResult{});
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    row_results[target_places_[i]] = row_results_[targets_[i].row];
+  }
+}
+
+void TrainingPass::read_scores(const TreeRows& rows, float* values) {
+  const PanelMatrix* head = score_head(model_, adapter_);
+  HONE_CHECK(head != nullptr);
+  const View<float> scores = scores_.rows_view(0, rows.size());
+  score_rows_of(compute_, *head, final_hidden_.rows_view(0, rows.size()), scores);
+  for (const ScoreTarget& target : score_targets_) {
+    values[target.place] = *scores.row(target.row);
+  }
 }
 
 FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarget> targets,
@@ -246,29 +283,16 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   read_targets(rows, targets, log_probs_.data(), per_target.data());
   coefficients_.assign(targets.size(), 0.0f);
   loss({log_probs_, per_target, mean_logits_}, coefficients_);
-  for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    targets_[i].coefficient = coefficients_[target_places_[i]];
+  }
 
-  const size_t target_count = target_rows_.size();
-  target_lse_.resize(target_count);
-  for (size_t i = 0; i < target_count; ++i) target_lse_[i] = row_results_[i].lse;
-  const int32_t head_index =
-      model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head;
-  Parameter* head = trainable.find(head_index);
-  const tensor::FixedGradient head_gradient =
-      head == nullptr ? tensor::FixedGradient{} : head->target();
-  merge_statistics(statistics,
-                   tensor::head_backward(
-                       compute_, target_hidden_.rows_view(0, target_count), model_.head(), targets_,
-                       target_lse_.data(), target_gradient_.rows_view(0, target_count),
-                       head == nullptr ? nullptr : &head_gradient, target_groups_));
-  // Back to all rows, then through the final norm.
+  // Back from the heads to all rows, then through the final norm.
   const View<float> dhidden = dnorm_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
   for (size_t r = 0; r < m; ++r) std::memset(dhidden.row(r), 0, hidden * sizeof(float));
-  for (size_t i = 0; i < target_count; ++i) {
-    std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
-                hidden * sizeof(float));
-  }
+  if (!targets_.empty()) backward_targets(dhidden, trainable, statistics);
+  if (!score_targets_.empty()) backward_scores(rows, dhidden, trainable, statistics);
   const View<const float> last = x_in(model_.layers.size(), m);
   const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
   tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden, dx,
@@ -287,6 +311,45 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   }
   dropout_.reset();
   return statistics;
+}
+
+void TrainingPass::backward_targets(View<float> dhidden, Trainable& trainable,
+                                    FixedStatistics& statistics) {
+  const size_t target_count = target_rows_.size();
+  target_lse_.resize(target_count);
+  for (size_t i = 0; i < target_count; ++i) target_lse_[i] = row_results_[i].lse;
+  const int32_t head_index =
+      model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head;
+  Parameter* head = trainable.find(head_index);
+  const tensor::FixedGradient head_gradient =
+      head == nullptr ? tensor::FixedGradient{} : head->target();
+  merge_statistics(statistics,
+                   tensor::head_backward(
+                       compute_, target_hidden_.rows_view(0, target_count), model_.head(), targets_,
+                       target_lse_.data(), target_gradient_.rows_view(0, target_count),
+                       head == nullptr ? nullptr : &head_gradient, target_groups_));
+  for (size_t i = 0; i < target_count; ++i) {
+    std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
+                model_.config.hidden_size * sizeof(float));
+  }
+}
+
+// Rows without a score target add zero, which changes no bit.
+void TrainingPass::backward_scores(const TreeRows& rows, View<float> dhidden, Trainable& trainable,
+                                   FixedStatistics& statistics) {
+  const PanelMatrix* head = score_head(model_, adapter_);
+  const View<float> dscores = dscores_.rows_view(0, rows.size());
+  for (size_t r = 0; r < rows.size(); ++r) *dscores.row(r) = 0;
+  for (const ScoreTarget& target : score_targets_) {
+    *dscores.row(target.row) += coefficients_[target.place];
+  }
+  if (Parameter* p = trainable.find(trainable.score)) {
+    merge_statistics(statistics, tensor::matmul_backward_weight(
+                                     compute_, dscores, final_hidden_.rows_view(0, rows.size()),
+                                     rows.groups(), p->target()));
+  }
+  const tensor::MatmulInputTerm term = {dscores, head, 1.0f};
+  tensor::matmul_backward_input(compute_, {&term, 1}, dhidden, true);
 }
 
 void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable& trainable,
