@@ -59,12 +59,9 @@ void shape_rewards(const PpoAnswer& answer, const PpoShaping& shaping, PpoTarget
 
 }  // namespace
 
-std::string_view name(KlEstimator estimator) {
-  return estimator == KlEstimator::kK1 ? "k1" : "k3";
-}
+std::string_view name(KlEstimator estimator) { return estimator == KlEstimator::kK1 ? "k1" : "k3"; }
 
-std::vector<PpoTargets> ppo_targets(std::span<const PpoAnswer> answers,
-                                    const PpoShaping& shaping) {
+std::vector<PpoTargets> ppo_targets(std::span<const PpoAnswer> answers, const PpoShaping& shaping) {
   std::vector<PpoTargets> out(answers.size());
   for (size_t i = 0; i < answers.size(); ++i) shape_rewards(answers[i], shaping, out[i]);
   if (shaping.whiten_rewards) {

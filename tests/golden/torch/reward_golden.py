@@ -99,9 +99,9 @@ def make_rewards():
                     p.copy_(torch.from_numpy(hashed(f"reward/{name}", p.shape) * (0.25 if "lora_A" in name else 0.125)))
                 if p.requires_grad:
                     named.append((name.replace(".default", "").replace(".modules_to_save", ""), p))
-        save_adapter(model.float(), "adapter_reward_start")
-        model = model.double()
-        record = run(model, named, False, None)
+    save_adapter(model.float(), "adapter_reward_start")
+    with true_f64():
+        record = run(model.double(), named, False, None)
     write_json(HERE / "reward_lora.json", {**record, "adapter": "adapter_reward_start"})
     print("reward lora", [s["loss"] for s in record["steps"]])
 
