@@ -186,6 +186,7 @@ int run_train(const Arguments& arguments) {
   constexpr Object kMethods[] = {
       {"sft", "supervised fine-tuning: learn the shown answers", train_sft},
       {"dpo", "direct preference optimisation: learn which answer is better", train_dpo},
+      {"reward", "a reward model: learn to score the better answer higher", train_reward},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }

@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 4> kTexts = {"prompt", "completion", "cho
 constexpr std::array<std::string_view, 7> kArrays = {"messages",    "labels",         "input_ids",
                                                      "prompt_ids",  "completion_ids", "chosen_ids",
                                                      "rejected_ids"};
-constexpr std::array<std::string_view, 2> kNumbers = {"weight", "probability"};
+constexpr std::array<std::string_view, 3> kNumbers = {"weight", "probability", "margin"};
 
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t");

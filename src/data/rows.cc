@@ -187,10 +187,11 @@ void take_content(Json& object, Row& row) {
   }
 }
 
-bool is_judged(const Row& row) {
-  return row.kind == RowKind::kPreference || row.kind == RowKind::kTokenizedPreference ||
-         row.label.has_value();
+bool is_preference(const Row& row) {
+  return row.kind == RowKind::kPreference || row.kind == RowKind::kTokenizedPreference;
 }
+
+bool is_judged(const Row& row) { return is_preference(row) || row.label.has_value(); }
 
 void take_extras(Json& object, Row& row) {
   if (present(object, "weight")) {
@@ -208,6 +209,10 @@ void take_extras(Json& object, Row& row) {
       throw invalid_input("\"probability\" must lie between 0 and 1, found " +
                           number_to_string(row.probability));
     }
+  }
+  if (is_preference(row) && present(object, "margin")) {
+    row.margin = take_number(object, "margin");
+    if (!std::isfinite(row.margin)) throw invalid_input("\"margin\" must be a finite number");
   }
   if (present(object, "labels")) row.labels = take_names(object, "labels");
 }

@@ -59,6 +59,7 @@ struct Row {
   std::optional<bool> label;  // unpaired, or tokenized_completion
   double weight = 1.0;        // finite, >= 0
   double probability = 1.0;   // [0, 1]: how sure that chosen is better, or that label is right
+  double margin = 0.0;        // finite: by how much chosen is better (reward models)
 
   std::string id;                    // empty when the row has none
   std::vector<std::string> labels;   // ids of the annotations that the row came from

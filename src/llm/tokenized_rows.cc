@@ -103,21 +103,36 @@ TreeExample SftTokens::tree() const {
   return example;
 }
 
-TreeExample PreferenceTokens::tree(bool prefix_sharing) const {
-  TreeExample example;
-  const uint32_t skip = prompt.empty() ? 1 : 0;
-  uint32_t offset = 0, first = 1;
-  if (prefix_sharing) {
-    example.tree = make_group(prompt, {chosen, rejected});
-  } else {
-    first = 0;
-    offset = static_cast<uint32_t>(prompt.size());
-    for (const auto* side : {&chosen, &rejected}) {
-      std::vector<int32_t> tokens = prompt;
-      tokens.insert(tokens.end(), side->begin(), side->end());
-      example.tree.nodes.push_back({-1, std::move(tokens)});
-    }
+namespace {
+
+// Both answers behind their prompt: once for both, or once each.
+TokenTree pair_tree(const PreferenceTokens& pair, bool prefix_sharing) {
+  if (prefix_sharing) return make_group(pair.prompt, {pair.chosen, pair.rejected});
+  TokenTree tree;
+  for (const auto* side : {&pair.chosen, &pair.rejected}) {
+    std::vector<int32_t> tokens = pair.prompt;
+    tokens.insert(tokens.end(), side->begin(), side->end());
+    tree.nodes.push_back({-1, std::move(tokens)});
   }
+  return tree;
+}
+
+}  // namespace
+
+TreeExample PreferenceTokens::score_tree(bool prefix_sharing) const {
+  TreeExample example{pair_tree(*this, prefix_sharing), {}};
+  for (uint32_t node = prefix_sharing ? 1 : 0; node < example.tree.nodes.size(); ++node) {
+    const size_t tokens = example.tree.nodes[node].tokens.size();
+    example.targets.push_back({node, static_cast<uint32_t>(tokens - 1), true});
+  }
+  return example;
+}
+
+TreeExample PreferenceTokens::tree(bool prefix_sharing) const {
+  TreeExample example{pair_tree(*this, prefix_sharing), {}};
+  const uint32_t skip = prompt.empty() ? 1 : 0;
+  const uint32_t first = prefix_sharing ? 1 : 0;
+  const uint32_t offset = prefix_sharing ? 0 : static_cast<uint32_t>(prompt.size());
   for (uint32_t i = skip; i < chosen.size(); ++i) example.targets.push_back({first, offset + i});
   for (uint32_t i = skip; i < rejected.size(); ++i) {
     example.targets.push_back({first + 1, offset + i});
@@ -194,6 +209,7 @@ PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
   PreferenceTokens example;
   example.weight = row.weight;
   example.probability = row.probability;
+  example.margin = row.margin;
   example.name = data::row_name(row);
   if (row.kind == RowKind::kTokenizedPreference) {
     example.prompt = row.prompt_ids;

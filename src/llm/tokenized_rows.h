@@ -41,13 +41,15 @@ struct SftTokens {
 
 struct PreferenceTokens {
   std::vector<int32_t> prompt, chosen, rejected;
-  double weight = 1, probability = 1;
+  double weight = 1, probability = 1, margin = 0;
   std::string name;
   size_t cut = 0;
 
   // Targets: the chosen tokens, then the rejected ones (without a first token that nothing
   // predicts, when the prompt is empty).
   TreeExample tree(bool prefix_sharing) const;
+  // Targets: the score behind the chosen answer's last token, then behind the rejected one's.
+  TreeExample score_tree(bool prefix_sharing) const;
   size_t chosen_tokens() const { return chosen.size() - (prompt.empty() ? 1 : 0); }
   size_t rejected_tokens() const { return rejected.size() - (prompt.empty() ? 1 : 0); }
 };

@@ -29,16 +29,19 @@ struct PassOptions {
   bool known_coefficients = false;
 };
 
-// A token whose log-probability is wanted: token `token` predicted from row `row`.
+// A token whose log-probability is wanted: token `token` predicted from row `row`. With the token
+// kScoreTarget it is the score head's value at that row (llm/score_head.h), which the model or the
+// adapter must have.
 using PassTarget = tensor::HeadTarget;
+inline constexpr int32_t kScoreTarget = -1;
 
 // What the loss sees of a pass, and what it answers.
 struct PassResult {
-  std::span<const float> log_probs;             // one per target
+  std::span<const float> log_probs;             // one per target; a score target's is its score
   std::span<const tensor::HeadRowResult> rows;  // lse, argmax, entropy of each target's row
   std::span<const float> mean_logits;           // of each target's row; empty when not watched
 };
-// Fills coefficients[i] = d loss / d log_prob[i].
+// Fills coefficients[i] = d loss / d log_prob[i] (a score target's: d loss / d score).
 using PassLoss = std::function<void(const PassResult& result, std::span<float> coefficients)>;
 
 class TrainingPass {
@@ -83,8 +86,14 @@ class TrainingPass {
                                         const PassLoss& loss, Trainable& trainable,
                                         std::span<const float> known);
   // Fills mean_logits_ where they are watched.
-  void watch_targets();
+  void watch_targets(size_t count);
   void gather_targets(const TreeRows& rows, std::span<const PassTarget> targets);
+  // From the compacted targets to the places of all that are wanted, scores too; and back.
+  void place_values(const TreeRows& rows, float* values);
+  void place_rows(tensor::HeadRowResult* rows) const;
+  void take_coefficients();
+  void backward_scores(const TreeRows& rows, tensor::View<float> dhidden, Trainable& trainable,
+                       tensor::FixedStatistics& statistics);
   LayerActivations layer_views(size_t layer, size_t rows);
   void layer_again(const TreeRows& rows, size_t layer);
   void backward_layer(const TreeRows& rows, size_t layer, Trainable& trainable,
@@ -109,11 +118,18 @@ class TrainingPass {
   TreeKv kv_, kv_gradient_;  // of the layer at hand
   tensor::Tensor dropped_;
   std::unique_ptr<const DropoutRows> dropout_;  // of the run at hand
-  // The targets of the pass on compacted rows.
+  // The targets of the pass on compacted rows, and where each stands among all that are wanted.
   std::vector<PassTarget> targets_;
+  std::vector<size_t> target_places_;
+  // Those of the score head, on the pass's rows.
+  struct ScoreTarget {
+    size_t row, place;
+  };
+  std::vector<ScoreTarget> score_targets_;
+  tensor::Tensor scores_, dscores_;  // [max_rows, 1], with a score head
   std::vector<uint32_t> target_rows_;
   std::vector<tensor::TokenGroup> target_groups_;
-  std::vector<float> coefficients_, log_probs_, target_lse_, mean_logits_;
+  std::vector<float> coefficients_, log_probs_, target_values_, target_lse_, mean_logits_;
   std::vector<double> mean_head_row_;
   std::vector<tensor::HeadRowResult> row_results_;
   tensor::Buffer head_memory_;

@@ -16,9 +16,10 @@ PlannedPass plan_pass(std::span<const TreeExample> examples, size_t first) {
     pass.target_begin.push_back(pass.targets.size());
     for (const TreeTarget& target : examples[t].targets) {
       const TreeRows::Node& node = pass.rows.node(t, target.node);
-      const int64_t row = target.position > 0
-                              ? static_cast<int64_t>(node.row_begin + target.position) - 1
-                              : pass.rows.row_before(node);
+      const auto own = static_cast<int64_t>(node.row_begin + target.position);
+      const int64_t row = target.score          ? own
+                          : target.position > 0 ? own - 1
+                                                : pass.rows.row_before(node);
       HONE_CHECK(row >= 0);
       pass.targets.push_back({static_cast<uint32_t>(row), examples[t].token(target), 0.0f});
     }

@@ -71,11 +71,18 @@ struct DpoConfig : TrainConfig {
   Json to_json() const;
 };
 
+struct RewardConfig : TrainConfig {
+  RewardConfig() { learning_rate = 1e-4; }
+  double center_rewards_coefficient = 0;  // TRL's None
+  Json to_json() const;
+};
+
 // The settings of a manifest back as options (the seed stands apart in a manifest and is not here):
 // to_json of the answer is `settings` again. Throws invalid_input that names the key which is
 // missing, unknown or of another kind: then another version of the program wrote them.
 SftConfig sft_config_from_json(const Json& settings);
 DpoConfig dpo_config_from_json(const Json& settings);
+RewardConfig reward_config_from_json(const Json& settings);
 
 std::string_view name(Scheduler scheduler);
 std::string_view name(SamplingStrategy strategy);
@@ -84,6 +91,7 @@ std::string_view name(SamplingStrategy strategy);
 void validate(const TrainConfig& config);
 void validate(const SftConfig& config);
 void validate(const DpoConfig& config);
+void validate(const RewardConfig& config);
 
 // transformers' schedules: multiplier of the learning rate in effect during step (from 1).
 double schedule_multiplier(const TrainConfig& config, size_t step, size_t total_steps);

@@ -63,4 +63,14 @@ DpoConfig dpo_config_from_json(const Json& json) {
   return config;
 }
 
+RewardConfig reward_config_from_json(const Json& json) {
+  Settings settings(json);
+  RewardConfig config;
+  read_common(settings, config);
+  settings.read("center_rewards_coefficient", &config.center_rewards_coefficient);
+  settings.refuse_unknown();
+  validate(config);
+  return config;
+}
+
 }  // namespace hone::train
