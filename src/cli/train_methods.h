@@ -60,5 +60,8 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
 
 // The methods that have a file of their own.
 int train_reward(const std::vector<std::string>& arguments);
+int train_kto(const std::vector<std::string>& arguments);
+int train_orpo(const std::vector<std::string>& arguments);
+int train_cpo(const std::vector<std::string>& arguments);
 
 }  // namespace hone::cli

@@ -8,6 +8,7 @@
 #include "llm/mean_logits.h"
 #include "llm/score_head.h"
 #include "tensor/attention_backward.h"
+#include "tensor/distillation_head.h"
 #include "tensor/embedding.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
@@ -89,9 +90,11 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
   if (options.lora_dropout) per_row += widest.input(config);
   // The head's vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
-  return per_row * max_rows * sizeof(float) +
-         tensor::head_gradient_bytes(max_rows, config.hidden_size, config.vocab_size,
-                                     options.known_coefficients);
+  const size_t head =
+      options.teacher ? tensor::distillation_bytes(max_rows, config.hidden_size, config.vocab_size)
+                      : tensor::head_gradient_bytes(max_rows, config.hidden_size, config.vocab_size,
+                                                    options.known_coefficients);
+  return per_row * max_rows * sizeof(float) + head;
 }
 
 size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_lora_rank,
@@ -227,6 +230,46 @@ void TrainingPass::watch_mean_logits(std::vector<double> mean_head_row) {
   mean_head_row_ = std::move(mean_head_row);
 }
 
+void TrainingPass::learn_from(TrainingPass* teacher, float beta) {
+  HONE_CHECK(teacher == nullptr || (teacher->model_.config.vocab_size == model_.config.vocab_size &&
+                                    teacher != this && teacher->max_rows_ >= max_rows_));
+  teacher_ = teacher;
+  teacher_beta_ = beta;
+  divergences_.clear();
+}
+
+View<const float> TrainingPass::read_hidden(const TreeRows& rows,
+                                            std::span<const PassTarget> targets) {
+  dropout_.reset();
+  forward(rows);
+  gather_targets(rows, targets);
+  return target_hidden_.rows_view(0, target_rows_.size());
+}
+
+FixedStatistics TrainingPass::against_teacher(const TreeRows& rows,
+                                              std::span<const PassTarget> targets,
+                                              View<float> gradient,
+                                              const tensor::FixedGradient* dw) {
+  HONE_CHECK(score_targets_.empty());
+  tensor::DistillationTask task;
+  task.hidden = target_hidden_.rows_view(0, target_rows_.size());
+  task.weights = &model_.head();
+  task.teacher = {teacher_->read_hidden(rows, targets), &teacher_->model_.head()};
+  task.beta = teacher_beta_;
+  task.targets = targets_;
+  task.groups = target_groups_;
+  task.dw = dw;
+  row_divergences_.resize(target_rows_.size());
+  tensor::DistillationResult result{target_values_.data(), row_results_.data(),
+                                    row_divergences_.data(), gradient};
+  tensor::distillation_head(compute_, task, result, head_memory_);
+  divergences_.assign(targets.size(), 0.0f);
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    divergences_[target_places_[i]] = row_divergences_[targets_[i].row];
+  }
+  return result.statistics;
+}
+
 void TrainingPass::watch_targets(size_t count) {
   mean_logits_.clear();
   if (mean_head_row_.empty()) return;
@@ -244,7 +287,9 @@ void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targe
   gather_targets(rows, targets);
   row_results_.resize(target_rows_.size());
   target_values_.resize(targets_.size());
-  if (!targets_.empty()) {
+  if (teacher_ != nullptr) {
+    against_teacher(rows, targets, {}, nullptr);
+  } else if (!targets_.empty()) {
     tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()),
                            model_.head(), targets_, target_values_.data(), row_results_.data());
   }
@@ -304,7 +349,10 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
     std::copy(known.begin(), known.end(), coefficients_.begin());
   }
   take_coefficients();
-  if (targets_.empty()) {
+  if (teacher_ != nullptr) {
+    HONE_CHECK(!known.empty() || targets.empty());
+    statistics = against_teacher(rows, targets, gradient, dw);
+  } else if (targets_.empty()) {
     // Scores alone: the language head has nothing to do.
   } else if (known.empty()) {
     tensor::head_log_probs(compute_, hidden, model_.head(), targets_, target_values_.data(),
@@ -318,7 +366,7 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
   watch_targets(targets.size());
   std::vector<tensor::HeadRowResult> per_target(targets.size());
   place_rows(per_target.data());
-  loss({log_probs_, per_target, mean_logits_}, coefficients_);
+  loss({log_probs_, per_target, mean_logits_, divergences_}, coefficients_);
   if (!known.empty() || targets_.empty()) return statistics;
 
   take_coefficients();

@@ -27,6 +27,7 @@ struct PassOptions {
   bool lora_dropout = false;  // some run will have it: memory for the dropped inputs
   // Some run will know its coefficients beforehand: memory to keep logits.
   bool known_coefficients = false;
+  bool teacher = false;  // some run will stand beside one: memory for both models' logits
 };
 
 // A token whose log-probability is wanted: token `token` predicted from row `row`. With the token
@@ -40,6 +41,8 @@ struct PassResult {
   std::span<const float> log_probs;             // one per target; a score target's is its score
   std::span<const tensor::HeadRowResult> rows;  // lse, argmax, entropy of each target's row
   std::span<const float> mean_logits;           // of each target's row; empty when not watched
+  // Of each target's row, from the teacher; empty without one.
+  std::span<const float> divergences = {};
 };
 // Fills coefficients[i] = d loss / d log_prob[i] (a score target's: d loss / d score).
 using PassLoss = std::function<void(const PassResult& result, std::span<float> coefficients)>;
@@ -64,6 +67,15 @@ class TrainingPass {
   // Of the last call's targets.
   std::span<const float> mean_logits() const { return mean_logits_; }
 
+  // From here on every pass stands beside this teacher (null: beside none): results carry how far each
+  // target's row is from the teacher's (tensor/distillation_head.h), and run differentiates that: its
+  // coefficients, which must be known beforehand, are d loss / d divergence. The teacher is a pass of
+  // its own, of at least as many rows, over a model of the same vocabulary; score targets are not for
+  // it. It must outlive the passes.
+  void learn_from(TrainingPass* teacher, float beta);
+  // Of the last call's targets; empty without a teacher.
+  std::span<const float> divergences() const { return divergences_; }
+
   // Log-probabilities only: reference models, evaluation during training.
   void score(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
              tensor::HeadRowResult* row_results);
@@ -81,6 +93,12 @@ class TrainingPass {
  private:
   struct Saved;
   void forward(const TreeRows& rows);
+  // What the head reads of the targets' rows, each row once, ascending; until the next call.
+  tensor::View<const float> read_hidden(const TreeRows& rows, std::span<const PassTarget> targets);
+  // Values of the targets (compacted) and of their rows; with a gradient wanted its statistics.
+  tensor::FixedStatistics against_teacher(const TreeRows& rows, std::span<const PassTarget> targets,
+                                          tensor::View<float> gradient,
+                                          const tensor::FixedGradient* dw);
   // Forward, head and loss; into target_gradient_ the gradient of the targets' rows.
   tensor::FixedStatistics head_and_loss(const TreeRows& rows, std::span<const PassTarget> targets,
                                         const PassLoss& loss, Trainable& trainable,
@@ -133,6 +151,9 @@ class TrainingPass {
   std::vector<double> mean_head_row_;
   std::vector<tensor::HeadRowResult> row_results_;
   tensor::Buffer head_memory_;
+  TrainingPass* teacher_ = nullptr;
+  float teacher_beta_ = 0.5f;
+  std::vector<float> row_divergences_, divergences_;
 };
 
 }  // namespace hone::llm

@@ -41,9 +41,11 @@ size_t least_pass_rows(std::span<const TreeExample> examples) {
 
 TreeResult PlannedPass::result_of(size_t tree, const PassResult& result) const {
   const size_t begin = target_begin[tree], targets_here = target_begin[tree + 1] - begin;
+  const auto watched = [&](std::span<const float> values) {
+    return values.empty() ? values : values.subspan(begin, targets_here);
+  };
   return {result.log_probs.subspan(begin, targets_here), result.rows.subspan(begin, targets_here),
-          result.mean_logits.empty() ? result.mean_logits
-                                     : result.mean_logits.subspan(begin, targets_here)};
+          watched(result.mean_logits), watched(result.divergences)};
 }
 
 void for_each_pass(std::span<const TreeExample> batch, size_t max_rows,
@@ -73,7 +75,8 @@ void score_trees(TrainingPass& pass, std::span<const TreeExample> batch,
     std::vector<tensor::HeadRowResult> rows(planned.targets.size());
     pass.score(planned.rows, planned.targets, log_probs.data(), rows.data());
     for (size_t t = 0; t < planned.count; ++t) {
-      result(planned.first + t, planned.result_of(t, {log_probs, rows, pass.mean_logits()}));
+      result(planned.first + t,
+             planned.result_of(t, {log_probs, rows, pass.mean_logits(), pass.divergences()}));
     }
     return true;
   });

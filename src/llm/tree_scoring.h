@@ -35,7 +35,8 @@ struct TreeExample {
 struct TreeResult {
   std::span<const float> log_probs;  // a score target's value is its score
   std::span<const tensor::HeadRowResult> rows;
-  std::span<const float> mean_logits;  // empty when the pass does not watch them
+  std::span<const float> mean_logits;       // empty when the pass does not watch them
+  std::span<const float> divergences = {};  // from the pass's teacher; empty without one
 };
 
 // What a pass over any batch of these trees must hold at least: the largest tree, and a whole

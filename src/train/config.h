@@ -48,6 +48,7 @@ struct TrainConfig {
   ReportTo report_to = ReportTo::kNone;  // beside metrics.jsonl
   // No option: whether the method's loss has slopes that do not depend on the log-probabilities.
   bool known_coefficients = false;
+  bool teacher = false;  // no option either: whether it learns from another model's distribution
 
   // Settings that decide bits, for the manifest.
   Json to_json() const;

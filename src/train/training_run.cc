@@ -52,7 +52,7 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
 }
 
 llm::PassOptions pass_options(const TrainConfig& config) {
-  return {config.recompute, config.lora_dropout > 0, config.known_coefficients};
+  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher};
 }
 
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
