@@ -144,10 +144,13 @@ bool TrainingRun::end_step(const StepEnd& end) {
   if (end.evaluate && (due || last)) directory_.log_metrics(end.evaluate(end.step));
   const bool stop = job_.stop != nullptr && job_.stop->load();
   if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
-    directory_.save_checkpoint(*optimizer_, end.step, config_.save_total_limit);
+    directory_.save_checkpoint(
+        *optimizer_, end.step, config_.save_total_limit,
+        end.checkpoint_files ? end.checkpoint_files() : std::map<std::string, std::string>());
   }
   if (job_.progress) {
-    job_.progress({end.step, end.total_steps, end.loss, end.gradients.rows, end.share_done});
+    job_.progress(
+        {end.step, end.total_steps, end.loss, end.gradients.rows, end.share_done, end.note});
   }
   return !stop;
 }
