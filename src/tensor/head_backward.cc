@@ -5,61 +5,18 @@
 #include <algorithm>
 #include <vector>
 
-#include "tensor/head_tiles.h"
-#include "tensor/tile_stride.h"
+#include "tensor/head_pieces.h"
 
 namespace hone::tensor {
 
 namespace {
 
-constexpr size_t kDlogitBytes = size_t{16} << 20;
-constexpr size_t kKeptBytes = size_t{64} << 20;
-constexpr size_t kGradientRows = 256;  // share one transposed piece of the head
-
-// How many tiles of columns have dlogits at once.
-size_t tiles_at_once(size_t rows, size_t vocabulary) {
-  const size_t tile_bytes = rows * kVocabularyTile * sizeof(float);
-  return std::clamp<size_t>(kDlogitBytes / tile_bytes, 1, tile_count(vocabulary));
-}
 size_t dlogit_stride(size_t rows, size_t vocabulary) {
   return tile_stride(tiles_at_once(rows, vocabulary) * kVocabularyTile);
 }
-// Of a row whose logits are all kept: whole tiles.
-size_t kept_stride(size_t vocabulary) {
-  return tile_stride(tile_count(vocabulary) * kVocabularyTile);
-}
 size_t kept_rows(size_t vocabulary) {
-  return kKeptBytes / (kept_stride(vocabulary) * sizeof(float));
+  return kKeptLogitBytes / (kept_stride(vocabulary) * sizeof(float));
 }
-// Of dhidden's sums: whole panels.
-size_t sum_columns(size_t hidden) { return divide_up(hidden, kPanel) * kPanel; }
-
-float* floats_of(Buffer& memory, size_t count) {
-  if (memory.bytes() < count * sizeof(float)) memory = Buffer(count * sizeof(float));
-  return memory.as<float>();
-}
-
-// Rows [first, first + count) of the head, and what is asked of them.
-struct HeadRows {
-  Compute& compute;
-  PanelView w;
-  View<const float> hidden;  // of these rows
-  std::span<const HeadTarget> targets;
-  const TargetsByRow& by_row;
-  size_t first;
-
-  size_t count() const { return hidden.rows; }
-  size_t tiles() const { return tile_count(w.n); }
-
-  // Calls at(index of a target, its place among a tile's logits).
-  template <typename Visit>
-  void targets_at(size_t tile, size_t ld, const Visit& at) const {
-    by_row.of_tile(first, first + count(), tile, [&](uint32_t i) {
-      at(i,
-         (targets[i].row - first) * ld + static_cast<size_t>(targets[i].token) % kVocabularyTile);
-    });
-  }
-};
 
 // In: logits of a tile; out: dlogits.
 void gradient_of_tile(const HeadRows& rows, size_t tile, const float* lse,
@@ -69,77 +26,6 @@ void gradient_of_tile(const HeadRows& rows, size_t tile, const float* lse,
   }
   rows.targets_at(tile, ld,
                   [&](uint32_t i, size_t place) { at[place] += rows.targets[i].coefficient; });
-}
-
-// sums (+)= dlogits times rows [n_begin, n_begin + dlogits.cols) of the head.
-void add_hidden_gradient(const HeadRows& rows, View<const float> dlogits, size_t n_begin,
-                         float* sums) {
-  const MatmulKernels& kernels = *matmul_kernels();
-  const size_t k_panels = divide_up(rows.w.k, kPanel);
-  const size_t k_tasks = divide_up(k_panels, kHeadUnpackPanels);
-  const size_t row_pieces = divide_up(rows.count(), kGradientRows);
-  rows.compute.pool().run(k_tasks * row_pieces, [&](size_t task, size_t thread) {
-    auto* transposed =
-        reinterpret_cast<float*>(rows.compute.scratch(thread, kHeadUnpackedFloats * sizeof(float)));
-    const size_t panel = task / row_pieces * kHeadUnpackPanels;
-    const size_t panels = std::min(kHeadUnpackPanels, k_panels - panel);
-    const size_t row = task % row_pieces * kGradientRows;
-    for (size_t n = 0; n < dlogits.cols; n += kHeadUnpackK) {
-      const size_t nc = std::min(kHeadUnpackK, dlogits.cols - n);
-      kernels.unpack_transposed(rows.w, panel, panels, n_begin + n, nc, transposed);
-      kernels.multiply(dlogits.row(row) + n, dlogits.stride,
-                       std::min(kGradientRows, rows.count() - row), transposed, nc * kPanel, panels,
-                       nc, sums + row * k_panels * kPanel + panel * kPanel, k_panels * kPanel,
-                       n_begin + n == 0);
-    }
-  });
-}
-
-void add_weight_gradient(const HeadRows& rows, View<const float> dlogits, size_t n_begin,
-                         const FixedGradient* dw, std::span<const TokenGroup> groups,
-                         FixedStatistics& statistics) {
-  if (dw == nullptr) return;
-  const FixedGradient part{dw->values + n_begin * rows.w.k, dw->exponent};
-  const FixedStatistics one =
-      matmul_backward_weight(rows.compute, dlogits, rows.hidden, groups, part);
-  statistics.overflow |= one.overflow;
-  statistics.flushed_to_zero += one.flushed_to_zero;
-}
-
-void store_hidden_gradient(const float* sums, View<float> dhidden) {
-  const size_t columns = sum_columns(dhidden.cols);
-  for (size_t r = 0; r < dhidden.rows; ++r) {
-    std::copy_n(sums + r * columns, dhidden.cols, dhidden.row(r));
-  }
-}
-
-std::vector<float> coefficient_sums(std::span<const HeadTarget> targets, size_t rows) {
-  std::vector<float> sums(rows, 0.0f);
-  for (const HeadTarget& target : targets) sums[target.row] += target.coefficient;
-  return sums;
-}
-
-// Where the piece that begins at row `begin` ends, so that it cuts no group; `begin` when it would.
-size_t piece_end(size_t begin, size_t rows, size_t most, std::span<const TokenGroup> groups) {
-  size_t end = std::min(rows, begin + most);
-  for (const TokenGroup& group : groups) {
-    if (group.begin < end && end < group.end) end = group.begin;
-  }
-  return std::max(begin, end);
-}
-
-// Pieces of nearly equal size that cut no group; empty when a group is too long to be kept.
-std::vector<size_t> piece_ends(size_t rows, size_t vocabulary, std::span<const TokenGroup> groups) {
-  size_t most = kept_rows(vocabulary);
-  if (most == 0) return {};
-  if (groups.empty()) most = divide_up(rows, divide_up(rows, most));
-  std::vector<size_t> ends;
-  for (size_t begin = 0; begin < rows; begin = ends.back()) {
-    const size_t end = piece_end(begin, rows, most, groups);
-    if (end == begin) return {};
-    ends.push_back(end);
-  }
-  return ends;
 }
 
 // Log-probabilities of a piece with all its logits kept [row][ld], then its gradient in place.
@@ -233,8 +119,8 @@ FixedStatistics head_at_once(Compute& compute, View<const float> hidden, const P
   FixedStatistics statistics;
   if (hidden.rows == 0) return statistics;
   const PanelView w = panel_view(weights);
-  const std::vector<size_t> ends =
-      piece_ends(hidden.rows, w.n, dw == nullptr ? std::span<const TokenGroup>() : groups);
+  const std::vector<size_t> ends = piece_ends(
+      hidden.rows, kept_rows(w.n), dw == nullptr ? std::span<const TokenGroup>() : groups);
   if (ends.empty()) {
     head_log_probs(compute, hidden, weights, targets, log_probs, results);
     std::vector<float> lse;
@@ -254,15 +140,10 @@ FixedStatistics head_at_once(Compute& compute, View<const float> hidden, const P
   size_t begin = 0;
   for (const size_t end : ends) {
     const size_t count = end - begin;
-    std::vector<TokenGroup> inside;  // a piece of rows cuts none when dw is wanted
-    for (const TokenGroup& group : groups) {
-      if (group.begin >= begin && group.end <= end) {
-        inside.push_back({group.begin - begin, group.end - begin});
-      }
-    }
     const HeadRows rows{compute, w, hidden.slice_rows(begin, count), targets, by_row, begin};
     piece_at_once(rows, coefficients.data() + begin, kept, tile_sums, sums, log_probs,
-                  results + begin, dhidden.slice_rows(begin, count), dw, inside, statistics);
+                  results + begin, dhidden.slice_rows(begin, count), dw,
+                  groups_inside(groups, begin, end), statistics);
     begin = end;
   }
   for (size_t i = 0; i < targets.size(); ++i) log_probs[i] -= results[targets[i].row].lse;
