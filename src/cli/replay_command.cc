@@ -190,6 +190,7 @@ class Replay {
     // Bad rows were left out then, or there were none: the digest says that it is the same file.
     read.on_bad_row = data::OnBadRow::kSkip;
     read.accepted = manifest_.method == "sft" ? llm::sft_row_kinds() : llm::preference_row_kinds();
+    if (manifest_.method == "reward") read.accepted.push_back(data::RowKind::kStepwise);
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
@@ -267,11 +268,21 @@ class Replay {
   void reward(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
               train::TrainJob& job) {
     train::RewardConfig config = train::reward_config_from_json(manifest_.settings);
-    const train::RewardPairs examples = train::reward_pairs(
-        llm::tokenize_preferences(dataset.rows, loaded.codec_or_null(),
-                                  {0, config.max_prompt_length, true, false}, loaded.model.config),
-        config.max_length);
+    const llm::TextCodec* codec = loaded.codec_or_null();
     size_t largest = 0;
+    if (config.process) {
+      const auto examples = llm::tokenize_steps(dataset.rows, codec, config.step_separator,
+                                                config.train_on_last_step_only, config.max_length,
+                                                loaded.model.config);
+      for (const auto& e : examples) largest = std::max(largest, e.tokens.size());
+      prepare(compute, loaded, nullptr, config, largest, llm::HeadNeed::kScore);
+      train::train_process_reward(job, config, examples, {});
+      return;
+    }
+    const train::RewardPairs examples = train::reward_pairs(
+        llm::tokenize_preferences(dataset.rows, codec, {0, config.max_prompt_length, true, false},
+                                  loaded.model.config),
+        config.max_length);
     for (const auto& e : examples.pairs) {
       largest = std::max(largest, e.prompt.size() + e.chosen.size() + e.rejected.size());
     }

@@ -20,6 +20,11 @@ namespace hone::eval {
 // One entry per pair. Items are named by the pairs' names, which must be distinct.
 std::vector<ReportItem> reward_items(const std::vector<llm::PreferenceTokens>& pairs,
                                      const std::vector<llm::PairSums>& scores);
+// Labelled steps of a process reward model, an item each, "NAME#1" the first of a row: right when the
+// score's sign is the label's; reward_margin is the score, or minus it for a wrong step.
+// scores: of each row, in the order of its ends.
+std::vector<ReportItem> step_items(const std::vector<llm::StepTokens>& rows,
+                                   const std::vector<std::vector<double>>& scores);
 std::map<std::string, Better> reward_metrics();
 
 // The exact test of "right as often as wrong" over the items' reward_margin.

@@ -16,4 +16,11 @@ std::vector<PairSums> score_pairs_by_head(tensor::Compute& compute, const Model&
                                           const PairScoreOptions& options,
                                           const std::function<void(size_t done)>& progress = {});
 
+// The scores behind each row's steps.
+std::vector<std::vector<double>> score_steps(tensor::Compute& compute, const Model& model,
+                                             const LoraAdapter* adapter,
+                                             const std::vector<StepTokens>& rows,
+                                             const PairScoreOptions& options,
+                                             const std::function<void(size_t done)>& progress = {});
+
 }  // namespace hone::llm

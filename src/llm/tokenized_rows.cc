@@ -296,10 +296,52 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
   return examples;
 }
 
+TreeExample StepTokens::score_tree() const {
+  TreeExample example{make_sequence(tokens), {}};
+  for (uint32_t end : ends) example.targets.push_back({0, end, true});
+  return example;
+}
+
+std::vector<StepTokens> tokenize_steps(const std::vector<Row>& rows, const TextCodec* codec,
+                                       const std::string& separator, bool last_step_only,
+                                       size_t max_length, const ModelConfig& model) {
+  std::vector<StepTokens> out;
+  const size_t limit =
+      max_length == 0 ? model.context_length : std::min(max_length, model.context_length);
+  for (const Row& row : rows) {
+    const TextCodec& c = need_codec(row, codec);
+    StepTokens steps;
+    steps.name = data::row_name(row);
+    steps.weight = row.weight;
+    steps.tokens = c.encode_text(row.prompt.as_string());
+    const std::vector<int32_t> between = c.encode_continuation(separator);
+    for (size_t i = 0; i < row.steps.size(); ++i) {
+      const std::vector<int32_t> ids = c.encode_continuation(row.steps[i]);
+      steps.tokens.insert(steps.tokens.end(), ids.begin(), ids.end());
+      steps.tokens.insert(steps.tokens.end(), between.begin(), between.end());
+      const bool wanted = !last_step_only || i + 1 == row.steps.size();
+      if (!wanted || ids.size() + between.size() == 0 || steps.tokens.size() > limit) continue;
+      steps.ends.push_back(static_cast<uint32_t>(steps.tokens.size() - 1));
+      steps.labels.push_back(row.step_labels[i]);
+    }
+    if (steps.ends.empty()) {
+      throw row_error(row, "no step ends within --max-length " + std::to_string(limit) +
+                               ": there is nothing to train on; raise it");
+    }
+    steps.cut = steps.tokens.size() - std::min(steps.tokens.size(), limit);
+    steps.tokens.resize(steps.tokens.size() - steps.cut);
+    check_ids(row, steps.tokens, model.vocab_size);
+    out.push_back(std::move(steps));
+  }
+  return out;
+}
+
 std::vector<RowKind> sft_row_kinds() {
   return {RowKind::kTokenizedLm, RowKind::kTokenizedCompletion, RowKind::kMessages,
           RowKind::kPromptCompletion, RowKind::kText};
 }
+
+std::vector<RowKind> stepwise_row_kinds() { return {RowKind::kStepwise}; }
 
 std::vector<RowKind> preference_row_kinds() {
   return {RowKind::kTokenizedPreference, RowKind::kPreference};

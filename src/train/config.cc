@@ -75,6 +75,9 @@ Json DpoConfig::to_json() const {
 Json RewardConfig::to_json() const {
   Json json = TrainConfig::to_json();
   json["center_rewards_coefficient"] = center_rewards_coefficient;
+  json["process"] = process;
+  json["step_separator"] = step_separator;
+  json["train_on_last_step_only"] = train_on_last_step_only;
   return json;
 }
 

@@ -75,6 +75,9 @@ struct DpoConfig : TrainConfig {
 struct RewardConfig : TrainConfig {
   RewardConfig() { learning_rate = 1e-4; }
   double center_rewards_coefficient = 0;  // TRL's None
+  bool process = false;                   // rows of labelled steps, not pairs
+  std::string step_separator = "\n";
+  bool train_on_last_step_only = false;
   Json to_json() const;
 };
 

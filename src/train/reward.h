@@ -25,4 +25,11 @@ TrainResult train_reward(TrainJob& job, const RewardConfig& config,
                          const std::vector<llm::PreferenceTokens>& examples,
                          const std::vector<llm::PreferenceTokens>& eval_examples);
 
+// A process reward model: the score behind a step's last token says whether the step is right
+// (above 0) or not; the loss is the mean over the batch's labelled steps, each with its row's weight
+// (TRL's PRM; its two classes are one score here).
+TrainResult train_process_reward(TrainJob& job, const RewardConfig& config,
+                                 const std::vector<llm::StepTokens>& examples,
+                                 const std::vector<llm::StepTokens>& eval_examples);
+
 }  // namespace hone::train

@@ -36,4 +36,9 @@ RewardLoss reward_loss(double chosen, double rejected, double margin, double pro
   return loss;
 }
 
+StepLoss step_loss(double score, bool right) {
+  const Slope loss = negative_log_sigmoid(right ? score : -score);
+  return {loss.value, right ? loss.slope : -loss.slope};
+}
+
 }  // namespace hone::train

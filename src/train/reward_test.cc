@@ -271,6 +271,46 @@ TEST(TrainReward, WeightAndProbabilityOfARowCount) {
   EXPECT_NE(loss_of(0, 1), loss_of(0, 0.25));
 }
 
+TEST(StepLoss, IsTrlsCrossEntropyOverTwoClasses) {
+  for (double score : {-3.0, -0.25, 0.0, 1.5}) {
+    for (bool right : {false, true}) {
+      const StepLoss loss = step_loss(score, right);
+      // log softmax of the logits (0, score).
+      const double log_sum = std::log(1 + std::exp(score));
+      EXPECT_NEAR(loss.value, log_sum - (right ? score : 0), 1e-12);
+      const double h = 1e-6;
+      EXPECT_NEAR((step_loss(score + h, right).value - step_loss(score - h, right).value) / (2 * h),
+                  loss.slope, 1e-9);
+    }
+  }
+}
+
+TEST(TrainProcessReward, LearnsWhichStepsAreRight) {
+  tensor::Compute compute(2);
+  const llm::testing::TemporaryFolder folder("process_reward");
+  llm::Model model = llm::testing::random_model({});
+  Rng rng(8, rng_stream("steps"));
+  std::vector<llm::StepTokens> rows(6);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i].tokens = llm::testing::random_tokens(rng, 20 + i, 96);
+    rows[i].ends = {7, 12, static_cast<uint32_t>(19 + i)};
+    rows[i].labels = {1, static_cast<uint8_t>(i % 2), 0};
+    rows[i].weight = i == 5 ? 0.5 : 1;
+  }
+  RewardConfig config = small_config(0);
+  config.process = true;
+  config.max_steps = 40;
+  config.per_device_train_batch_size = 6;
+  config.lr_scheduler_type = Scheduler::kConstant;
+  config.learning_rate = 3e-3;
+  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  train_process_reward(job, config, rows, rows);
+  const std::vector<Json> lines = testing::lines_of(real_env(), job.output + "/metrics.jsonl");
+  EXPECT_NEAR(lines.front().at("loss").as_double(), std::log(2.0), 0.5);
+  EXPECT_EQ(lines.back().at("eval_accuracy").as_double(), 1);
+  EXPECT_LT(lines.back().at("eval_loss").as_double(), 0.3);
+}
+
 TEST(RewardPairs, APairThatIsTooLongIsLeftOutAndCounted) {
   const std::vector<llm::PreferenceTokens> all = {testing::pair_of({1, 2, 3}, {4, 5}, {6}),
                                                   testing::pair_of({1, 2, 3}, {4}, {5, 6, 7})};

@@ -79,6 +79,7 @@ def one_case(text, options):
 
 
 if __name__ == "__main__":
+    torch.set_default_dtype(torch.float64)  # integers over integers too
     wheel_path = sys.argv[1]
     code = source(wheel_path)
     record = {"versions": {**versions(), "trl": wheel_path.rsplit("/", 1)[-1].split("-")[1]}, "vf_coef": 0.1, "cliprange": 0.2, "cliprange_value": 0.2, "cases": {}}
