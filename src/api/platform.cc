@@ -31,7 +31,17 @@ std::unique_ptr<Platform> Platform::open(Env& env, PlatformOptions options) {
   create_directories_durably(env, joined(options.data_dir, "orgs"));
   // For the owner alone; an Env whose files are not the system's has nothing to close.
   ::chmod(options.data_dir.c_str(), S_IRWXU);
-  seal::SecretBox box = seal::SecretBox::open(env, joined(options.data_dir, "key"));
+  const std::string key = joined(options.data_dir, "key");
+  // A new key beside old data would hide that nobody's address can be read any more.
+  if (env.exists(joined(options.data_dir, "control.db")) && !env.exists(key)) {
+    throw Error(ErrorCode::kCorruptData,
+                key +
+                    " is missing, under which people's e-mail addresses are sealed: put it back "
+                    "from a backup (hone restore), or go on without the addresses with a new one "
+                    "(openssl rand -hex 32 > " +
+                    key + ")");
+  }
+  seal::SecretBox box = seal::SecretBox::open(env, key);
   std::unique_ptr<Platform> platform(new Platform(env, std::move(options), box));
   store::SqliteOptions control;
   control.path = joined(platform->options_.data_dir, "control.db");
