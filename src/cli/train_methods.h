@@ -56,5 +56,8 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
                     const TrainFlags& flags, const CommonOptions& common,
                     const LoadedModel& loaded);
 
+// Methods with a file of their own, for the table in train_command.cc.
+int train_grpo(const std::vector<std::string>& arguments);
+int train_rloo(const std::vector<std::string>& arguments);
 
 }  // namespace hone::cli
