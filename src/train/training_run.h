@@ -130,6 +130,8 @@ class TrainingRun {
   RunDirectory directory_;
 };
 
+llm::PassOptions pass_options(const TrainConfig& config);
+
 // Peak bytes of training beside the model's own weights: never below the truth, and within some 10 %
 // of it (docs/results).
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
