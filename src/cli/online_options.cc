@@ -13,8 +13,9 @@ void OnlineFlags::add_to(Options& options, train::OnlineConfig& config) {
   train.add_to(options, config);
   options.section("Rewards");
   options.texts("reward", &config.rewards, "SPEC",
-                "what an answer is worth; may be given several times: exact, numeric, regex, "
-                "prefix, length, overlong, ended, format, program, each NAME:key=value,.. "
+                "what an answer is worth; may be given several times: exact, numeric, "
+                "arithmetic, prefix, regex, json, length, overlong, ended, format, program, each "
+                "NAME:key=value,.. "
                 "(docs/training.md)");
   options.reals("reward-weights", &config.reward_weights, "one for each reward; empty = 1 each");
   options.section("Generation (batch sizes count answers, as in TRL)");

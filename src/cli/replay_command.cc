@@ -17,6 +17,7 @@
 #include "tensor/recipe.h"
 #include "train/dpo.h"
 #include "train/grpo.h"
+#include "train/online_dpo.h"
 #include "train/rloo.h"
 #include "train/sft.h"
 
@@ -223,6 +224,9 @@ class Replay {
     } else if (manifest_.method == "rloo") {
       online(compute, loaded, dataset, job, train::rloo_config_from_json(manifest_.settings),
              train::train_rloo);
+    } else if (manifest_.method == "online_dpo") {
+      online(compute, loaded, dataset, job, train::online_dpo_config_from_json(manifest_.settings),
+             train::train_online_dpo);
     } else {
       sft(compute, loaded, dataset, job);
     }
@@ -377,10 +381,10 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  constexpr std::array<std::string_view, 4> kMethods = {"sft", "dpo", "grpo", "rloo"};
+  constexpr std::array<std::string_view, 5> kMethods = {"sft", "dpo", "grpo", "rloo", "online_dpo"};
   if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
-                        ": hone replay knows sft, dpo, grpo and rloo");
+                        ": hone replay knows sft, dpo, grpo, rloo and online_dpo");
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {

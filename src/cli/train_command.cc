@@ -188,6 +188,7 @@ int run_train(const Arguments& arguments) {
       {"dpo", "direct preference optimisation: learn which answer is better", train_dpo},
       {"grpo", "learn from rewards of the model's own answers", train_grpo},
       {"rloo", "learn from rewards, each answer against its group's others", train_rloo},
+      {"online_dpo", "DPO on the better and the worse of two own answers", train_online_dpo},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }

@@ -11,7 +11,7 @@ namespace {
 
 // The options of train::GrpoConfig as they are typed.
 struct GrpoFlags {
-  std::string loss_type = "dapo", level = "token", scale = "group";
+  std::string loss_type = "dapo", level = "token", scale = "group", estimator = "group";
   std::string aggregation = "sum_then_normalize";
   double delta = 0, off_policy = 0;
 
@@ -26,6 +26,8 @@ void GrpoFlags::add_to(Options& options, train::GrpoConfig& config) {
                  "the loss, and what its sum is divided by");
   options.choice("importance-sampling-level", &level, {"token", "sequence"},
                  "sequence: one ratio for an answer (GSPO)");
+  options.choice("advantage-estimator", &estimator, {"group", "reinforce", "reinforce_baseline"},
+                 "what an answer is held against: its group, or the batch (REINFORCE++)");
   options.choice("scale-rewards", &scale, {"group", "batch", "none"},
                  "whose deviation advantages are divided by");
   options.choice("multi-objective-aggregation", &aggregation,
@@ -60,6 +62,10 @@ void GrpoFlags::fill(const Options& options, train::GrpoConfig& config) const {
   }
   config.importance_sampling_level =
       level == "token" ? train::ImportanceLevel::kToken : train::ImportanceLevel::kSequence;
+  config.advantage_estimator = estimator == "group" ? train::AdvantageEstimator::kGroup
+                               : estimator == "reinforce"
+                                   ? train::AdvantageEstimator::kReinforce
+                                   : train::AdvantageEstimator::kReinforceBaseline;
   config.scale_rewards = scale == "group"   ? train::ScaleRewards::kGroup
                          : scale == "batch" ? train::ScaleRewards::kBatch
                                             : train::ScaleRewards::kNone;

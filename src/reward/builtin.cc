@@ -1,6 +1,8 @@
 #include "reward/builtin.h"
 
 #include "base/error.h"
+#include "reward/arithmetic.h"
+#include "reward/json_reward.h"
 #include "reward/length.h"
 #include "reward/match.h"
 #include "reward/program.h"
@@ -12,13 +14,22 @@ namespace {
 
 struct Builtin {
   const char* name;
-  std::unique_ptr<RewardFunction> (*make)(Spec spec);
+  std::unique_ptr<RewardFunction> (*make)(Env& env, Spec spec);
 };
 
+// Those that need nothing of the world.
+template <std::unique_ptr<RewardFunction> (*make)(Spec)>
+std::unique_ptr<RewardFunction> alone(Env&, Spec spec) {
+  return make(std::move(spec));
+}
+
 constexpr Builtin kBuiltins[] = {
-    {"exact", make_exact},   {"numeric", make_numeric}, {"regex", make_regex},
-    {"prefix", make_prefix}, {"length", make_length},   {"overlong", make_overlong},
-    {"ended", make_ended},   {"format", make_format},   {"program", make_program},
+    {"exact", alone<make_exact>},           {"numeric", alone<make_numeric>},
+    {"arithmetic", alone<make_arithmetic>}, {"prefix", alone<make_prefix>},
+    {"regex", alone<make_regex>},           {"json", make_json},
+    {"length", alone<make_length>},         {"overlong", alone<make_overlong>},
+    {"ended", alone<make_ended>},           {"format", alone<make_format>},
+    {"program", alone<make_program>},
 };
 
 }  // namespace
@@ -31,10 +42,10 @@ std::vector<std::string> builtin_names() {
 
 bool runs_a_program(const std::string& spec) { return Spec::parse(spec).kind() == "program"; }
 
-std::unique_ptr<RewardFunction> make_reward(Env&, const std::string& text) {
+std::unique_ptr<RewardFunction> make_reward(Env& env, const std::string& text) {
   Spec spec = Spec::parse(text);
   for (const Builtin& builtin : kBuiltins) {
-    if (spec.kind() == builtin.name) return builtin.make(std::move(spec));
+    if (spec.kind() == builtin.name) return builtin.make(env, std::move(spec));
   }
   std::string list;
   for (const std::string& name : builtin_names()) list += (list.empty() ? "" : ", ") + name;

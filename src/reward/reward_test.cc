@@ -6,6 +6,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "reward/arithmetic.h"
 #include "reward/builtin.h"
 #include "reward/match.h"
 
@@ -103,6 +104,45 @@ TEST(Reward, OfFormAndLength) {
   EXPECT_EQ(value("format:open=(,close=)", "(a)"), 1);
   EXPECT_EQ(value("prefix", "abXX", row("abcd")), 0.5);
   EXPECT_EQ(value("prefix", "abcd", row("")), std::nullopt);
+}
+
+TEST(Reward, AnExpressionIsEvaluatedWithinBounds) {
+  EXPECT_EQ(evaluate("1 + 2 * 3")->value, 7);
+  EXPECT_EQ(evaluate("(1+2)*-3 - 4/8")->value, -9.5);
+  EXPECT_EQ(evaluate("2 x 3 \xC3\x97 4 \xC3\xB7 6")->value, 4);
+  EXPECT_EQ(evaluate("8 - 3 - 2")->value, 3);
+  EXPECT_EQ(evaluate("1.5+.5")->numbers, (std::vector<double>{1.5, 0.5}));
+  for (const char* wrong : {"", "1 +", "(1", "1)", "1/0", "2/(1-1)", "1 2", "one", "1..2", "--"}) {
+    EXPECT_FALSE(evaluate(wrong)) << wrong;
+  }
+  EXPECT_TRUE(evaluate(std::string(60, '(') + "1" + std::string(60, ')')));
+  EXPECT_FALSE(evaluate(std::string(100, '(') + "1" + std::string(100, ')')));
+  EXPECT_FALSE(evaluate(std::string(1 << 20, '-') + "1"));
+}
+
+TEST(Reward, ArithmeticHoldsAnExpressionAgainstTheRow) {
+  Json columns = row(24);
+  columns["numbers"] = Json(Json::Array{Json(4), Json(6), Json(1)});
+  EXPECT_EQ(value("arithmetic", "4 * 6 = 25, or so", columns), 1);
+  EXPECT_EQ(value("arithmetic", "4 * 7", columns), 0);
+  EXPECT_EQ(value("arithmetic", "\n 4*6\nbecause", columns), 1);
+  EXPECT_EQ(value("arithmetic:numbers=numbers", "4 * 6 * 1", columns), 1);
+  EXPECT_EQ(value("arithmetic:numbers=numbers", "4 * 6", columns), 0);
+  EXPECT_EQ(value("arithmetic:numbers=numbers", "24", columns), 0);
+}
+
+TEST(Reward, JsonIsADocumentAndOneOfTheSchema) {
+  EXPECT_EQ(value("json", " {\"a\": [1]}\n"), 1);
+  EXPECT_EQ(value("json", "{\"a\": [1]} and more"), 0);
+  EXPECT_EQ(value("json", ""), 0);
+  const std::string schema =
+      "json:schema={\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"}},"
+      "\"required\":[\"a\"],\"additionalProperties\":false}";
+  EXPECT_EQ(value(schema, "{\"a\":1}"), 1);
+  EXPECT_EQ(value(schema, "{\"a\":\"1\"}"), 0);
+  EXPECT_EQ(value(schema, "{\"b\":1}"), 0);
+  expect_refused("json:schema={\"not\":{}}", "the schema cannot be used");
+  expect_refused("json:schema={", "the schema cannot be used");
 }
 
 TEST(Reward, ASlipInASpecIsNamed) {

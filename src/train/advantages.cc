@@ -8,6 +8,15 @@
 
 namespace hone::train {
 
+std::string_view name(AdvantageEstimator estimator) {
+  switch (estimator) {
+    case AdvantageEstimator::kGroup: return "group";
+    case AdvantageEstimator::kReinforce: return "reinforce";
+    case AdvantageEstimator::kReinforceBaseline: return "reinforce_baseline";
+  }
+  return "group";
+}
+
 std::string_view name(ScaleRewards scale) {
   switch (scale) {
     case ScaleRewards::kGroup: return "group";

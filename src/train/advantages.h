@@ -11,6 +11,11 @@
 
 namespace hone::train {
 
+// What an answer is held against. kGroup: its group (GRPO). kReinforce: the batch (REINFORCE++).
+// kReinforceBaseline: its group's mean, then the batch (REINFORCE++-baseline). OpenRLHF's names.
+enum class AdvantageEstimator { kGroup, kReinforce, kReinforceBaseline };
+std::string_view name(AdvantageEstimator estimator);
+
 enum class ScaleRewards { kGroup, kBatch, kNone };
 enum class RewardAggregation { kSumThenNormalize, kNormalizeThenSum };  // the latter: GDPO
 std::string_view name(ScaleRewards scale);

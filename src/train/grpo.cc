@@ -54,14 +54,26 @@ void refill(OnlineRun& run, const GrpoConfig& config, size_t prompt_count, size_
   }
 }
 
+Advantages advantages_of(const GrpoConfig& config, const std::vector<Group>& groups) {
+  const auto rewards = rewards_of(groups);
+  if (config.advantage_estimator == AdvantageEstimator::kGroup) {
+    return group_advantages(rewards, config.reward_weights, config.num_generations,
+                            config.scale_rewards, config.multi_objective_aggregation);
+  }
+  std::vector<Reward> sums;
+  for (const auto& row : rewards) {
+    sums.push_back(reward::weighted_sum(row, config.reward_weights));
+  }
+  return batch_advantages(sums, config.num_generations,
+                          config.advantage_estimator == AdvantageEstimator::kReinforceBaseline);
+}
+
 std::vector<Group> collect(OnlineRun& run, const GrpoConfig& config, size_t prompt_count,
                            size_t step) {
   std::vector<Group> groups = run.ask(run.prompts_of(step), step, 0);
   if (config.dynamic_sampling) refill(run, config, prompt_count, step, groups);
   if (config.beta > 0) run.add_reference(groups);
-  const Advantages advantages =
-      group_advantages(rewards_of(groups), config.reward_weights, config.num_generations,
-                       config.scale_rewards, config.multi_objective_aggregation);
+  const Advantages advantages = advantages_of(config, groups);
   size_t next = 0;
   for (Group& group : groups) {
     for (Completion& c : group.completions) c.advantage = advantages.values[next++];

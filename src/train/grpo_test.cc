@@ -4,35 +4,16 @@
 
 #include <cmath>
 
-#include "base/fault_env.h"
-#include "train/testing.h"
+#include "train/testing_online.h"
 
 namespace hone::train {
 namespace {
 
-// The share of an answer's tokens that are even: a reward without words.
-class EvenTokens : public reward::RewardFunction {
- public:
-  const std::string& name() const override { return name_; }
-  std::vector<std::optional<double>> score(std::span<const reward::Sample> samples) override {
-    std::vector<std::optional<double>> out;
-    for (const reward::Sample& sample : samples) {
-      double even = 0;
-      for (int32_t id : sample.completion_ids) even += id % 2 == 0 ? 1 : 0;
-      out.push_back(even / static_cast<double>(sample.completion_ids.size()));
-    }
-    return out;
-  }
-
- private:
-  std::string name_ = "even";
-};
-
 // 1 for every answer to an odd prompt, else as EvenTokens: groups without spread.
-class OftenEqual : public EvenTokens {
+class OftenEqual : public testing::EvenTokens {
  public:
   std::vector<std::optional<double>> score(std::span<const reward::Sample> samples) override {
-    auto out = EvenTokens::score(samples);
+    auto out = testing::EvenTokens::score(samples);
     for (size_t i = 0; i < samples.size(); ++i) {
       if (samples[i].prompt_ids.front() % 2 == 1) out[i] = 1;
     }
@@ -40,100 +21,25 @@ class OftenEqual : public EvenTokens {
   }
 };
 
-llm::testing::TinyShape small_shape() {
-  llm::testing::TinyShape shape;
-  shape.layers = 1;
-  shape.hidden = 16;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
-
-std::vector<llm::PromptTokens> prompts(size_t count, size_t vocab = 32) {
-  Rng rng(5, rng_stream("prompts"));
-  std::vector<llm::PromptTokens> out(count);
-  for (size_t i = 0; i < count; ++i) {
-    out[i].ids = llm::testing::random_tokens(rng, 2 + 3 * (i % 4), vocab);
-    out[i].name = "line-" + std::to_string(i + 1);
-    out[i].where = "prompts.jsonl:" + std::to_string(i + 1);
-  }
-  return out;
-}
-
-GrpoConfig small_config() {
-  GrpoConfig config;
-  config.learning_rate = 2e-2;
-  config.lr_scheduler_type = Scheduler::kConstant;
-  config.num_generations = 4;
-  config.per_device_train_batch_size = 8;
-  config.max_completion_length = 6;
-  config.max_steps = 6;
-  config.logging_steps = 1;
-  config.rewards = {"even"};
-  return config;
-}
-
-class Grpo : public ::testing::Test {
+class Grpo : public testing::OnlineTest<GrpoConfig> {
  protected:
-  struct Outcome {
-    std::vector<std::vector<float>> values;
-    TrainResult result;
-  };
-  // One run on a fresh model; stop_after: asked to stop behind that step (0: never).
-  Outcome run(Env& env, const GrpoConfig& config, bool resume = false, size_t stop_after = 0,
-              size_t threads = 1) {
-    tensor::Compute compute(threads);
-    llm::Model model = llm::testing::random_model(small_shape());
-    llm::Model reference = llm::testing::random_model(small_shape());
-    std::atomic<bool> stop{stop_after == 1};
-    TrainJob job{compute, env, model, "runs/one", resume, false, {}, {}, &stop};
-    size_t steps = 0;
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
-    Outcome out;
-    const OnlineData data{prompts_, eval_prompts_,
-                          rewards_, nullptr,
-                          {0, 1},   config.beta > 0 && config.lora_r == 0 ? &reference : nullptr};
-    out.result = train_grpo(job, config, data);
-    out.values = config.lora_r == 0 ? testing::model_values(model)
-                                    : testing::adapter_values(model, *out.result.adapter);
-    return out;
+  GrpoConfig small_config() const {
+    GrpoConfig config;
+    testing::make_small(config);
+    return config;
   }
-  Outcome run(const GrpoConfig& config, size_t threads = 1) {
-    FaultEnv env;
-    Outcome out = run(env, config, false, 0, threads);
-    lines_ = testing::lines_of(env, "runs/one/metrics.jsonl");
-    completions_ = config.log_completions ? testing::lines_of(env, "runs/one/completions.jsonl")
-                                          : std::vector<Json>();
-    return out;
-  }
-  Grpo() { rewards_.push_back(std::make_unique<EvenTokens>()); }
-
-  std::vector<llm::PromptTokens> prompts_ = prompts(10), eval_prompts_;
-  reward::Functions rewards_;
-  std::vector<Json> lines_, completions_;
 };
 
 TEST_F(Grpo, RaisesTheReward) {
   GrpoConfig config = small_config();
   config.max_steps = 30;
-  eval_prompts_ = prompts(8);
+  eval_prompts_ = testing::prompts(8);
   config.eval_steps = 29;
   run(config);
-  double early = 0, late = 0, eval_first = -1, eval_last = 0;
-  for (const Json& line : lines_) {
-    if (const Json* eval = line.find("eval_reward")) {
-      if (eval_first < 0) eval_first = eval->as_double();
-      eval_last = eval->as_double();
-      continue;
-    }
-    const double reward = line.at("reward").as_double();
-    (line.at("step").as_int() <= 5 ? early : late) +=
-        line.at("step").as_int() <= 5 || line.at("step").as_int() > 25 ? reward / 5 : 0;
-  }
-  EXPECT_GT(late, early + 0.2);
-  EXPECT_GT(eval_last, 0.7);
+  EXPECT_GT(mean_reward(26, 30), mean_reward(1, 5) + 0.2);
+  const Json& last = lines_.back();
+  EXPECT_GT(last.at("eval_reward").as_double(), 0.7);
+  EXPECT_EQ(last.at("step").as_int(), 30);
 }
 
 TEST_F(Grpo, TheFirstStepOnAGenerationSeesTheSamplersLogProbabilitiesToTheBit) {
@@ -183,20 +89,7 @@ TEST_F(Grpo, AStopAnywhereEndsWithTheSameBits) {
   config.beta = 0.1;
   for (size_t lora_r : {0u, 2u}) {
     config.lora_r = lora_r;
-    FaultEnv whole_env;
-    const Outcome whole = run(whole_env, config);
-    for (size_t stop = 1; stop < 6; ++stop) {
-      FaultEnv env;
-      ASSERT_TRUE(run(env, config, false, stop).result.stopped);
-      env.crash();
-      const Outcome rest = run(env, config, true);
-      EXPECT_TRUE(rest.values == whole.values) << "stopped after " << stop;
-      for (const char* name : {"steps.jsonl", "metrics.jsonl", "completions.jsonl"}) {
-        const std::string path = std::string("runs/one/") + name;
-        EXPECT_EQ(env.read_file(path, 1u << 30), whole_env.read_file(path, 1u << 30))
-            << name << ", stopped after " << stop;
-      }
-    }
+    expect_stops_change_nothing(config);
   }
 }
 
@@ -225,7 +118,7 @@ TEST_F(Grpo, LossTypesTrainAndAreDifferent) {
 TEST_F(Grpo, DynamicSamplingAsksOthersInThePlaceOfGroupsWithoutSpread) {
   rewards_.clear();
   rewards_.push_back(std::make_unique<OftenEqual>());
-  prompts_ = prompts(40);
+  prompts_ = testing::prompts(40);
   GrpoConfig config = small_config();
   config.max_steps = 4;
   run(config);

@@ -102,6 +102,7 @@ Json GrpoConfig::to_json() const {
   Json json = OnlineConfig::to_json();
   json["loss_type"] = train::name(loss_type);
   json["importance_sampling_level"] = train::name(importance_sampling_level);
+  json["advantage_estimator"] = train::name(advantage_estimator);
   json["scale_rewards"] = train::name(scale_rewards);
   json["multi_objective_aggregation"] = train::name(multi_objective_aggregation);
   json["delta"] = optional_json(delta);
@@ -137,6 +138,13 @@ Json RlooConfig::to_json() const {
   return json;
 }
 
+Json OnlineDpoConfig::to_json() const {
+  Json json = OnlineConfig::to_json();
+  json["loss_type"] = train::name(loss_type);
+  json["missing_eos_penalty"] = optional_json(missing_eos_penalty);
+  return json;
+}
+
 GrpoConfig grpo_config_from_json(const Json& json) {
   Settings settings(json);
   GrpoConfig c;
@@ -147,6 +155,9 @@ GrpoConfig grpo_config_from_json(const Json& json) {
       {T::kGrpo, T::kBnpo, T::kDrGrpo, T::kDapo, T::kLuspo, T::kCispo, T::kSapo, T::kVespo});
   settings.read("importance_sampling_level", &c.importance_sampling_level,
                 {ImportanceLevel::kToken, ImportanceLevel::kSequence});
+  settings.read("advantage_estimator", &c.advantage_estimator,
+                {AdvantageEstimator::kGroup, AdvantageEstimator::kReinforce,
+                 AdvantageEstimator::kReinforceBaseline});
   settings.read("scale_rewards", &c.scale_rewards,
                 {ScaleRewards::kGroup, ScaleRewards::kBatch, ScaleRewards::kNone});
   settings.read("multi_objective_aggregation", &c.multi_objective_aggregation,
@@ -175,6 +186,18 @@ RlooConfig rloo_config_from_json(const Json& json) {
   read_online(settings, c);
   settings.read("normalize_advantages", &c.normalize_advantages);
   settings.read("reward_clip_range", &c.reward_clip_range);
+  settings.refuse_unknown();
+  validate(c);
+  return c;
+}
+
+OnlineDpoConfig online_dpo_config_from_json(const Json& json) {
+  Settings settings(json);
+  OnlineDpoConfig c;
+  read_online(settings, c);
+  settings.read("loss_type", &c.loss_type,
+                {PreferenceLossType::kSigmoid, PreferenceLossType::kIpo});
+  settings.read("missing_eos_penalty", &c.missing_eos_penalty);
   settings.refuse_unknown();
   validate(c);
   return c;
@@ -223,6 +246,12 @@ void validate(const RlooConfig& c) {
   require(c.reward_clip_range.empty() ||
               (c.reward_clip_range.size() == 2 && c.reward_clip_range[0] < c.reward_clip_range[1]),
           "--reward-clip-range is two numbers, the lower one first");
+}
+
+void validate(const OnlineDpoConfig& c) {
+  validate(static_cast<const OnlineConfig&>(c));
+  require(c.num_generations == 2, "--num-generations must be 2: a pair is made of two answers");
+  require(c.beta > 0, "--beta must be above 0: it says how far the policy may leave the reference");
 }
 
 namespace {

@@ -33,10 +33,12 @@ struct OnlineConfig : TrainConfig {
   std::vector<double> reward_weights;  // empty: 1 each
   bool log_completions = true;         // decides no bit of the model
   size_t num_generations_eval = 0;     // 0: num_generations; decides no bit of the model
+  bool batch_counts_prompts = false;   // of the method, not an option
   size_t rollout_batch_size = 32;      // completions written at once; decides no bit
 
   size_t completions_per_step() const {
-    return per_device_train_batch_size * gradient_accumulation_steps;
+    return per_device_train_batch_size * gradient_accumulation_steps *
+           (batch_counts_prompts ? num_generations : 1);
   }
   size_t prompts_per_step() const { return completions_per_step() / num_generations; }
   size_t steps_of_generation() const;  // optimiser steps that one pass over a generation takes
@@ -51,6 +53,7 @@ struct OnlineConfig : TrainConfig {
 struct GrpoConfig : OnlineConfig {
   PolicyLossType loss_type = PolicyLossType::kDapo;
   ImportanceLevel importance_sampling_level = ImportanceLevel::kToken;
+  AdvantageEstimator advantage_estimator = AdvantageEstimator::kGroup;
   ScaleRewards scale_rewards = ScaleRewards::kGroup;
   RewardAggregation multi_objective_aggregation = RewardAggregation::kSumThenNormalize;
   std::optional<double> delta;
@@ -80,12 +83,29 @@ struct RlooConfig : OnlineConfig {
   Json to_json() const;
 };
 
+struct OnlineDpoConfig : OnlineConfig {
+  OnlineDpoConfig() {
+    learning_rate = 5e-7;
+    num_generations = 2;  // always
+    batch_counts_prompts = true;
+    beta = 0.1;
+    temperature = 0.9;
+    max_completion_length = 64;
+  }
+  PreferenceLossType loss_type = PreferenceLossType::kSigmoid;  // or kIpo
+  std::optional<double> missing_eos_penalty;
+
+  Json to_json() const;
+};
+
 GrpoConfig grpo_config_from_json(const Json& settings);
 RlooConfig rloo_config_from_json(const Json& settings);
+OnlineDpoConfig online_dpo_config_from_json(const Json& settings);
 
 void validate(const OnlineConfig& config);
 void validate(const GrpoConfig& config);
 void validate(const RlooConfig& config);
+void validate(const OnlineDpoConfig& config);
 
 // Steps of a run over that many prompts. Throws invalid_input when they are fewer than one
 // generation takes.

@@ -270,7 +270,10 @@ TEST(Advantages, AreTrls) {
     }
     const std::vector<double> wanted = doubles_of(one.at("advantages"));
     ASSERT_EQ(ours.size(), wanted.size()) << name;
-    for (size_t i = 0; i < ours.size(); ++i) EXPECT_NEAR(ours[i], wanted[i], 1e-12) << name << i;
+    // TRL's deviation passes through f32.
+    for (size_t i = 0; i < ours.size(); ++i) {
+      EXPECT_NEAR(ours[i], wanted[i], 1e-7 * (1 + std::abs(wanted[i]))) << name << i;
+    }
   }
 }
 
