@@ -21,6 +21,7 @@
 
 #include "api/event_hub.h"
 #include "api/job_runner.h"
+#include "api/model_host.h"
 #include "api/rate_limit.h"
 #include "base/env.h"
 #include "http/server.h"
@@ -73,14 +74,17 @@ class Platform {
 
   // Set by the roof before the server starts; both may stay absent.
   void set_job_runner(JobRunner* runner) { job_runner_ = runner; }
+  void set_model_host(ModelHost* host) { model_host_ = host; }
   void set_server_metrics(std::function<http::ServerMetrics()> read) {
     server_metrics_ = std::move(read);
   }
   // Further lines of /metrics; it names no tenant either.
   void set_more_metrics(std::function<std::string()> write) { more_metrics_ = std::move(write); }
   const std::function<std::string()>& more_metrics() const { return more_metrics_; }
-  // Throws unavailable when this server has none.
+  // Both throw unavailable when this server has none.
   JobRunner& job_runner();
+  ModelHost& model_host();
+  bool has_model_host() const { return model_host_ != nullptr; }
   bool has_job_runner() const { return job_runner_ != nullptr; }
   const std::function<http::ServerMetrics()>& server_metrics() const { return server_metrics_; }
   // Throws not_found with the names that there are.
@@ -131,6 +135,7 @@ class Platform {
   RateLimiter labelling_rate_;
   RateLimiter stranger_rate_;
   JobRunner* job_runner_ = nullptr;
+  ModelHost* model_host_ = nullptr;
   std::function<http::ServerMetrics()> server_metrics_;
   std::function<std::string()> more_metrics_;
   std::atomic<bool> stopping_{false};

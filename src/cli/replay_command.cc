@@ -18,6 +18,7 @@
 #include "train/dpo.h"
 #include "train/grpo.h"
 #include "train/online_dpo.h"
+#include "train/reward.h"
 #include "train/rloo.h"
 #include "train/sft.h"
 
@@ -173,6 +174,14 @@ std::optional<Difference> first_difference(const std::vector<train::StepRecord>&
   return std::nullopt;
 }
 
+std::vector<data::RowKind> row_kinds_of(const std::string& method) {
+  if (method == "sft") return llm::sft_row_kinds();
+  if (method != "dpo" && method != "reward") return llm::prompt_row_kinds();
+  std::vector<data::RowKind> kinds = llm::preference_row_kinds();
+  if (method == "reward") kinds.push_back(data::RowKind::kStepwise);
+  return kinds;
+}
+
 // Runs the steps behind the checkpoint up to range.last into `folder` and returns them.
 class Replay {
  public:
@@ -194,9 +203,7 @@ class Replay {
     data::ReadOptions read;
     // Bad rows were left out then, or there were none: the digest says that it is the same file.
     read.on_bad_row = data::OnBadRow::kSkip;
-    read.accepted = manifest_.method == "dpo"   ? llm::preference_row_kinds()
-                    : manifest_.method == "sft" ? llm::sft_row_kinds()
-                                                : llm::prompt_row_kinds();
+    read.accepted = row_kinds_of(manifest_.method);
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
@@ -227,6 +234,8 @@ class Replay {
     } else if (manifest_.method == "online_dpo") {
       online(compute, loaded, dataset, job, train::online_dpo_config_from_json(manifest_.settings),
              train::train_online_dpo);
+    } else if (manifest_.method == "reward") {
+      reward(compute, loaded, dataset, job);
     } else {
       sft(compute, loaded, dataset, job);
     }
@@ -251,7 +260,8 @@ class Replay {
 
   template <typename Config>
   void prepare(tensor::Compute& compute, LoadedModel& loaded, const LoadedModel* reference,
-               Config& config, size_t largest_row) const {
+               Config& config, size_t largest_row,
+               llm::HeadNeed need = llm::HeadNeed::kLanguage) const {
     config.seed = manifest_.seeds.at("seed");
     config.save_steps = 0;
     config.logging_steps = SIZE_MAX;
@@ -259,7 +269,7 @@ class Replay {
                  training_memory(loaded, reference, config,
                                  std::max(config.max_tokens_per_pass, largest_row)),
                  "the replay", "close other programs");
-    load_weights(compute, loaded);
+    load_weights(compute, loaded, need);
     if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
   }
 
@@ -331,6 +341,31 @@ class Replay {
     train(job, config, data);
   }
 
+  void reward(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+              train::TrainJob& job) {
+    train::RewardConfig config = train::reward_config_from_json(manifest_.settings);
+    const llm::TextCodec* codec = loaded.codec_or_null();
+    size_t largest = 0;
+    if (config.process) {
+      const auto examples = llm::tokenize_steps(dataset.rows, codec, config.step_separator,
+                                                config.train_on_last_step_only, config.max_length,
+                                                loaded.model.config);
+      for (const auto& e : examples) largest = std::max(largest, e.tokens.size());
+      prepare(compute, loaded, nullptr, config, largest, llm::HeadNeed::kScore);
+      train::train_process_reward(job, config, examples, {});
+      return;
+    }
+    const train::RewardPairs examples = train::reward_pairs(
+        llm::tokenize_preferences(dataset.rows, codec, {0, config.max_prompt_length, true, false},
+                                  loaded.model.config),
+        config.max_length);
+    for (const auto& e : examples.pairs) {
+      largest = std::max(largest, e.prompt.size() + e.chosen.size() + e.rejected.size());
+    }
+    prepare(compute, loaded, nullptr, config, largest, llm::HeadNeed::kScore);
+    train::train_reward(job, config, examples.pairs, {});
+  }
+
   void dpo(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
            train::TrainJob& job) {
     train::DpoConfig config = train::dpo_config_from_json(manifest_.settings);
@@ -381,10 +416,11 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  constexpr std::array<std::string_view, 5> kMethods = {"sft", "dpo", "grpo", "rloo", "online_dpo"};
+  constexpr std::array<std::string_view, 6> kMethods = {"sft",  "dpo",  "reward",
+                                                        "grpo", "rloo", "online_dpo"};
   if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
-                        ": hone replay knows sft, dpo, grpo, rloo and online_dpo");
+                        ": hone replay knows sft, dpo, reward, grpo, rloo and online_dpo");
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {

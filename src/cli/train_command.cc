@@ -189,6 +189,10 @@ int run_train(const Arguments& arguments) {
       {"grpo", "learn from rewards of the model's own answers", train_grpo},
       {"rloo", "learn from rewards, each answer against its group's others", train_rloo},
       {"online_dpo", "DPO on the better and the worse of two own answers", train_online_dpo},
+      {"reward", "a reward model: learn to score the better answer higher", train_reward},
+      {"kto", "learn from answers that were judged one by one", train_kto},
+      {"orpo", "answers and preferences in one loss, without a reference", train_orpo},
+      {"cpo", "CPO and SimPO: preferences without a reference", train_cpo},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }
