@@ -13,11 +13,16 @@
 #include "cli/common.h"
 #include "cli/progress.h"
 #include "data/dataset.h"
+#include "llm/unpaired_rows.h"
 #include "reward/builtin.h"
 #include "tensor/recipe.h"
+#include "train/cpo.h"
+#include "train/distill.h"
 #include "train/dpo.h"
 #include "train/grpo.h"
+#include "train/kto.h"
 #include "train/online_dpo.h"
+#include "train/orpo.h"
 #include "train/reward.h"
 #include "train/rloo.h"
 #include "train/sft.h"
@@ -27,7 +32,7 @@ namespace hone::cli {
 namespace {
 
 struct ReplayFlags {
-  std::string model, ref_model, data, steps, temporary_dir;
+  std::string model, ref_model, teacher, data, steps, temporary_dir;
   std::vector<std::string> rewards;
   CommonOptions common;
 };
@@ -175,8 +180,11 @@ std::optional<Difference> first_difference(const std::vector<train::StepRecord>&
 }
 
 std::vector<data::RowKind> row_kinds_of(const std::string& method) {
-  if (method == "sft") return llm::sft_row_kinds();
-  if (method != "dpo" && method != "reward") return llm::prompt_row_kinds();
+  if (method == "sft" || method == "distill") return llm::sft_row_kinds();
+  if (method == "kto") return llm::unpaired_row_kinds();
+  if (method == "grpo" || method == "rloo" || method == "online_dpo") {
+    return llm::prompt_row_kinds();
+  }
   std::vector<data::RowKind> kinds = llm::preference_row_kinds();
   if (method == "reward") kinds.push_back(data::RowKind::kStepwise);
   return kinds;
@@ -236,6 +244,16 @@ class Replay {
              train::train_online_dpo);
     } else if (manifest_.method == "reward") {
       reward(compute, loaded, dataset, job);
+    } else if (manifest_.method == "orpo") {
+      pairs(compute, loaded, dataset, job, train::orpo_config_from_json(manifest_.settings),
+            train::train_orpo);
+    } else if (manifest_.method == "cpo") {
+      pairs(compute, loaded, dataset, job, train::cpo_config_from_json(manifest_.settings),
+            train::train_cpo);
+    } else if (manifest_.method == "kto") {
+      kto(compute, loaded, dataset, job);
+    } else if (manifest_.method == "distill") {
+      distill(compute, loaded, dataset, job);
     } else {
       sft(compute, loaded, dataset, job);
     }
@@ -366,6 +384,69 @@ class Replay {
     train::train_reward(job, config, examples.pairs, {});
   }
 
+  using Pairs = std::vector<llm::PreferenceTokens>;
+  template <typename Config>
+  void pairs(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+             train::TrainJob& job, Config config,
+             train::TrainResult (*train)(train::TrainJob&, const Config&, const Pairs&,
+                                         const Pairs&)) {
+    const Pairs examples = llm::tokenize_preferences(
+        dataset.rows, loaded.codec_or_null(),
+        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
+    size_t largest = 0;
+    for (const auto& e : examples) {
+      largest = std::max(largest, e.prompt.size() + e.chosen.size() + e.rejected.size());
+    }
+    prepare(compute, loaded, nullptr, config, largest);
+    train(job, config, examples, {});
+  }
+
+  // A second model of the run, not loaded yet.
+  LoadedModel open_other(const std::string& given, const std::string& name,
+                         const std::string& option) const {
+    const std::string path = source_of(given, sources_, name, option);
+    check_digest(manifest_, name, path, model_digest(path));
+    return open_model({path, ""});
+  }
+
+  void kto(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+           train::TrainJob& job) {
+    train::KtoConfig config = train::kto_config_from_json(manifest_.settings);
+    const auto examples = llm::tokenize_unpaired(
+        dataset.rows, loaded.codec_or_null(),
+        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
+    std::optional<LoadedModel> reference;
+    if (manifest_.digests.contains("ref_model")) {
+      reference = open_other(flags_.ref_model, "ref_model", "--ref-model MODEL");
+    }
+    prepare(compute, loaded, reference ? &*reference : nullptr, config,
+            train::longest_meeting(examples));
+    if (reference) load_weights(compute, *reference);
+    train::train_kto(job, config, examples, {}, reference ? &reference->model : nullptr);
+  }
+
+  void distill(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+               train::TrainJob& job) {
+    train::DistillConfig config = train::distill_config_from_json(manifest_.settings);
+    if (manifest_.digests.contains("teacher_adapter")) {
+      throw invalid_input(
+          "the run's teacher had an adapter: merge the two (hone model merge) before a run that is "
+          "to be replayed");
+    }
+    const auto examples = llm::tokenize_sft(
+        dataset.rows, loaded.codec_or_null(),
+        {config.max_length, config.max_prompt_length, true, true}, loaded.model.config);
+    LoadedModel teacher = open_other(flags_.teacher, "teacher", "--teacher MODEL");
+    size_t largest = 0;
+    for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
+    prepare(compute, loaded, &teacher, config, largest + config.max_new_tokens);
+    load_weights(compute, teacher);
+    train::train_distill(
+        job, config, examples, {},
+        {teacher.model, nullptr, loaded.codec ? &loaded.codec->tokenizer() : nullptr,
+         loaded.end_of_generation});
+  }
+
   void dpo(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
            train::TrainJob& job) {
     train::DpoConfig config = train::dpo_config_from_json(manifest_.settings);
@@ -416,11 +497,11 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  constexpr std::array<std::string_view, 6> kMethods = {"sft",  "dpo",  "reward",
-                                                        "grpo", "rloo", "online_dpo"};
+  constexpr std::array<std::string_view, 10> kMethods = {
+      "sft", "dpo", "reward", "grpo", "rloo", "online_dpo", "orpo", "cpo", "kto", "distill"};
   if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
-                        ": hone replay knows sft, dpo, reward, grpo, rloo and online_dpo");
+                        ", which hone replay does not know");
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {
@@ -477,6 +558,7 @@ int run_replay(const Arguments& arguments) {
   options.text("model", &flags.model, "MODEL", "empty = where the run says it was");
   options.text("data", &flags.data, "FILE", "empty = where the run says it was");
   options.text("ref-model", &flags.ref_model, "MODEL", "of a run that had one");
+  options.text("teacher", &flags.teacher, "MODEL", "of a distillation");
   options.texts("reward", &flags.rewards, "SPEC",
                 "of a run whose reward is a program: the same again");
   options.text("temporary-dir", &flags.temporary_dir, "DIR", "where a copy of the run is computed");

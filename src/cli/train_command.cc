@@ -193,6 +193,7 @@ int run_train(const Arguments& arguments) {
       {"kto", "learn from answers that were judged one by one", train_kto},
       {"orpo", "answers and preferences in one loss, without a reference", train_orpo},
       {"cpo", "CPO and SimPO: preferences without a reference", train_cpo},
+      {"distill", "learn what a larger model would say, word by word", train_distill},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }

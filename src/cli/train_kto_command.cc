@@ -19,16 +19,6 @@ size_t answer_size(const llm::UnpairedTokens& row) {
   return row.prompt.size() + row.completion.size();
 }
 
-// A prompt can meet any row's answer.
-size_t longest_meeting(const Answers& rows) {
-  size_t prompt = 0, answer = 0;
-  for (const llm::UnpairedTokens& row : rows) {
-    prompt = std::max(prompt, row.prompt.size());
-    answer = std::max(answer, row.completion.size());
-  }
-  return prompt + answer;
-}
-
 }  // namespace
 
 int train_kto(const Arguments& arguments) {
@@ -88,8 +78,9 @@ int train_kto(const Arguments& arguments) {
   TrainPlan plan;
   add_rows(plan, examples, answer_size);
   plan.eval_rows = eval_examples.size();
-  check_train_plan(plan, config, loaded, reference ? &*reference : nullptr, common,
-                   std::max(longest_meeting(examples), longest_meeting(eval_examples)));
+  check_train_plan(
+      plan, config, loaded, reference ? &*reference : nullptr, common,
+      std::max(train::longest_meeting(examples), train::longest_meeting(eval_examples)));
   if (flags.dry_run) {
     std::printf("%s\n", plan.to_json().dump_pretty().c_str());
     return 0;

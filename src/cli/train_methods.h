@@ -63,6 +63,7 @@ int train_grpo(const std::vector<std::string>& arguments);
 int train_rloo(const std::vector<std::string>& arguments);
 int train_online_dpo(const std::vector<std::string>& arguments);
 int train_reward(const std::vector<std::string>& arguments);
+int train_distill(const std::vector<std::string>& arguments);
 int train_kto(const std::vector<std::string>& arguments);
 int train_orpo(const std::vector<std::string>& arguments);
 int train_cpo(const std::vector<std::string>& arguments);

@@ -34,22 +34,25 @@ struct KtoConfig : TrainConfig {
   double desirable_weight = 1, undesirable_weight = 1;
   Json to_json() const;
 };
-KtoConfig kto_config_from_json(const Json &settings);
-void validate(const KtoConfig &config);
+KtoConfig kto_config_from_json(const Json& settings);
+void validate(const KtoConfig& config);
 
 struct KtoLoss {
   double value = 0;
-  double slope = 0; // by the answer's log-probability
+  double slope = 0;  // by the answer's log-probability
 };
 // ratio: a. In f64; any thread.
-KtoLoss kto_loss(const KtoConfig &config, double ratio, double kl,
-                 bool desirable, double probability);
+KtoLoss kto_loss(const KtoConfig& config, double ratio, double kl, bool desirable,
+                 double probability);
+
+// Rows of the largest tree: a prompt can meet any row's answer.
+size_t longest_meeting(const std::vector<llm::UnpairedTokens>& rows);
 
 // reference: null for the model that is trained without its adapter, which
 // needs LoRA.
-TrainResult train_kto(TrainJob &job, const KtoConfig &config,
-                      const std::vector<llm::UnpairedTokens> &examples,
-                      const std::vector<llm::UnpairedTokens> &eval_examples,
-                      const llm::Model *reference);
+TrainResult train_kto(TrainJob& job, const KtoConfig& config,
+                      const std::vector<llm::UnpairedTokens>& examples,
+                      const std::vector<llm::UnpairedTokens>& eval_examples,
+                      const llm::Model* reference);
 
-} // namespace hone::train
+}  // namespace hone::train

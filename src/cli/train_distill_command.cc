@@ -1,0 +1,140 @@
+// hone train distill: from a larger model to a smaller one.
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/error.h"
+#include "cli/commands.h"
+#include "cli/train_methods.h"
+#include "cli/training_progress.h"
+#include "train/distill.h"
+#include "train/rollout.h"
+
+namespace hone::cli {
+
+namespace {
+
+size_t row_size(const llm::SftTokens& row) { return row.tokens.size(); }
+
+// The teacher keeps nothing for a backward pass; while answers are drawn their
+// pages are there too.
+void add_memory(MemoryPlan& plan, const train::DistillConfig& config, const LoadedModel& student,
+                const LoadedModel& teacher, size_t teacher_rank, size_t rows, size_t longest) {
+  plan.add("the teacher's pass",
+           llm::TrainingPass::planned_bytes(teacher.model.config, teacher_rank, rows,
+                                            llm::PassOptions{true}));
+  const train::RolloutOptions options = train::distill_rollout(config);
+  uint64_t pages = 0;
+  if (config.lmbda > 0) {
+    pages = train::Rollouts::planned_bytes(student.model.config, options, config.lora_r, longest);
+  }
+  if (config.seq_kd) {
+    pages = std::max(pages, train::Rollouts::planned_bytes(teacher.model.config, options,
+                                                           teacher_rank, longest));
+  }
+  if (pages > 0) plan.add("answers being drawn", pages);
+}
+
+}  // namespace
+
+int train_distill(const Arguments& arguments) {
+  CommonOptions common;
+  TrainFlags flags;
+  ModelOptions teacher_options;
+  train::DistillConfig config;
+  Options options("train distill", "learn what a larger model would say, word by word.",
+                  "--model M --teacher T --data D.jsonl --output RUN");
+  options.example(
+      "hone train distill --model small.gguf --teacher large.gguf --data "
+      "chats.jsonl --output run "
+      "--learning-rate 1e-4",
+      "half of the steps on the rows' answers, half on the student's own");
+  options.example(
+      "hone train distill --model small.gguf --teacher large.gguf --data "
+      "chats.jsonl --output run "
+      "--lmbda 0 --beta 0",
+      "off-policy: the teacher's distribution on the rows' answers");
+  options.example(
+      "hone train distill --model small.gguf --teacher large.gguf "
+      "--data prompts.jsonl "
+      "--output run --lmbda 1 --beta 1",
+      "on-policy distillation");
+  flags.add_to(options, config);
+  options.section("Distillation");
+  options.text("teacher", &teacher_options.model, "MODEL", "of the same tokenizer");
+  options.text("teacher-adapter", &teacher_options.adapter, "DIR", "its PEFT LoRA directory");
+  options.real("beta", &config.beta,
+               "0: KL(teacher || student), 1: KL(student || teacher), between: "
+               "Jensen-Shannon");
+  options.real("lmbda", &config.lmbda, "share of the steps that take the student's own answers");
+  options.real("temperature", &config.temperature, "of answers that are drawn");
+  options.count("max-new-tokens", &config.max_new_tokens, "of answers that are drawn");
+  options.flag("seq-kd", &config.seq_kd,
+               "the other steps take the teacher's answers to the prompts");
+  common.add_to(options);
+  if (!flags.parse(options, arguments, config, common)) return 0;
+  train::validate(config);
+  if (teacher_options.model.empty()) {
+    throw invalid_input("--teacher is missing: the model to learn from");
+  }
+
+  const data::Dataset rows = load_train_rows(flags, flags.data, llm::sft_row_kinds());
+  std::optional<data::Dataset> held_out;
+  if (!flags.eval_data.empty()) {
+    held_out = load_train_rows(flags, flags.eval_data, llm::sft_row_kinds());
+    if (!common.quiet) warn_of_overlap(rows, *held_out);
+  }
+  LoadedModel loaded = open_model(flags.model);
+  LoadedModel teacher = open_model(teacher_options);
+  if (loaded.codec && teacher.codec) {
+    train::check_teacher(loaded.codec->tokenizer(), teacher.codec->tokenizer(), loaded.model.config,
+                         teacher.model.config);
+  } else if (loaded.model.config.vocab_size != teacher.model.config.vocab_size) {
+    throw invalid_input("--teacher has another number of words than --model");
+  }
+  const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, true};
+  const llm::TextCodec* codec = loaded.codec_or_null();
+  const auto examples = llm::tokenize_sft(rows.rows, codec, cut, loaded.model.config);
+  std::vector<llm::SftTokens> eval_examples;
+  if (held_out) eval_examples = llm::tokenize_sft(held_out->rows, codec, cut, loaded.model.config);
+
+  TrainPlan plan;
+  add_rows(plan, examples, row_size);
+  plan.eval_rows = eval_examples.size();
+  plan.steps = train::total_steps(config, plan.sequences);
+  const size_t largest =
+      plan.longest + (config.lmbda > 0 || config.seq_kd ? config.max_new_tokens : 0);
+  const size_t pass_rows = std::max(config.max_tokens_per_pass, largest);
+  plan.memory = training_memory(loaded, &teacher, config, pass_rows);
+  add_memory(plan.memory, config, loaded, teacher,
+             teacher.adapter ? teacher.adapter->max_rank() : 0, pass_rows, plan.longest);
+  check_memory(common, plan.memory, "training",
+               "use --lora-r 16, --recompute, or a smaller "
+               "--max-tokens-per-pass or --max-length");
+  say_plan(plan, common);
+  if (flags.dry_run) {
+    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
+    return 0;
+  }
+  tensor::Compute compute(common.threads);
+  prepare_model(compute, config, loaded);
+  load_weights(compute, teacher);
+  TrainingProgress progress("distill", plan.steps, common.quiet);
+  train::TrainJob job =
+      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
+  progress.attach(job);
+  job.manifest.digests["teacher"] = model_digest(teacher_options.model);
+  job.sources["teacher"] = absolute_path(teacher_options.model);
+  if (!teacher_options.adapter.empty()) {
+    job.manifest.digests["teacher_adapter"] = model_digest(teacher_options.adapter);
+    job.sources["teacher_adapter"] = absolute_path(teacher_options.adapter);
+  }
+  const train::TrainResult result = train::train_distill(
+      job, config, examples, eval_examples,
+      {teacher.model, teacher.adapter ? &*teacher.adapter : nullptr,
+       loaded.codec ? &loaded.codec->tokenizer() : nullptr, loaded.end_of_generation});
+  progress.finish();
+  return finish_training(result, job, flags, common, loaded);
+}
+
+}  // namespace hone::cli
