@@ -53,7 +53,8 @@ class Walk {
         {"project_id", "prj"},  {"task_id", "tsk"},       {"assignment_id", "asn"},
         {"person_id", "usr"},   {"invitation_id", "inv"}, {"import_id", "imp"},
         {"snapshot_id", "snp"}, {"run_id", "run"},        {"job_id", "job"},
-        {"token_id", "key"},    {"flag_id", "flg"}};
+        {"token_id", "key"},    {"flag_id", "flg"},       {"feedback_id", "fbk"},
+        {"rule_id", "rul"}};
     return kPrefixes.at(name) + "_aaaaaaaaaaaaaaaaaaaaaaaaaa";
   }
 

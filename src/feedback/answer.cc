@@ -67,6 +67,7 @@ Json Answer::to_json() const {
   Json json = Json::object();
   json["completion"] = head.id;
   json["choice"] = index;
+  if (!head.asked.empty() && head.asked != head.model) json["asked"] = head.asked;
   json["model"] = head.model;
   json["model_digest"] = head.model_digest;
   json["system_fingerprint"] = head.fingerprint;
@@ -90,6 +91,8 @@ Answer Answer::from_json(const Json& json) {
   answer.head.id = json.at("completion").as_string();
   answer.index = json.at("choice").as_int();
   answer.head.model = text_of(json, "model");
+  const std::string asked = text_of(json, "asked");
+  answer.head.asked = asked.empty() ? answer.head.model : asked;
   answer.head.model_digest = text_of(json, "model_digest");
   answer.head.fingerprint = text_of(json, "system_fingerprint");
   answer.head.settings = json_of(json, "settings");

@@ -17,6 +17,7 @@ struct Completion {
   std::string id;            // chatcmpl-…, cmpl-…
   std::string organisation;  // whose it is
   std::string caller;        // usr_… or key_…
+  std::string asked;         // the name that the request said: the model's, or an alias
   std::string model;         // the name of the model that answered
   std::string model_digest;  // of its files
   std::string fingerprint;   // the variant's digest

@@ -32,8 +32,8 @@ namespace hone::feedback {
 struct KeepOptions {
   int64_t keep_ms = 24 * 3600 * 1000;
   size_t completions_max = 20'000;
-  size_t bytes_max = size_t{64} << 20;
-  size_t total_bytes_max = size_t{128} << 20;
+  size_t bytes_max = size_t{32} << 20;
+  size_t total_bytes_max = size_t{64} << 20;
   size_t gone_max = 65'536;
 };
 

@@ -128,6 +128,11 @@ void erase_member_rows(Organisation& organisation, store::Transaction& tx, const
   tx.execute("DELETE FROM draft WHERE assignment_id" + of_member, {member.id});
   tx.execute("UPDATE skip SET comment = '' WHERE assignment_id" + of_member, {member.id});
   tx.execute("UPDATE flag SET comment = '' WHERE member_id = $1", {member.id});
+  tx.execute(
+      "UPDATE feedback_body SET comment = '', edited = '', models = '[]', excerpt = '',"
+      " answers = '[]', erased_at_ms = $2 WHERE erased_at_ms IS NULL AND feedback_id IN"
+      " (SELECT id FROM feedback WHERE member_id = $1)",
+      {member.id, organisation.env().now_ms()});
   record_event(tx, organisation.env().now_ms(), actor,
                {.kind = "member.erased", .object = member.person_id, .from = "", .to = "erased"});
   organisation.queue().drop_member(member.id);

@@ -29,7 +29,8 @@ ChatExchange::ChatExchange(Service& service, Caller caller, ServedModelPointer m
       choices_(request_.n) {
   set_id("chatcmpl-");
   chunk_head_ = head("chat.completion.chunk");
-  begin_record(request_.conversation.messages, {}, settings_, choices_.size(), request_.store);
+  begin_record(request_.model, request_.conversation.messages, {}, settings_, choices_.size(),
+               request_.store);
   if (tools_->is_off()) return;
   for (size_t i = 0; i < choices_.size(); ++i) {
     choices_[i].parser.emplace(*tools_, id() + "/" + std::to_string(i));

@@ -54,7 +54,7 @@ void CompletionExchange::begin_record_of_prompts() {
   if (request_.echo || samples_ != request_.n || request_.max_tokens == size_t{0}) return;
   std::vector<std::string> texts;
   for (const Prompt& prompt : prompts_) texts.push_back(prompt.text);
-  begin_record({}, std::move(texts), settings_, samples_, request_.store);
+  begin_record(request_.model, {}, std::move(texts), settings_, samples_, request_.store);
 }
 
 std::string CompletionExchange::head() const {

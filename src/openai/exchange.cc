@@ -202,14 +202,16 @@ void Exchange::deliver(http::Response response) {
   later_->complete(std::move(response));
 }
 
-void Exchange::begin_record(const Json& messages, std::vector<std::string> prompts,
-                            const std::string& settings, size_t samples, bool consented) {
+void Exchange::begin_record(const std::string& asked, const Json& messages,
+                            std::vector<std::string> prompts, const std::string& settings,
+                            size_t samples, bool consented) {
   if (service_.kept() == nullptr || caller_.organisation.empty()) return;
   record_ = std::make_unique<feedback::KeptCompletion>();
   feedback::Completion& head = record_->head;
   head.id = id_;
   head.organisation = caller_.organisation;
   head.caller = caller_.key;
+  head.asked = asked;
   head.model = model_->name;
   head.model_digest = model_->digest;
   head.fingerprint = model_->fingerprint;

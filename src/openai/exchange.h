@@ -61,10 +61,11 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   bool is_stream() const { return stream_ != nullptr; }
 
   // Before submit(): what is answered is written down and handed to the service's KeptCompletions at
-  // the end, also when the client left in the middle. messages is null for text completions; then
+  // the end, also when the client left in the middle. asked: the name that the request said. messages is null for text completions; then
   // there is a text for each prompt. Nothing happens where the service has none.
-  void begin_record(const Json& messages, std::vector<std::string> prompts,
-                    const std::string& settings, size_t samples, bool consented);
+  void begin_record(const std::string& asked, const Json& messages,
+                    std::vector<std::string> prompts, const std::string& settings, size_t samples,
+                    bool consented);
   // Null when nothing is written down.
   feedback::Choice* recorded(size_t choice);
   // Of a choice that is whole: its MAC as a further member, where none is kept; else nothing.

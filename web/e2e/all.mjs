@@ -2,4 +2,5 @@
 import "./labelling.test.mjs";
 import "./lead.test.mjs";
 import "./chat.test.mjs";
+import "./feedback.test.mjs";
 import "./accessibility.test.mjs";
