@@ -190,8 +190,10 @@ http::Response give_feedback(Call& call) {
   said.consent = call.body.at("consent").as_bool();
   said.answers = find_answers(call, said.kind);
   label::Organisation& organisation = call.organisation();
-  return write_here(call, Durability::kDisk, [&](Transaction& tx) -> Answer {
-    const label::GivenFeedback given = label::give_feedback(organisation, tx, actor, said);
+  std::vector<std::string> orphans;
+  http::Response response = write_here(call, Durability::kDisk, [&](Transaction& tx) -> Answer {
+    label::GivenFeedback given = label::give_feedback(organisation, tx, actor, said);
+    orphans = std::move(given.orphans);
     Json tasks = Json::array();
     if (said.consent) {
       const label::Occasion occasion{said.answers, &said, given.public_id};
@@ -207,6 +209,8 @@ http::Response give_feedback(Call& call) {
     body["tasks"] = std::move(tasks);
     return {.status = 201, .body = std::move(body)};
   });
+  for (const std::string& task : orphans) label::erase_task(organisation, actor, task);
+  return response;
 }
 
 http::Response list_feedback(Call& call) {

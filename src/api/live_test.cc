@@ -119,7 +119,9 @@ TEST_F(LiveApiTest, TwoAnswersStreamBlindAndBecomeATaskToJudge) {
   EXPECT_EQ(body.at("responses").as_array()[0].at("model").as_string(), "one");
   EXPECT_EQ(body.at("responses").as_array()[0].at("text").as_string(), "alpha beta");
   const Got rows = acme_.owner->get("/projects/" + project_ + "/export?format=preferences");
-  EXPECT_NE(rows.text.find("\"chosen\":\"alpha beta\""), std::string::npos) << rows.text;
+  EXPECT_NE(rows.text.find(R"("chosen":[{"role":"assistant","content":"alpha beta"}])"),
+            std::string::npos)
+      << rows.text;
   ASSERT_EQ(models_.asked.size(), 2u);
   for (const ModelQuestion& question : models_.asked) {
     EXPECT_EQ(question.temperature, question.model == "one" ? 0.2 : 0.7);

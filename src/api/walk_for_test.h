@@ -90,7 +90,10 @@ class Walk {
     if (kind == "boolean") return Json(false);
     if (kind == "array") {
       Json list = Json::array();
-      list.push_back(sample(schema.at("items"), texts, given));
+      const Json* least = schema.find("minItems");
+      for (int64_t i = 0; i < (least == nullptr ? 1 : std::max<int64_t>(1, least->as_int())); ++i) {
+        list.push_back(sample(schema.at("items"), texts, given));
+      }
       return list;
     }
     Json object = Json::object();

@@ -143,6 +143,28 @@ void end_feedback(store::Transaction& tx, const Actor& actor, const Feedback& sa
                 .to = state});
 }
 
+// Tasks of its answers that no consent stands behind, now that this one is gone.
+std::vector<std::string> orphans_of(store::Connection& db, const Feedback& said) {
+  std::vector<std::string> tasks;
+  for (const std::string& completion : {said.completion, said.other}) {
+    if (completion.empty()) continue;
+    const bool others =
+        db.query_int64(
+              "SELECT 1 FROM feedback WHERE (completion = $1 OR other = $1) AND state = 'given'"
+              " AND consent = 1 UNION ALL SELECT 1 FROM completion WHERE public_id = $1 LIMIT 1",
+              {completion})
+            .has_value();
+    if (others) continue;
+    for (std::string& task :
+         db.query_all("SELECT t.public_id FROM sampled s JOIN task t ON t.id = s.task_id"
+                      " WHERE s.completion = $1",
+                      {completion}, [](const store::Row& row) { return row.string(0); })) {
+      if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
+    }
+  }
+  return tasks;
+}
+
 int64_t insert_feedback(store::Transaction& tx, const Actor& actor, const NewFeedback& said,
                         const Place& place, const std::string& public_id, int64_t now_ms) {
   tx.execute(
@@ -191,13 +213,15 @@ GivenFeedback give_feedback(Organisation& organisation, store::Transaction& tx, 
   check_texts(said);
   const Place place = place_of(said);
   const int64_t now_ms = organisation.env().now_ms();
+  std::vector<std::string> orphans;
   if (const auto before = said_before(tx, actor, said, place)) {
     if (before->verdict == said.verdict && before->reason == said.reason &&
         before->consent == said.consent && before->comment == said.comment &&
         before->edited == said.edited && !before->erased) {
-      return {before->public_id, true};
+      return {before->public_id, true, {}};
     }
     end_feedback(tx, actor, *before, "replaced", now_ms);
+    if (before->consent && !said.consent) orphans = orphans_of(tx, *before);
   }
   const std::string public_id = make_public_id(organisation.env(), "fbk");
   insert_body(tx, insert_feedback(tx, actor, said, place, public_id, now_ms), said);
@@ -214,7 +238,7 @@ GivenFeedback give_feedback(Organisation& organisation, store::Transaction& tx, 
                 .from = "",
                 .to = "given",
                 .data = std::move(data)});
-  return {public_id, false};
+  return {public_id, false, std::move(orphans)};
 }
 
 std::vector<Feedback> list_feedback(store::Connection& db, const FeedbackFilter& filter) {
@@ -264,24 +288,21 @@ std::vector<std::string> withdraw_feedback(Organisation& organisation, store::Tr
   }
   if (said.state != "given") return {};
   end_feedback(tx, actor, said, "withdrawn", organisation.env().now_ms());
-  std::vector<std::string> tasks;
-  for (const std::string& completion : {said.completion, said.other}) {
-    if (completion.empty()) continue;
-    const bool others =
-        tx.query_int64(
-              "SELECT 1 FROM feedback WHERE (completion = $1 OR other = $1) AND state = 'given'"
-              " AND consent = 1 UNION ALL SELECT 1 FROM completion WHERE public_id = $1 LIMIT 1",
-              {completion})
-            .has_value();
-    if (others) continue;
-    for (std::string& task :
-         tx.query_all("SELECT t.public_id FROM sampled s JOIN task t ON t.id = s.task_id"
-                      " WHERE s.completion = $1",
-                      {completion}, [](const store::Row& row) { return row.string(0); })) {
-      if (std::find(tasks.begin(), tasks.end(), task) == tasks.end()) tasks.push_back(task);
-    }
+  return orphans_of(tx, said);
+}
+
+WithdrawnFeedback withdraw_feedback_of(Organisation& organisation, store::Transaction& tx,
+                                       const Actor& actor, int64_t member, size_t most) {
+  WithdrawnFeedback withdrawn;
+  for (const Feedback& said : tx.query_all(
+           std::string(kColumns) + "WHERE f.member_id = $1 AND f.state = 'given' ORDER BY f.id"
+                                   " LIMIT $2",
+           {member, most}, read_feedback)) {
+    withdrawn.any = true;
+    end_feedback(tx, actor, said, "withdrawn", organisation.env().now_ms());
+    for (std::string& task : orphans_of(tx, said)) withdrawn.orphans.push_back(std::move(task));
   }
-  return tasks;
+  return withdrawn;
 }
 
 void store_completion(store::Transaction& tx, const feedback::KeptCompletion& completion) {

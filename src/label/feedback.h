@@ -63,6 +63,9 @@ struct Feedback {
 struct GivenFeedback {
   std::string public_id;
   bool repeated = false;  // the same was said already
+  // Consent that this takes back: tasks that stand on nobody else's. The caller erases them
+  // (erasure.h), after this is committed.
+  std::vector<std::string> orphans;
 };
 GivenFeedback give_feedback(Organisation& organisation, store::Transaction& tx, const Actor& actor,
                             const NewFeedback& said);
@@ -79,10 +82,17 @@ Feedback get_feedback(store::Connection& db, std::string_view id);
 std::vector<feedback::Answer> feedback_answers(store::Connection& db, int64_t feedback);
 
 // Takes it back: one's own, or anybody's with feedback.manage. Its texts go. Returns the ids of tasks
-// that rules made of its answers and that nobody else's consent stands behind: the caller erases them
-// (erasure.h), after this is committed.
+// that rules made of its answers and that nobody else's consent stands behind, to be erased likewise.
 std::vector<std::string> withdraw_feedback(Organisation& organisation, store::Transaction& tx,
                                            const Actor& actor, std::string_view id);
+
+// All that a person said, at most `most` of it: their texts go too. Whether there was any.
+struct WithdrawnFeedback {
+  bool any = false;
+  std::vector<std::string> orphans;
+};
+WithdrawnFeedback withdraw_feedback_of(Organisation& organisation, store::Transaction& tx,
+                                       const Actor& actor, int64_t member, size_t most);
 
 // ---- Rows for training, of what was said with consent.
 enum class FeedbackFormat { kPreferences, kSft, kUnpaired };

@@ -406,6 +406,24 @@ TEST_F(FeedbackTest, ARuleTakesTheModelThatItNamesByNameAliasOrDigest) {
   EXPECT_EQ(taken.size(), 1u);
 }
 
+TEST_F(FeedbackTest, ConsentThatIsTakenBackTellsWhichTasksGo) {
+  rule(project_of("text"), SamplingSource::kJudged);
+  EXPECT_TRUE(give(ann_, thumb(false, true)).orphans.empty());
+  const GivenFeedback silent = give(ann_, thumb(false, false));
+  ASSERT_EQ(silent.orphans.size(), 1u);
+  erase_task(place_.org(), manager_, silent.orphans[0]);
+  EXPECT_EQ(dump().find("drink"), std::string::npos);
+}
+
+TEST_F(FeedbackTest, ErasingAPersonErasesTheTasksThatStandOnTheirConsent) {
+  rule(project_of("text"), SamplingSource::kJudged);
+  give(ann_, thumb(false, true));
+  ASSERT_NE(dump().find("drink"), std::string::npos);
+  erase_person(place_.org(), manager_, "usr_ann");
+  EXPECT_EQ(dump().find("drink"), std::string::npos);
+  EXPECT_EQ(list().size(), 0u);
+}
+
 TEST_F(FeedbackTest, WithdrawingTellsWhichTasksGo) {
   const Project project = project_of("text");
   rule(project, SamplingSource::kJudged);

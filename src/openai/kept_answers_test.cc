@@ -4,12 +4,22 @@
 namespace hone::openai {
 namespace {
 
+using http::testing::eventually;
 using testing::ServiceTest;
 
 constexpr const char* kChat =
     R"({"model":"tiny","messages":[{"role":"user","content":"hell"}],"max_tokens":6,"ignore_eos":true,"temperature":0.5,"seed":3)";
 
-class KeptAnswersTest : public ServiceTest {};
+class KeptAnswersTest : public ServiceTest {
+ protected:
+  KeptAnswersTest()
+      : ServiceTest({.threads = 1,
+                     .max_running = 8,
+                     .context_tokens = 16384,
+                     .rows_per_pass = 256,
+                     .max_lora_rank = 8},
+                    4096) {}
+};
 
 TEST_F(KeptAnswersTest, AChatIsKeptWithMessagesSettingsAndLogProbabilities) {
   const Json said = answer("/v1/chat/completions",
@@ -59,6 +69,47 @@ TEST_F(KeptAnswersTest, TextCompletionsAreKeptPromptByPrompt) {
     EXPECT_EQ(kept->choices[i].text, said.at("choices").as_array()[i].at("text").as_string());
   }
   EXPECT_TRUE(kept->head.messages.is_null());
+}
+
+TEST_F(KeptAnswersTest, WhatAClientHadWhenItLeftIsKeptToo) {
+  const std::string text =
+      R"({"model":"tiny","messages":[{"role":"user","content":"he"}],"n":64,"ignore_eos":true,"stream":true})";
+  http::testing::RawSocket socket((*server_)->port());
+  socket.send(
+      "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
+      "one\r\nContent-Length: " +
+      std::to_string(text.size()) + "\r\n\r\n" + text);
+  // Some tokens later.
+  EXPECT_TRUE(
+      eventually([&] { return service_->engine().metrics().batch.generated_tokens > 200; }));
+  socket.close();
+  EXPECT_TRUE(eventually([&] { return kept_.counts().completions == 1; }));
+}
+
+TEST_F(KeptAnswersTest, OfACallTheArgumentsAreKeptAndNotItsMarkup) {
+  const std::string body =
+      R"({"model":"tiny","messages":[{"role":"user","content":"he"}],"seed":4,"tool_choice":"required",)"
+      R"("max_tokens":300,"parallel_tool_calls":false,"tools":[{"type":"function","function":{"name":"weather",)"
+      R"("parameters":{"type":"object","properties":{"city":{"enum":["Rome","Oslo"]}},)"
+      R"("required":["city"],"additionalProperties":false}}}])";
+  for (const bool is_stream : {false, true}) {
+    std::string id;
+    if (is_stream) {
+      id = stream("/v1/chat/completions", body + R"(,"stream":true})")
+               .chunks[0]
+               .at("id")
+               .as_string();
+    } else {
+      id = answer("/v1/chat/completions", body + "}").at("id").as_string();
+    }
+    const feedback::KeptPointer kept = kept_.find("one", id);
+    ASSERT_NE(kept, nullptr);
+    const feedback::Choice& choice = kept->choices[0];
+    EXPECT_EQ(choice.finish_reason, "tool_calls");
+    EXPECT_EQ(choice.text.find("tool_call"), std::string::npos) << choice.text;
+    ASSERT_EQ(choice.tool_calls.size(), 1u);
+    EXPECT_EQ(choice.tool_calls.as_array()[0].at("function").at("name").as_string(), "weather");
+  }
 }
 
 TEST_F(KeptAnswersTest, WhatIsScoredOrHasMoreSamplesThanAreShownIsNotKept) {
