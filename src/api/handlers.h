@@ -97,7 +97,7 @@ http::Response read_snapshot(Call& call);
 http::Response read_snapshot_file(Call& call);
 
 // run_handlers.cc
-http::Response list_models(Call& call);
+http::Response list_bases(Call& call);
 http::Response plan_run(Call& call);
 http::Response start_run(Call& call);
 http::Response list_runs(Call& call);
@@ -124,6 +124,24 @@ http::Response ask_live(Call& call);
 http::Response list_sampling_rules(Call& call);
 http::Response make_sampling_rule(Call& call);
 http::Response change_sampling_rule(Call& call);
+
+// model_handlers.cc
+http::Response list_models(Call& call);
+http::Response read_model(Call& call);
+http::Response add_model(Call& call);
+http::Response remove_model(Call& call);
+
+// alias_handlers.cc
+http::Response list_aliases(Call& call);
+http::Response read_alias(Call& call);
+http::Response promote_alias(Call& call);
+http::Response split_alias(Call& call);
+http::Response roll_back_alias(Call& call);
+http::Response list_alias_versions(Call& call);
+http::Response list_decisions(Call& call);
+http::Response set_gate(Call& call);
+http::Response remove_gate(Call& call);
+http::Response list_heldout_sets(Call& call);
 
 // job_handlers.cc
 http::Response list_jobs(Call& call);

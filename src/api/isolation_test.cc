@@ -5,6 +5,9 @@
 
 #include "api/testing.h"
 #include "api/walk_for_test.h"
+#include "label/public_id.h"
+#include "registry/models.h"
+#include "seal/digest.h"
 
 namespace hone::api {
 namespace {
@@ -76,6 +79,19 @@ class IsolationTest : public ApiTest {
             .at("id")
             .as_string();
     add_feedback(owner);
+    ids_["model_id"] = add_base(bird + "-base");
+    add_base(bird + "-other");
+    ids_["alias"] = "theirs";  // a path is said back: no canary in it
+    const std::string alias = "/aliases/" + ids_["alias"];
+    EXPECT_EQ(owner.post(alias + "/promote", R"({"model":")" + bird + R"(-base"})").status, 200);
+    EXPECT_EQ(owner
+                  .post(alias + "/promote",
+                        R"({"model":")" + bird + R"(-other","reason":")" + bird + "\"}")
+                  .status,
+              200);
+    EXPECT_EQ(
+        owner.ask("PUT", alias + "/gate", R"({"heldout":")" + ids_["snapshot_id"] + "\"}").status,
+        200);
     ids_["token_id"] =
         owner.post("/tokens", R"({"name":")" + bird + "\"}").body.at("token").at("id").as_string();
   }
@@ -101,17 +117,34 @@ class IsolationTest : public ApiTest {
                                     bird + R"(","consent":true})"));
   }
 
+  std::string add_base(const std::string& name) {
+    registry::NewModel wanted;
+    wanted.id = label::make_public_id(real_env(), "mdl");
+    wanted.name = name;
+    wanted.path = "/" + name;
+    wanted.digest = seal::sha256_hex(name);
+    wanted.origin["file"] = name;
+    return platform_->control()
+        .write(store::Durability::kDisk,
+               [&](store::Transaction& tx) {
+                 return registry::add_model(tx, acme_.organisation.key, wanted, "operator", 1);
+               })
+        .id;
+  }
+
   // Everything of Acme that another could have changed.
   std::string state_of_acme() {
     std::string all;
-    for (const char* target : {"/projects", "/people", "/invitations", "/tokens", "/organisation",
-                               "/feedback", "/sampling-rules"}) {
+    for (const char* target :
+         {"/projects", "/people", "/invitations", "/tokens", "/organisation", "/models", "/aliases",
+          "/heldout-sets", "/feedback", "/sampling-rules"}) {
       all += acme_.owner->get(target).text;
     }
     const std::string project = "/projects/" + ids_["project_id"];
     for (const std::string& target :
          {project + "/tasks", project + "/snapshots", project + "/imports", project + "/guideline",
-          project + "/schema", project + "/people", "/tasks/" + ids_["task_id"]}) {
+          project + "/schema", project + "/people", "/tasks/" + ids_["task_id"],
+          "/aliases/" + ids_["alias"] + "/decisions"}) {
       all += acme_.owner->get(target).text;
     }
     // When somebody was last seen moves by itself.

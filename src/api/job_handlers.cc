@@ -12,7 +12,11 @@ Json job_json(const store::Job& job) {
   body["kind"] = job.kind;
   const Json* run = job.payload.find("run_id");
   const Json* import = job.payload.find("import_id");
-  body["object_id"] = run != nullptr ? *run : import != nullptr ? *import : Json("");
+  const Json* alias = job.payload.find("alias");
+  body["object_id"] = run != nullptr      ? *run
+                      : import != nullptr ? *import
+                      : alias != nullptr  ? *alias
+                                          : Json("");
   body["state"] = store::job_state_name(job.state);
   body["progress"] = job.fraction;
   body["text"] = job.progress_text;

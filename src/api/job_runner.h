@@ -8,6 +8,9 @@
 //   kind "import"  payload {import_id, project_id, path, votes}: the row is there; label::Importer::resume
 //                  with the stored bytes at `path`, relative to the organisation's folder; the job
 //                  deletes the file when it is done
+//   kind "gate"    payload {alias, model_id, expected_version, reason}: measures the model and what
+//                  the alias answers with on the gate's sets, then promotes or not; its result is
+//                  the decision. Unique an alias
 // A job of a run keeps {phase, step, steps, rate, seconds_left} as its progress; GET /runs/{run_id}
 // shows it.
 

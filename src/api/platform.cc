@@ -190,6 +190,14 @@ ModelAnswers& Platform::model_answers() {
   return *model_answers_;
 }
 
+ModelHost& Platform::model_host() {
+  if (model_host_ == nullptr) {
+    throw Error(ErrorCode::kUnavailable,
+                "this server keeps no model files; start it with hone up or hone serve");
+  }
+  return *model_host_;
+}
+
 const OfferedModel& Platform::model(std::string_view name) const {
   std::string known;
   for (const OfferedModel& each : options_.models) {

@@ -23,6 +23,7 @@
 #include "api/event_hub.h"
 #include "api/job_runner.h"
 #include "api/model_answers.h"
+#include "api/model_host.h"
 #include "api/rate_limit.h"
 #include "base/env.h"
 #include "feedback/kept_completions.h"
@@ -85,14 +86,17 @@ class Platform {
   ModelAnswers& model_answers();
   // Work that others' threads must not wait for.
   http::WorkerPool& background() { return background_; }
+  void set_model_host(ModelHost* host) { model_host_ = host; }
   void set_server_metrics(std::function<http::ServerMetrics()> read) {
     server_metrics_ = std::move(read);
   }
   // Further lines of /metrics; it names no tenant either.
   void set_more_metrics(std::function<std::string()> write) { more_metrics_ = std::move(write); }
   const std::function<std::string()>& more_metrics() const { return more_metrics_; }
-  // Throws unavailable when this server has none.
+  // Both throw unavailable when this server has none.
   JobRunner& job_runner();
+  ModelHost& model_host();
+  bool has_model_host() const { return model_host_ != nullptr; }
   bool has_job_runner() const { return job_runner_ != nullptr; }
   const std::function<http::ServerMetrics()>& server_metrics() const { return server_metrics_; }
   // Throws not_found with the names that there are.
@@ -146,6 +150,7 @@ class Platform {
   RateLimiter stranger_rate_;
   JobRunner* job_runner_ = nullptr;
   ModelAnswers* model_answers_ = nullptr;
+  ModelHost* model_host_ = nullptr;
   std::function<http::ServerMetrics()> server_metrics_;
   std::function<std::string()> more_metrics_;
   std::atomic<bool> stopping_{false};

@@ -121,7 +121,7 @@ label::Snapshot snapshot_for_run(Call& call, const label::Actor& actor) {
 
 }  // namespace
 
-http::Response list_models(Call& call) {
+http::Response list_bases(Call& call) {
   read_page(call.request.query);  // they fit on one page; a cursor is checked all the same
   Json::Array items;
   for (const OfferedModel& each : call.platform.options().models) {

@@ -285,7 +285,7 @@ std::vector<Shape> result_answers() {
         required(text("digest")), required(map("filter")), required(time("created_at")),
         required(ref("created_by", "ActorName"))}},
       {"FrozenSplit", {required(integer("train")), required(integer("heldout"))}},
-      {"Model",
+      {"Base",
        {required(text("name")), required(integer("parameters")), required(text("file")),
         required(word("fits", {"fits", "tight", "too_big"}))}},
       {"Accuracy", {required(number("accuracy")), interval("interval")}},
@@ -390,10 +390,81 @@ std::vector<Shape> feedback_shapes() {
   };
 }
 
+std::vector<Shape> registry_bodies() {
+  const auto model = [] { return required(line("model", 1, kNameMax)); };
+  const auto reason = [] { return nullable(text("reason", 0, 1000)); };
+  const auto version = [] { return nullable(integer("expected_version", 0, INT32_MAX)); };
+  const auto metric = [](std::string_view name) {
+    return nullable(word(name, {"likelihood_accuracy", "likelihood_margin", "reward_accuracy",
+                                "reward_margin", "reward_accuracy_norm"}));
+  };
+  return {
+      {"NewModel",
+       {required(note(line("name", 1, 100), "letters, digits and . - _ : /")),
+        note(nullable(line("run_id", 1, 60)), "a run that is done: its adapter"),
+        note(nullable(line("base", 1, kNameMax)), "one of GET /bases; instead of run_id")}},
+      {"Promote",
+       {model(), version(), reason(),
+        note(nullable(boolean("force")), "past the gate; needs a reason")}},
+      {"SplitPart", {model(), required(number("weight", 0, 1'000'000))}},
+      {"Split", {required(list("models", ref_type("SplitPart"), 2, 8)), version(), reason()}},
+      {"RollBack", {version(), reason()}},
+      {"NewGate",
+       {required(note(line("heldout", 1, 60), "a snapshot: its held-out rows")), metric("metric"),
+        nullable(integer("items_min", 0, 1'000'000'000)),
+        note(nullable(line("second", 1, 60)), "a snapshot for the floor"), metric("second_metric"),
+        nullable(number("floor", -1e9, 1e9)), nullable(boolean("no_worse"))}},
+  };
+}
+
+std::vector<Shape> registry_answers() {
+  return {
+      {"Model",
+       {id(), required(text("name")), required(word("kind", {"base", "adapter"})),
+        required(boolean("shared")), required(text("digest")), required(nullable(text("parent"))),
+        required(nullable(text("parent_id"))),
+        required(note(map("origin"), "run, project, snapshot, method, data: what is known")),
+        required(note(nullable(integer("bytes")), "of its files; null when they are gone")),
+        required(note(boolean("served"), "whether this server answers with it")),
+        required(note(text("note"), "why it does not")), required(ref("created_by", "ActorName")),
+        required(time("created_at"))}},
+      {"AliasTarget",
+       {required(text("model")), required(text("model_id")), required(text("digest")),
+        required(number("weight"))}},
+      {"GateSet",
+       {required(note(nullable(text("snapshot_id")), "null: a file of the operator")),
+        required(text("name")), required(text("digest")), required(text("metric"))}},
+      {"Gate",
+       {required(ref("heldout", "GateSet")), required(integer("items_min")),
+        required(nullable(ref("second", "GateSet"))), required(number("floor")),
+        required(boolean("no_worse"))}},
+      {"Alias",
+       {required(text("name")), required(integer("version")),
+        required(list("targets", ref_type("AliasTarget"))), required(nullable(ref("gate", "Gate"))),
+        required(note(nullable(text("job_id")), "a candidate is being measured"))}},
+      {"AliasVersion",
+       {required(integer("version")), required(integer("previous")),
+        required(list("targets", ref_type("AliasTarget"))),
+        required(ref("created_by", "ActorName")), required(time("created_at"))}},
+      {"Decision",
+       {id(), required(text("alias")), required(nullable(text("candidate"))),
+        required(word("outcome",
+                      {"promoted", "kept", "worse", "too_few", "by_hand", "split", "rolled_back"})),
+        required(boolean("moved")), required(integer("from_version")),
+        required(integer("to_version")), required(text("reason")), required(any("evidence")),
+        required(ref("created_by", "ActorName")), required(time("created_at"))}},
+      {"PromotionStarted", {required(text("job_id"))}},
+      {"HeldoutSet",
+       {required(text("snapshot_id")), required(text("name")), required(text("project_id")),
+        required(text("project")), required(integer("rows"))}},
+  };
+}
+
 std::vector<Shape> all_shapes() {
   std::vector<Shape> shapes;
   for (auto part : {people_bodies(), people_answers(), project_bodies(), project_answers(),
-                    task_answers(), result_answers(), live_shapes(), feedback_shapes()}) {
+                    task_answers(), result_answers(), registry_bodies(), registry_answers(),
+                    live_shapes(), feedback_shapes()}) {
     for (Shape& shape : part) shapes.push_back(std::move(shape));
   }
   return shapes;

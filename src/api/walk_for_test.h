@@ -53,8 +53,8 @@ class Walk {
         {"project_id", "prj"},  {"task_id", "tsk"},       {"assignment_id", "asn"},
         {"person_id", "usr"},   {"invitation_id", "inv"}, {"import_id", "imp"},
         {"snapshot_id", "snp"}, {"run_id", "run"},        {"job_id", "job"},
-        {"token_id", "key"},    {"flag_id", "flg"},       {"feedback_id", "fbk"},
-        {"rule_id", "rul"}};
+        {"token_id", "key"},    {"flag_id", "flg"},       {"model_id", "mdl"},
+        {"alias", "nobodys"},   {"feedback_id", "fbk"},   {"rule_id", "rul"}};
     return kPrefixes.at(name) + "_aaaaaaaaaaaaaaaaaaaaaaaaaa";
   }
 
@@ -90,10 +90,9 @@ class Walk {
     if (kind == "boolean") return Json(false);
     if (kind == "array") {
       Json list = Json::array();
-      const Json* least = schema.find("minItems");
-      for (int64_t i = 0; i < (least == nullptr ? 1 : std::max<int64_t>(1, least->as_int())); ++i) {
-        list.push_back(sample(schema.at("items"), texts, given));
-      }
+      const Json* min = schema.find("minItems");
+      const int64_t count = min == nullptr ? 1 : std::max<int64_t>(1, min->as_int());
+      for (int64_t i = 0; i < count; ++i) list.push_back(sample(schema.at("items"), texts, given));
       return list;
     }
     Json object = Json::object();

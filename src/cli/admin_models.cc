@@ -8,10 +8,9 @@
 #include "base/error.h"
 #include "cli/admin.h"
 #include "cli/common.h"
+#include "cli/gate_evidence.h"
 #include "cli/options.h"
-#include "data/data_check.h"
 #include "data/run_manifest.h"
-#include "eval/compare.h"
 #include "label/public_id.h"
 #include "registry/aliases.h"
 #include "seal/digest.h"
@@ -240,10 +239,14 @@ std::optional<AdminCommand> model_gate(const Arguments& arguments) {
   const auto work = [=](AdminContext& context) {
     GateSettings gate;
     if (!none) {
-      gate.heldout_digest = seal::sha256_file(context.path(heldout));
+      gate.heldout_source = context.path(heldout);
+      gate.heldout_digest = seal::sha256_file(gate.heldout_source);
       gate.metric = metric;
       gate.items_min = items_min;
-      if (!second.empty()) gate.floor_digest = seal::sha256_file(context.path(second));
+      if (!second.empty()) {
+        gate.floor_source = context.path(second);
+        gate.floor_digest = seal::sha256_file(gate.floor_source);
+      }
       gate.floor_metric = floor_metric;
       gate.floor = floor;
       gate.no_worse = no_worse;
@@ -265,73 +268,20 @@ struct Reports {
   std::string candidate, champion;  // files
 };
 
-std::string subject_of(const eval::Report& report) {
-  const auto find = [&](const char* name) {
-    const auto at = report.digests.find(name);
-    return at == report.digests.end() ? std::string() : at->second;
-  };
-  const std::string adapter = find("adapter");
-  return adapter.empty() ? find("model") : adapter;
-}
-
-GateComparison measured(AdminContext& context, const Reports& files, const std::string& wanted) {
-  Env& env = context.platform.env();
-  const std::string path = context.path(files.candidate);
-  const eval::Report candidate = eval::read_report(env, path);
-  GateComparison set;
-  set.report_digest = seal::sha256_file(path);
-  set.candidate_digest = subject_of(candidate);
-  if (const auto data = candidate.digests.find("data"); data != candidate.digests.end()) {
-    set.data_digest = data->second;
-  }
-  set.metric = wanted.empty() ? candidate.primary : wanted;
-  for (const eval::MetricSum& sum : candidate.sums()) {
-    if (set.metric.empty()) set.metric = sum.name;
-    if (sum.name != set.metric) continue;
-    set.n = sum.n;
-    set.candidate_mean = sum.mean;
-  }
-  if (set.n == 0) throw invalid_input(files.candidate + " has no metric \"" + set.metric + "\"");
-  if (files.champion.empty()) return set;
-  const eval::Report champion = eval::read_report(env, context.path(files.champion));
-  set.champion_digest = subject_of(champion);
-  if (champion.digests != candidate.digests) {
-    const auto other = champion.digests.find("data");
-    if (other == champion.digests.end() || other->second != set.data_digest) {
-      throw invalid_input("the two reports are about different data: measure both on one file");
-    }
-  }
-  for (const eval::MetricComparison& m : eval::compare_reports(champion, candidate).metrics) {
-    if (m.name != set.metric) continue;
-    set.champion_mean = m.first_mean;
-    set.difference = m.difference;
-    set.interval = m.interval;
-    set.gained = m.gained;
-    set.lost = m.lost;
-    set.p_value = m.test.p;
-    set.smallest_detectable = m.smallest_detectable_effect;
-    if (!m.judgement) {
-      throw invalid_input(set.metric + " has no better and no worse: name another with the gate");
-    }
-    set.verdict = m.judgement->verdict;
-  }
-  return set;
-}
-
-// Prompts of the training rows that stand in the file too.
+// The test set of a gate, as the options name it.
 uint64_t overlap(AdminContext& context, const data::Dataset& training, const std::string& file,
-                 const std::string& digest, const char* option) {
+                 const std::string& digest, const std::string& option) {
   if (file.empty()) {
-    throw invalid_input(std::string("the gate looks for training prompts in its test set: give ") +
-                        option + " FILE");
+    throw invalid_input("the gate looks for training prompts in its test set: give " + option +
+                        " FILE");
   }
-  const data::Dataset set = data::load_dataset(context.platform.env(), context.path(file));
-  if (set.digest != digest) {
-    throw invalid_input(std::string(option) + " " + file +
-                        " is not the file that the gate names: its digest is " +
-                        set.digest.substr(0, kShownDigest));
-  }
-  return data::check_data(training, &set, {}).shared_prompts.count;
+  return prompts_in_common(context.platform.env(), training, context.path(file), digest,
+                           option + " " + file);
+}
+
+GateComparison measured(AdminContext& context, const Reports& files, const std::string& metric) {
+  return compare_for_gate(context.platform.env(), context.path(files.candidate),
+                          context.path(files.champion), metric);
 }
 
 struct PromoteFlags {

@@ -41,7 +41,7 @@ constexpr Command kCommands[] = {
     {"runs", "list, show, diff: what runs there are", "", run_runs},
     {"tokenize", "text to token ids and pieces", "", run_tokenize},
     {"template", "render a chat template as transformers does", "", run_template},
-    {"job", "what a server runs as a child process: train, plan", "train plan", run_job},
+    {"job", "what a server runs as a child process: train, plan, gate", "train plan gate", run_job},
     {nullptr, "Trust", "", nullptr},
     {"selfcheck", "batches, threads and cuts change no bit: one hash", "", run_selfcheck},
     {"replay", "compute steps of a run again and compare to the bit", "", run_replay},

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/gate_command.h"
 #include "cli/preference_loop.h"
 
 namespace hone::cli {
@@ -134,15 +135,6 @@ PreferenceLoop loop_of(const std::string& path, const CommonOptions& common) {
   return loop;
 }
 
-// This thread, and those that it will make, run while nobody else of this group of processes wants the
-// processor, and go at once when somebody does. Niceness is not enough for that: since Linux 6.6 a thread
-// that wakes up may wait until the one at work has had its slice, however nice that one is, and an
-// answer wakes up some ten threads, those of the disk too.
-void stand_behind() {
-  const sched_param parameters = {};
-  if (sched_setscheduler(0, SCHED_IDLE, &parameters) != 0) setpriority(PRIO_PROCESS, 0, 19);
-}
-
 // Reads the arguments of one kind of job; nothing when help was printed.
 std::optional<PreferenceLoop> parse(const char* name, const char* summary,
                                     const Arguments& arguments) {
@@ -220,10 +212,20 @@ int job_plan(const Arguments& arguments) {
 
 }  // namespace
 
+// This thread, and those that it will make, run while nobody else of this group of processes wants the
+// processor, and go at once when somebody does. Niceness is not enough for that: since Linux 6.6 a thread
+// that wakes up may wait until the one at work has had its slice, however nice that one is, and an
+// answer wakes up some ten threads, those of the disk too.
+void stand_behind() {
+  const sched_param parameters = {};
+  if (sched_setscheduler(0, SCHED_IDLE, &parameters) != 0) setpriority(PRIO_PROCESS, 0, 19);
+}
+
 int run_job(const Arguments& arguments) {
   constexpr Object kKinds[] = {
       {"train", "measure, train on preferences, measure again", job_train},
       {"plan", "what a run will take, before it starts", job_plan},
+      {"gate", "measure a candidate and what answers now on a gate's sets", run_job_gate},
   };
   return run_object("job", "work that a server starts as a child process.", kKinds, arguments);
 }

@@ -31,25 +31,30 @@ class Gathering {
       const bool is_base = model.kind == registry::ModelKind::kBase;
       const std::string& base = is_base ? model.digest : digests[model.parent_id];
       if (base != service_.models().base()->digest) {
-        notes_.push_back(model.name + " stands on another base than the one that answers here");
+        refuse(model, " stands on another base than the one that answers here");
         continue;
       }
       try {
         by_id[model.id] = served(model.shared ? "" : owner, model);
       } catch (const Error& error) {
-        notes_.push_back(model.name + " cannot be served: " + error.message());
+        refuse(model, " cannot be served: " + error.message());
       }
     }
     for (const registry::Alias& alias : aliases) add_alias(owner, alias, by_id);
     for (auto& [id, model] : by_id) models_.push_back(std::move(model));
   }
 
-  std::vector<std::string> finish() {
+  Unserved finish() {
     service_.models().set_registry(std::move(models_), std::move(aliases_));
-    return std::move(notes_);
+    return std::move(unserved_);
   }
 
  private:
+  void refuse(const registry::Model& model, const std::string& why) {
+    unserved_.notes.push_back(model.name + why);
+    unserved_.models[model.id] = model.name + why;
+  }
+
   openai::ServedModelPointer served(const std::string& owner, const registry::Model& model) {
     const auto kept = kept_.find({owner, model.name, model.digest});
     if (kept != kept_.end()) return kept->second;
@@ -76,8 +81,8 @@ class Gathering {
     for (const registry::Target& target : alias.targets) {
       const auto found = by_id.find(target.model.id);
       if (found == by_id.end()) {
-        notes_.push_back("the alias " + alias.name + " needs " + target.model.name +
-                         ", which is not served");
+        unserved_.notes.push_back("the alias " + alias.name + " needs " + target.model.name +
+                                  ", which is not served");
         return;
       }
       made.targets.push_back(found->second);
@@ -92,13 +97,13 @@ class Gathering {
   std::map<std::tuple<std::string, std::string, std::string>, openai::ServedModelPointer> kept_;
   std::vector<openai::ServedModelPointer> models_;
   std::vector<openai::ModelAlias> aliases_;
-  std::vector<std::string> notes_;
+  Unserved unserved_;
 };
 
 }  // namespace
 
-std::vector<std::string> serve_registry(Env& env, api::Platform& platform, openai::Service& service,
-                                        const std::string& data_folder) {
+Unserved serve_registry(Env& env, api::Platform& platform, openai::Service& service,
+                        const std::string& data_folder) {
   label::Identity& identity = platform.identity();
   const auto organisations = identity.read(
       [&](store::Connection& db) { return identity.organisations(db, 0, kOrganisationsMax); });
@@ -111,6 +116,31 @@ std::vector<std::string> serve_registry(Env& env, api::Platform& platform, opena
     gathering.add(organisation.id, models, aliases);
   }
   return gathering.finish();
+}
+
+ServedRegistry::ServedRegistry(Env& env, api::Platform& platform, openai::Service* service,
+                               std::string data_folder)
+    : env_(env), platform_(platform), service_(service), data_folder_(std::move(data_folder)) {}
+
+std::string ServedRegistry::digest_of(const std::string& path) {
+  const std::lock_guard one_at_a_time(refresh_mutex_);
+  return cached_digest(env_, data_folder_, path);
+}
+
+std::vector<std::string> ServedRegistry::refreshed() {
+  if (service_ == nullptr) return {};
+  const std::lock_guard one_at_a_time(refresh_mutex_);
+  Unserved found = serve_registry(env_, platform_, *service_, data_folder_);
+  const std::lock_guard lock(mutex_);
+  unserved_ = std::move(found);
+  return unserved_.notes;
+}
+
+std::string ServedRegistry::why_not_served(std::string_view, std::string_view model_id) {
+  if (service_ == nullptr) return "this server answers from no model";
+  const std::lock_guard lock(mutex_);
+  const auto found = unserved_.models.find(model_id);
+  return found == unserved_.models.end() ? "" : found->second;
 }
 
 }  // namespace hone::cli

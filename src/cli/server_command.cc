@@ -389,12 +389,12 @@ int run_server(ServerFlags& flags, bool is_up) {
   name_demo(env, *platform);
   open_the_only_one(*platform);
   const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before the platform
-  if (served != nullptr) {
-    served->load(env, *platform, folder);
-    for (const std::string& note : serve_registry(env, *platform, served->service(), folder)) {
-      std::fprintf(stderr, "hone: note: %s\n", note.c_str());
-    }
+  if (served != nullptr) served->load(env, *platform, folder);
+  ServedRegistry registry(env, *platform, served == nullptr ? nullptr : &served->service(), folder);
+  for (const std::string& note : registry.refreshed()) {
+    std::fprintf(stderr, "hone: note: %s\n", note.c_str());
   }
+  platform->set_model_host(&registry);
 
   std::unique_ptr<ServedAnswers> answers;
   if (served != nullptr) {
@@ -412,10 +412,8 @@ int run_server(ServerFlags& flags, bool is_up) {
   const std::string url = server.url();
   const ControlSocket socket(folder, [&](const Arguments& words, const std::string& from) {
     ControlAnswer answer = run_admin(*platform, url, words, from);
-    if (served != nullptr && !words.empty() && words[0] == "model") {
-      for (const std::string& note : serve_registry(env, *platform, served->service(), folder)) {
-        answer.out += "note: " + note + "\n";
-      }
+    if (!words.empty() && words[0] == "model") {
+      for (const std::string& note : registry.refreshed()) answer.out += "note: " + note + "\n";
     }
     return answer;
   });

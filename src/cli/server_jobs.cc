@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "cli/gate_job.h"
 #include "cli/memory.h"
 #include "cli/run_result.h"
 #include "label/events.h"
@@ -202,7 +203,7 @@ void ServerJobs::work() {
           store::adopt_abandoned_jobs(tx, now_ms);
           last_adopted_ms = now_ms;
         }
-        return store::claim_job(tx, worker_, {"run", "import"}, kLeaseMs, now_ms);
+        return store::claim_job(tx, worker_, {"run", "import", "gate"}, kLeaseMs, now_ms);
       });
     } catch (const Error&) {
       job.reset();  // busy, or a full disk: look again later
@@ -220,10 +221,13 @@ void ServerJobs::work() {
 
 void ServerJobs::run(const store::Job& job) {
   progress_ = Json::object();
+  evidence_ = Json();
   fraction_ = job.fraction;
   try {
     if (job.kind == "run") {
       run_training(job);
+    } else if (job.kind == "gate") {
+      run_gate(job);
     } else {
       run_import(job);
     }
@@ -271,8 +275,10 @@ void ServerJobs::take_line(const store::Job& job, const Json& line) {
   progress_["steps"] = static_cast<int64_t>(number_or(line, "total", 0));
   progress_["rate"] = number_or(line, "per_second", 0);
   if (const Json* left = line.find("seconds_left")) progress_["seconds_left"] = *left;
-  fraction_ = std::max(fraction_, overall(phase, number_or(line, "share", 0)));
-  if (is_new_phase) change_run(job, to_state("running", phase));
+  if (const Json* evidence = line.find("evidence")) evidence_ = *evidence;
+  const double share = number_or(line, "share", 0);
+  fraction_ = std::max(fraction_, number_or(line, "fraction", overall(phase, share)));
+  if (is_new_phase && job.kind == "run") change_run(job, to_state("running", phase));
 }
 
 bool ServerJobs::follow(const store::Job& job, ChildProcess& child) {
@@ -341,6 +347,37 @@ void ServerJobs::run_training(const store::Job& job) {
   } else {
     throw Error(ErrorCode::kInternal, last_words(env_, folder + ".log", code));
   }
+}
+
+void ServerJobs::run_gate(const store::Job& job) {
+  const std::string folder =
+      platform_.organisation(job.organisation).folder() + "/gates/" + job.public_id;
+  env_.create_directories(folder);
+  write_file_atomically(env_, folder + "/spec.json", gate_spec(platform_, job, folder).dump());
+  std::vector<std::string> words = {"job", "gate", folder + "/spec.json"};
+  for (std::string& word : common_arguments()) words.push_back(std::move(word));
+  ChildProcess child(words, folder + "/log");
+  const bool by_itself = follow(job, child);
+  const int code = child.wait();
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_) return;  // the next server adopts the job and measures again
+  }
+  if (!by_itself) {
+    platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
+      store::end_cancelled_job(tx, job.public_id, worker_, env_.now_ms());
+    });
+    return;
+  }
+  if (code != 0) throw Error(ErrorCode::kInternal, last_words(env_, folder + "/log", code));
+  const registry::Promotion made = decide_gate(platform_, job, evidence_);
+  if (platform_.has_model_host()) platform_.model_host().refresh();
+  platform_.control().write(store::Durability::kDisk, [&](store::Transaction& tx) {
+    store::finish_job(tx, job.public_id, worker_, made.to_json(), env_.now_ms());
+  });
+  Json data = Json::object();
+  data["id"] = made.alias;
+  platform_.events().publish(job.organisation, "alias", data);
 }
 
 void ServerJobs::run_import(const store::Job& job) {

@@ -3,7 +3,7 @@
 //
 // A training run is a child process (hone job train): when it runs out of memory, labelling goes on.
 // A large import runs on the thread itself, because its writes must meet in the organisation's one
-// writer (docs/decisions/). One job runs at a time; the machine is theirs only as far as people who
+// writer (docs/decisions/). A promotion gate measures in a child process too (cli/gate_job.h). One job runs at a time; the machine is theirs only as far as people who
 // label leave it.
 //
 // A server that ends saves its run and stops it; one that is killed takes the child with it
@@ -46,6 +46,7 @@ class ServerJobs : public api::JobRunner {
   void run(const store::Job& job);
   void run_import(const store::Job& job);
   void run_training(const store::Job& job);
+  void run_gate(const store::Job& job);
   // Reads the child's lines until it ends; false when it was asked to stop by somebody.
   bool follow(const store::Job& job, ChildProcess& child);
   void take_line(const store::Job& job, const Json& line);
@@ -67,6 +68,7 @@ class ServerJobs : public api::JobRunner {
 
   // Of the job that runs; the worker's thread only.
   Json progress_ = Json::object();  // {phase, step, steps, rate, seconds_left}
+  Json evidence_;                   // what a gate's child said at its end
   double fraction_ = 0;
 
   std::mutex plan_mutex_;  // one plan at a time: it loads a model

@@ -35,6 +35,8 @@ enum class Permission {
   kSnapshotCreate,
   kRunStart,
   kRunView,
+  kModelManage,
+  kModelView,
   kAuditView,
   kTokenCreate,
   kTokenManage,

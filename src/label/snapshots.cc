@@ -355,6 +355,14 @@ std::vector<Snapshot> list_snapshots(store::Connection& db, int64_t project,
       {project, before_id.value_or(INT64_MAX), limit}, read_snapshot);
 }
 
+std::vector<Snapshot> list_heldout_snapshots(store::Connection& db,
+                                             std::optional<int64_t> before_id, size_t limit) {
+  return db.query_all(std::string(kColumns) +
+                          "WHERE s.state = 'ready' AND s.format = 'preferences' AND "
+                          "s.rows_heldout > 0 AND s.id < $1 ORDER BY s.id DESC LIMIT $2",
+                      {before_id.value_or(INT64_MAX), limit}, read_snapshot);
+}
+
 std::string snapshot_file(Organisation& organisation, std::string_view public_id,
                           std::string_view name) {
   const Snapshot snapshot =

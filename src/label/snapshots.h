@@ -48,6 +48,11 @@ Snapshot get_snapshot(store::Connection& db, std::string_view public_id);
 std::vector<Snapshot> list_snapshots(store::Connection& db, int64_t project,
                                      std::optional<int64_t> before_id, size_t limit);
 
+// Of all projects: those that are ready, hold preferences and have held-out rows: what a model can
+// be measured on. The newest first.
+std::vector<Snapshot> list_heldout_snapshots(store::Connection& db,
+                                             std::optional<int64_t> before_id, size_t limit);
+
 inline constexpr std::string_view kSnapshotFiles[] = {"heldout.jsonl", "manifest.json",
                                                       "train.jsonl"};
 std::string snapshot_folder(const Organisation& organisation, std::string_view public_id);

@@ -315,15 +315,34 @@ void retire_model(store::Transaction& tx, int64_t organisation, std::string_view
   tx.execute("UPDATE model SET retired_at_ms = $2 WHERE id = $1", {model.key, now_ms});
 }
 
+std::vector<AliasVersion> list_versions(store::Connection& db, int64_t organisation,
+                                        std::string_view name, size_t limit,
+                                        std::optional<int64_t> before) {
+  const Alias alias = require_alias(db, organisation, name);
+  std::vector<std::string> targets;
+  auto versions = db.query_all(
+      "SELECT version, previous, created_by, created_at_ms, targets FROM alias_version WHERE "
+      "alias_id = $1 AND version < $2 ORDER BY version DESC LIMIT $3",
+      {alias.key, before.value_or(INT64_MAX), static_cast<int64_t>(limit)},
+      [&](const store::Row& row) {
+        targets.push_back(row.string(4));
+        return AliasVersion{row.int64(0), row.int64(1), {}, row.string(2), row.int64(3)};
+      });
+  for (size_t i = 0; i < versions.size(); ++i) versions[i].targets = read_targets(db, targets[i]);
+  return versions;
+}
+
 std::vector<Promotion> list_promotions(store::Connection& db, int64_t organisation,
-                                       std::string_view alias, size_t limit) {
+                                       std::string_view alias, size_t limit,
+                                       std::optional<int64_t> before) {
   require_alias(db, organisation, alias);
   return db.query_all(
       "SELECT p.public_id, a.name, m.name, p.outcome, p.from_version, p.to_version, p.reason, "
-      "p.evidence, p.created_by, p.created_at_ms FROM promotion p JOIN alias a ON a.id = "
+      "p.evidence, p.created_by, p.created_at_ms, p.id FROM promotion p JOIN alias a ON a.id = "
       "p.alias_id LEFT JOIN model m ON m.id = p.candidate_id WHERE a.organisation_id = $1 AND "
-      "a.name = $2 ORDER BY p.id DESC LIMIT $3",
-      {organisation, alias, static_cast<int64_t>(limit)}, [](const store::Row& row) {
+      "a.name = $2 AND p.id < $4 ORDER BY p.id DESC LIMIT $3",
+      {organisation, alias, static_cast<int64_t>(limit), before.value_or(INT64_MAX)},
+      [](const store::Row& row) {
         Promotion p;
         p.id = row.string(0);
         p.alias = row.string(1);
@@ -335,6 +354,7 @@ std::vector<Promotion> list_promotions(store::Connection& db, int64_t organisati
         p.evidence = Json::parse(row.text(7)).value();
         p.created_by = row.string(8);
         p.created_at_ms = row.int64(9);
+        p.key = row.int64(10);
         return p;
       });
 }

@@ -37,7 +37,16 @@ struct Alias {
   Json to_json() const;
 };
 
+// What an alias meant from then on; never changed.
+struct AliasVersion {
+  int64_t version = 0, previous = 0;  // previous: what it took over from; 0 = none
+  std::vector<Target> targets;
+  std::string created_by;
+  int64_t created_at_ms = 0;
+};
+
 struct Promotion {
+  int64_t key = 0;                   // order of making
   std::string id, alias, candidate;  // prm_…; names
   std::string outcome;               // a GateOutcome's name, "by_hand", "split", "rolled_back"
   int64_t from_version = 0, to_version = 0;
@@ -83,9 +92,13 @@ Promotion roll_back(store::Transaction& tx, int64_t organisation, std::string_vi
 void retire_model(store::Transaction& tx, int64_t organisation, std::string_view named,
                   int64_t now_ms);
 
-// The newest first.
+// Both the newest first; before: the key or version of the last one of the page before.
 std::vector<Promotion> list_promotions(store::Connection& db, int64_t organisation,
-                                       std::string_view alias, size_t limit);
+                                       std::string_view alias, size_t limit,
+                                       std::optional<int64_t> before = {});
+std::vector<AliasVersion> list_versions(store::Connection& db, int64_t organisation,
+                                        std::string_view alias, size_t limit,
+                                        std::optional<int64_t> before = {});
 
 // What a name means to an organisation: an alias, else a model of that name, id or digest. Throws
 // not_found; conflict for an alias that points nowhere.

@@ -40,10 +40,12 @@ void require_subject(const GateComparison& set, const std::string& which, std::s
 Json GateSettings::to_json() const {
   Json json = Json::object();
   json["heldout_digest"] = heldout_digest;
+  if (!heldout_source.empty()) json["heldout_source"] = heldout_source;
   json["metric"] = metric;
   json["items_min"] = items_min;
   if (!floor_digest.empty()) {
     json["floor_digest"] = floor_digest;
+    if (!floor_source.empty()) json["floor_source"] = floor_source;
     json["floor_metric"] = floor_metric;
     json["floor"] = floor;
     json["no_worse"] = no_worse;
@@ -67,6 +69,10 @@ GateSettings GateSettings::from_json(const Json& json) {
     };
     if (key == "heldout_digest") {
       gate.heldout_digest = text();
+    } else if (key == "heldout_source") {
+      gate.heldout_source = text();
+    } else if (key == "floor_source") {
+      gate.floor_source = text();
     } else if (key == "metric") {
       gate.metric = text();
     } else if (key == "floor_digest") {
@@ -127,6 +133,85 @@ Json GateEvidence::to_json() const {
   json["overlap_second"] = overlap_second;
   if (!training_digest.empty()) json["training_data"] = training_digest;
   return json;
+}
+
+namespace {
+
+Error corrupt_evidence(std::string_view key) {
+  return corrupt_data("the evidence of a gate has no valid \"" + std::string(key) + "\"");
+}
+
+const Json& member(const Json& json, std::string_view key) {
+  const Json* found = json.is_object() ? json.find(key) : nullptr;
+  if (found == nullptr) throw corrupt_evidence(key);
+  return *found;
+}
+
+std::string text_at(const Json& json, std::string_view key) {
+  const Json& value = member(json, key);
+  if (!value.is_string()) throw corrupt_evidence(key);
+  return value.as_string();
+}
+
+double number_at(const Json& json, std::string_view key) {
+  const Json& value = member(json, key);
+  if (!value.is_number() || !std::isfinite(value.as_double())) throw corrupt_evidence(key);
+  return value.as_double();
+}
+
+uint64_t count_at(const Json& json, std::string_view key) {
+  const double value = number_at(json, key);
+  if (value < 0 || value > 1e15 || value != std::floor(value)) throw corrupt_evidence(key);
+  return static_cast<uint64_t>(value);
+}
+
+quality::Verdict verdict_at(const Json& json) {
+  const std::string name = text_at(json, "verdict");
+  for (const auto verdict : {quality::Verdict::kBetter, quality::Verdict::kWorse,
+                             quality::Verdict::kNoDifferenceShown, quality::Verdict::kTooFew}) {
+    if (quality::verdict_name(verdict) == name) return verdict;
+  }
+  throw corrupt_evidence("verdict");
+}
+
+GateComparison comparison_of(const Json& json) {
+  GateComparison set;
+  set.data_digest = text_at(json, "data");
+  set.metric = text_at(json, "metric");
+  set.candidate_digest = text_at(json, "candidate");
+  set.n = count_at(json, "n");
+  set.candidate_mean = number_at(json, "candidate_mean");
+  set.report_digest = text_at(json, "report");
+  if (json.find("champion") == nullptr) return set;
+  set.champion_digest = text_at(json, "champion");
+  set.gained = count_at(json, "gained");
+  set.lost = count_at(json, "lost");
+  set.champion_mean = number_at(json, "champion_mean");
+  set.difference = number_at(json, "difference");
+  set.p_value = number_at(json, "p");
+  set.smallest_detectable = number_at(json, "smallest_detectable");
+  const Json& interval = member(json, "interval");
+  if (!interval.is_array() || interval.size() != 2 || !interval.as_array()[0].is_number() ||
+      !interval.as_array()[1].is_number()) {
+    throw corrupt_evidence("interval");
+  }
+  set.interval = {interval.as_array()[0].as_double(), interval.as_array()[1].as_double()};
+  set.verdict = verdict_at(json);
+  return set;
+}
+
+}  // namespace
+
+GateEvidence GateEvidence::from_json(const Json& json) {
+  GateEvidence evidence;
+  evidence.main = comparison_of(member(json, "main"));
+  if (const Json* second = json.find("second")) evidence.second = comparison_of(*second);
+  evidence.overlap_main = count_at(json, "overlap_main");
+  evidence.overlap_second = count_at(json, "overlap_second");
+  if (json.find("training_data") != nullptr) {
+    evidence.training_digest = text_at(json, "training_data");
+  }
+  return evidence;
 }
 
 std::string_view gate_outcome_name(GateOutcome outcome) {

@@ -23,8 +23,10 @@ namespace hone::registry {
 
 struct GateSettings {
   std::string heldout_digest;  // SHA-256 of the frozen held-out file
+  std::string heldout_source;  // where that file is found: a snapshot's id, or the operator's path
   std::string metric;          // empty = the reports' primary one
   std::string floor_digest;    // of the second set; empty = none
+  std::string floor_source;
   std::string floor_metric;
   double floor = 0;        // the least mean of the second set's metric
   bool no_worse = false;   // the second set must not say worse either
@@ -55,6 +57,8 @@ struct GateEvidence {
   std::string training_digest;  // of the data that was looked through; empty = none
 
   Json to_json() const;
+  // What to_json wrote, as a process that measured hands it on. Throws corrupt_data for anything else.
+  static GateEvidence from_json(const Json& json);
 };
 
 enum class GateOutcome { kPromoted, kKept, kWorse, kTooFew };

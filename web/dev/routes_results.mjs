@@ -69,7 +69,7 @@ export const results_routes = ({ world, now, tell, project_of, page, view, run_o
   ["GET", "/projects/:id/snapshots", "export", ({ ids, query }) => page(project_of(ids[0]).snapshots, query)],
   [
     "GET",
-    "/models",
+    "/bases",
     null,
     () =>
       page(

@@ -16,13 +16,15 @@ export const rights = {
     "snapshot.create",
     "run.start",
     "run.view",
+    "model.manage",
+    "model.view",
     "audit.view",
     "token.create",
     "token.manage",
   ],
-  reviewer: ["people.view", "project.view", "task.view", "task.manage", "label", "quality.view", "run.view", "token.create"],
+  reviewer: ["people.view", "project.view", "task.view", "task.manage", "label", "quality.view", "run.view", "model.view", "token.create"],
   annotator: ["project.view", "label", "token.create"],
-  viewer: ["project.view", "task.view", "quality.view", "export", "run.view", "token.create"],
+  viewer: ["project.view", "task.view", "quality.view", "export", "run.view", "model.view", "token.create"],
 };
 rights.manager = rights.owner.filter((r) => r !== "organisation.manage");
 

@@ -10,6 +10,7 @@ import { make_world, new_id } from "./data.mjs";
 import { posterior } from "./quality.mjs";
 import { labelling_routes } from "./routes_labelling.mjs";
 import { people_routes } from "./routes_people.mjs";
+import { make_registry, registry_routes } from "./routes_registry.mjs";
 import { results_routes } from "./routes_results.mjs";
 import { feedback_routes, make_serving, serve } from "./routes_serving.mjs";
 import { Problem, not_found, rights } from "./rules.mjs";
@@ -30,6 +31,7 @@ export function make_app({ dist } = {}) {
   const tell = (type, data) => {
     for (const res of listeners) res.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`);
   };
+  world.registry = make_registry(now);
   const log = (who, kind, object, from, to) => {
     const previous = world.events.at(-1)?.hash ?? "";
     const event = { id: new_id("evt"), at: now(), actor: { id: who.id, name: who.name }, kind, object, from, to, data: {} };
@@ -188,9 +190,13 @@ export function make_app({ dist } = {}) {
     link_for: (person) => link_for(person),
     wanted,
   };
-  const routes = [...people_routes(shared), ...labelling_routes(shared), ...results_routes(shared), ...feedback_routes(shared)].map(
-    ([method, path, right, run]) => ({ method, right, run, pattern: new RegExp("^" + path.replace(/:id/g, "([^/]+)") + "$") }),
-  );
+  const routes = [
+    ...people_routes(shared),
+    ...labelling_routes(shared),
+    ...results_routes(shared),
+    ...registry_routes(shared),
+    ...feedback_routes(shared),
+  ].map(([method, path, right, run]) => ({ method, right, run, pattern: new RegExp("^" + path.replace(/:(id|alias)/g, "([^/]+)") + "$") }));
 
   const run_of = (id) =>
     world.projects.flatMap((p) => p.runs).find((r) => r.id === id) ??

@@ -62,6 +62,7 @@ const screens = [
   here + "/runs",
   here + "/runs/new",
   "/chat",
+  "/models",
   "/people",
   "/audit",
   "/settings",

@@ -78,7 +78,7 @@ test("splits are frozen, a snapshot made, labels exported", async () => {
 
 test("the first run holds a quarter out by itself; without labels it is refused", async (t) => {
   const { page } = await world.page();
-  const models = await ask(page, "GET", "/models");
+  const models = await ask(page, "GET", "/bases");
   if (models.items.length === 0) return t.skip("this server offers no model to train (HONE_MODEL)");
   const project = await make_project(page, "First run", 24);
   const wish = { method: "dpo", model: models.items[0].name };

@@ -33,6 +33,13 @@ export const global_actions: Action<GlobalContext>[] = [
     run: (c) => c.go("/projects/new"),
   },
   {
+    id: "go.models",
+    group,
+    title: () => t.actions.models,
+    shown: (c) => c.can("model.view"),
+    run: (c) => c.go("/models"),
+  },
+  {
     id: "go.people",
     group,
     title: () => t.actions.people,

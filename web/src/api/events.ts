@@ -6,7 +6,7 @@
 // a tab listens while it is in sight.
 import { url_of } from "./client";
 
-const kTypes = ["run", "job", "project"] as const;
+const kTypes = ["run", "job", "project", "model", "alias"] as const;
 type EventType = (typeof kTypes)[number];
 type OnEvent = (type: EventType, id: string) => void;
 const kName = "hone-events";

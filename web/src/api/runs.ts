@@ -1,5 +1,5 @@
 import { call, type Page } from "./client";
-import type { Job, MetricLine, Model, Project, Run, RunAnswer, RunItem, RunPlan } from "./types";
+import type { Base, Job, MetricLine, Project, Run, RunAnswer, RunItem, RunPlan } from "./types";
 
 export interface RunWish {
   name?: string;
@@ -8,7 +8,7 @@ export interface RunWish {
   model?: string;
   settings?: Record<string, unknown>;
 }
-export const list_models = () => call<Page<Model>>("GET", "/models");
+export const list_bases = () => call<Page<Base>>("GET", "/bases");
 export const plan_run = (project_id: string, wish: RunWish) =>
   call<RunPlan>("POST", `/projects/${project_id}/runs/plan`, { body: wish });
 export const start_run = (project_id: string, wish: RunWish) =>
@@ -22,6 +22,8 @@ export const get_run_answers = (id: string) =>
   call<Page<RunAnswer>>("GET", `/runs/${id}/answers`, { query: { limit: 50 } });
 export const get_run_items = (id: string) =>
   call<Page<RunItem>>("GET", `/runs/${id}/items`, { query: { limit: 200 } });
+export const get_job = (id: string) => call<Job>("GET", `/jobs/${id}`);
+export const stop_job = (id: string) => call<void>("POST", `/jobs/${id}/cancel`, { body: {} });
 export const list_jobs = () => call<Page<Job>>("GET", "/jobs");
 
 const kMostLines = 100_000;

@@ -280,7 +280,7 @@ export interface Snapshot {
   created_at: string;
   created_by: Named | string | null;
 }
-export interface Model {
+export interface Base {
   name: string;
   parameters: number;
   file?: string;
@@ -348,6 +348,103 @@ export interface Job {
   error: string | null;
   created_at: string;
   finished_at: string | null;
+}
+
+export interface RegistryModel {
+  id: string;
+  name: string;
+  kind: "base" | "adapter";
+  shared: boolean;
+  digest: string;
+  parent: string | null;
+  parent_id: string | null;
+  origin: {
+    run?: string;
+    project?: string;
+    snapshot?: string;
+    method?: string;
+    data?: string;
+    file?: string;
+  };
+  bytes: number | null;
+  served: boolean;
+  note: string;
+  created_by: Named;
+  created_at: string;
+}
+export interface AliasTarget {
+  model: string;
+  model_id: string;
+  digest: string;
+  weight: number;
+}
+export interface GateSet {
+  snapshot_id: string | null;
+  name: string;
+  digest: string;
+  metric: string;
+}
+export interface Gate {
+  heldout: GateSet;
+  items_min: number;
+  second: GateSet | null;
+  floor: number;
+  no_worse: boolean;
+}
+export interface Alias {
+  name: string;
+  version: number;
+  targets: AliasTarget[];
+  gate: Gate | null;
+  job_id: string | null;
+}
+export interface AliasVersion {
+  version: number;
+  previous: number;
+  targets: AliasTarget[];
+  created_by: Named;
+  created_at: string;
+}
+/** One set of a gate: candidate against what answered. */
+export interface GateComparison {
+  data: string;
+  metric: string;
+  n: number;
+  candidate_mean: number;
+  champion_mean?: number;
+  difference?: number;
+  interval?: [number, number];
+  gained?: number;
+  lost?: number;
+  p?: number;
+  smallest_detectable?: number;
+  verdict?: string;
+}
+export interface GateEvidence {
+  main?: GateComparison;
+  second?: GateComparison;
+  overlap_main?: number;
+  overlap_second?: number;
+}
+export interface Decision {
+  id: string;
+  alias: string;
+  candidate: string | null;
+  outcome: "promoted" | "kept" | "worse" | "too_few" | "by_hand" | "split" | "rolled_back";
+  moved: boolean;
+  from_version: number;
+  to_version: number;
+  reason: string;
+  evidence: unknown;
+  created_by: Named;
+  created_at: string;
+}
+export interface HeldoutSet {
+  snapshot_id: string;
+  name: string;
+  project_id: string;
+  project: string;
+  rows: number;
 }
 
 export interface AuditEvent {

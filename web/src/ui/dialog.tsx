@@ -20,6 +20,10 @@ export function Dialog({ title, onClose, children, footer, wide, side, bare, too
     const dialog = ref.current!;
     const before = document.activeElement as HTMLElement | null;
     if (!dialog.open) dialog.showModal();
+    // What is asked comes first, not the way out.
+    dialog
+      .querySelector<HTMLElement>("form input, form select, form textarea")
+      ?.focus({ preventScroll: true });
     return () => {
       if (dialog.open) dialog.close();
       before?.focus?.({ preventScroll: true });
@@ -63,5 +67,43 @@ export function Dialog({ title, onClose, children, footer, wide, side, bare, too
       {bare ? children : <div className="body">{children}</div>}
       {footer && <footer>{footer}</footer>}
     </dialog>
+  );
+}
+
+/** The foot of a sheet that asks something: out of it, and on. */
+export function DialogActions({
+  go,
+  run,
+  cancel,
+  tone = "primary",
+  missing,
+  busy,
+  form,
+}: {
+  go: string;
+  run?: () => void;
+  cancel: () => void;
+  tone?: "primary" | "danger";
+  missing?: string | null | undefined; // what is still to be said: in place of the button's text
+  busy?: boolean;
+  form?: string; // submits the form of this id instead of run
+}) {
+  return (
+    <>
+      <button type="button" className="btn" onClick={cancel}>
+        {t.common.cancel}
+      </button>
+      <button
+        type={form ? "submit" : "button"}
+        form={form}
+        className={"btn " + tone}
+        aria-disabled={Boolean(missing) || busy || undefined}
+        onClick={() => {
+          if (!missing && !busy) run?.();
+        }}
+      >
+        {missing || go}
+      </button>
+    </>
   );
 }

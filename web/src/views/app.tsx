@@ -35,6 +35,7 @@ const RunPage = screen(() => import("./runs/detail"));
 const PeoplePage = screen(() => import("./people"));
 const AuditPage = screen(() => import("./audit"));
 const SettingsPage = screen(() => import("./settings"));
+const ModelsPage = screen(() => import("./models"));
 const ChatPage = screen(() => import("./chat"));
 const LabelPage = screen(() => import("./label"));
 
@@ -94,6 +95,7 @@ function Inside() {
           void queries.invalidateQueries({ queryKey: ["project", id] });
           void queries.invalidateQueries({ queryKey: ["projects"] });
         } else void queries.invalidateQueries({ queryKey: [type, id] });
+        if (type === "model" || type === "alias") void queries.invalidateQueries({ queryKey: ["registry"] });
         if (type === "run") void queries.invalidateQueries({ queryKey: ["runs"] });
       }),
     [queries],
@@ -172,6 +174,9 @@ function Screens() {
         {({ id, run }) => <RunPage key={run} id={id} run_id={run} />}
       </Route>
       <Route path="/chat/:id?">{({ id }) => <ChatPage id={id ?? null} />}</Route>
+      <Route path="/models">
+        <ModelsPage />
+      </Route>
       <Route path="/people">
         <PeoplePage />
       </Route>

@@ -2,9 +2,19 @@
 import * as chat from "./chat";
 import * as common from "./common";
 import * as entry from "./entry";
+import * as models from "./models";
 import * as label from "./label";
 import * as project from "./project";
 import * as results from "./results";
 import * as administration from "./administration";
 
-export const en = { ...chat, ...common, ...entry, ...label, ...project, ...results, ...administration };
+export const en = {
+  ...chat,
+  ...common,
+  ...entry,
+  ...label,
+  ...models,
+  ...project,
+  ...results,
+  ...administration,
+};

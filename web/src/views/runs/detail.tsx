@@ -20,6 +20,7 @@ import { Curve, Figure, IntervalBar } from "../../ui/charts";
 import { difference_html, Markdown } from "../../ui/markdown";
 import { Bar, Loaded, Panel, Stat } from "../../ui/pieces";
 import { ProjectPage } from "../project/layout";
+import { AddToRegistry } from "./registry";
 import { StateBadge, VerdictBadge, is_live } from "./verdict";
 import "./runs.css";
 
@@ -76,6 +77,7 @@ function Whole({ run }: { run: Run }) {
               {t.runs.stop}
             </button>
           )}
+          {run.state === "done" && <AddToRegistry run={run} />}
           {run.state === "done" && <Compare run={run} />}
         </div>
       </div>

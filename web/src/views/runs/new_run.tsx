@@ -2,7 +2,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link, useLocation } from "wouter";
-import { list_models, plan_run, start_run, type RunWish } from "../../api/runs";
+import { list_bases, plan_run, start_run, type RunWish } from "../../api/runs";
 import { create_snapshot, list_snapshots } from "../../api/snapshots";
 import { bytes, compact, count, duration } from "../../pure/format";
 import { t } from "../../messages";
@@ -35,7 +35,7 @@ function NewRun({ project }: { project: LoadedProject }) {
     queryFn: () => list_snapshots(project.id),
     refetchInterval: (q) => (q.state.data?.items.some((s) => s.state === "making") ? 700 : false),
   });
-  const models = useQuery({ queryKey: ["models"], queryFn: list_models });
+  const models = useQuery({ queryKey: ["bases"], queryFn: list_bases });
   const [method, set_method] = useState<"dpo" | "sft">(project.task_type === "text" ? "sft" : "dpo");
   const [snapshot, set_snapshot] = useState(
     () => new URLSearchParams(window.location.search).get("snapshot") ?? "",

@@ -1,0 +1,199 @@
+// The rule by which a name may move.
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useState, type FormEvent } from "react";
+import { list_heldout_sets, remove_gate, set_gate } from "../../api/registry";
+import type { Alias, GateSet, HeldoutSet } from "../../api/types";
+import { t } from "../../messages";
+import { toast } from "../../state/toasts";
+import { Dialog, DialogActions } from "../../ui/dialog";
+import { Field, FormError, Switch } from "../../ui/forms";
+import { Loaded } from "../../ui/pieces";
+import { metric_name } from "./evidence";
+import { kRegistry, registry_key } from "./promote";
+
+const kMetrics = [
+  "likelihood_accuracy",
+  "likelihood_margin",
+  "reward_accuracy",
+  "reward_margin",
+  "reward_accuracy_norm",
+];
+
+export function GateDialog({ alias, close }: { alias: Alias; close: () => void }) {
+  const sets = useQuery({ queryKey: registry_key("sets"), queryFn: list_heldout_sets });
+  return <Loaded query={sets}>{(page) => <Form alias={alias} sets={page.items} close={close} />}</Loaded>;
+}
+
+function SetSelect({
+  label,
+  hint,
+  value,
+  put,
+  sets,
+  old,
+  none,
+}: {
+  label: string;
+  hint?: string;
+  value: string;
+  put: (value: string) => void;
+  sets: HeldoutSet[];
+  old: GateSet | null | undefined;
+  none: string;
+}) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, hint_id) => (
+        <select
+          id={id}
+          aria-describedby={hint_id}
+          className="input"
+          value={value}
+          onChange={(e) => put(e.target.value)}
+        >
+          <option value="">{old && !old.snapshot_id ? t.models.own_file(old.name) : none}</option>
+          {sets.map((s) => (
+            <option key={s.snapshot_id} value={s.snapshot_id}>
+              {t.models.set_option(s.project, s.name, s.rows)}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+function MetricSelect({ value, put }: { value: string; put: (value: string) => void }) {
+  return (
+    <Field label={t.models.metric}>
+      {(id) => (
+        <select id={id} className="input" value={value} onChange={(e) => put(e.target.value)}>
+          {kMetrics.map((m) => (
+            <option key={m} value={m}>
+              {metric_name(m)}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close: () => void }) {
+  const queries = useQueryClient();
+  const old = alias.gate;
+  const [heldout, set_heldout] = useState(old?.heldout.snapshot_id ?? "");
+  const [metric, set_metric] = useState(old?.heldout.metric || kMetrics[0]!);
+  const [items_min, set_items_min] = useState(String(old?.items_min ?? 30));
+  const [second, set_second] = useState(old?.second?.snapshot_id ?? "");
+  const [second_metric, set_second_metric] = useState(old?.second?.metric || kMetrics[0]!);
+  const [floor, set_floor] = useState(String(old?.second ? old.floor : 0.5));
+  const [no_worse, set_no_worse] = useState(old?.no_worse ?? true);
+  const [error, set_error] = useState<string | null>(null);
+  const [busy, set_busy] = useState(false);
+  const missing = heldout ? null : t.models.choose_set;
+  const ended = (text: string) => {
+    toast(text, { kind: "good" });
+    void queries.invalidateQueries({ queryKey: kRegistry });
+    close();
+  };
+  const failed = (e: Error) => {
+    set_busy(false);
+    set_error(e.message);
+  };
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (missing || busy) return;
+    set_busy(true);
+    set_gate(alias.name, {
+      heldout,
+      metric,
+      items_min: Math.max(0, Math.round(Number(items_min) || 0)),
+      ...(second ? { second, second_metric, floor: Number(floor) || 0, no_worse } : {}),
+    }).then(() => ended(t.models.gate_saved(alias.name)), failed);
+  };
+  return (
+    <Dialog
+      title={t.models.gate_title(alias.name)}
+      onClose={close}
+      footer={
+        <DialogActions go={t.models.save_gate} form="gate" cancel={close} missing={missing} busy={busy} />
+      }
+    >
+      <form id="gate" className="stack" onSubmit={submit} noValidate>
+        <p className="dim">{t.models.gate_text}</p>
+        {sets.length === 0 && <p className="notice warn">{t.models.no_sets}</p>}
+        <SetSelect
+          label={t.models.heldout}
+          hint={t.models.heldout_hint}
+          value={heldout}
+          put={set_heldout}
+          sets={sets}
+          old={old?.heldout}
+          none={t.models.choose_set}
+        />
+        <div className="pair-of-fields">
+          <MetricSelect value={metric} put={set_metric} />
+          <Field label={t.models.items_min} hint={t.models.items_min_hint}>
+            {(id, hint_id) => (
+              <input
+                id={id}
+                aria-describedby={hint_id}
+                className="input"
+                inputMode="numeric"
+                value={items_min}
+                onChange={(e) => set_items_min(e.target.value)}
+              />
+            )}
+          </Field>
+        </div>
+        <SetSelect
+          label={t.models.second}
+          value={second}
+          put={set_second}
+          sets={sets}
+          old={old?.second}
+          none={t.models.second_none}
+        />
+        {second && (
+          <>
+            <div className="pair-of-fields">
+              <MetricSelect value={second_metric} put={set_second_metric} />
+              <Field label={t.models.floor} hint={t.models.floor_hint}>
+                {(id, hint_id) => (
+                  <input
+                    id={id}
+                    aria-describedby={hint_id}
+                    className="input"
+                    inputMode="decimal"
+                    value={floor}
+                    onChange={(e) => set_floor(e.target.value)}
+                  />
+                )}
+              </Field>
+            </div>
+            <Switch
+              label={t.models.no_worse_switch}
+              checked={no_worse}
+              onChange={(e) => set_no_worse(e.currentTarget.checked)}
+            />
+          </>
+        )}
+        <FormError text={error} />
+        {old && (
+          <div>
+            <button
+              type="button"
+              className="btn quiet slim danger"
+              onClick={() =>
+                void remove_gate(alias.name).then(() => ended(t.models.gate_removed(alias.name)), failed)
+              }
+            >
+              {t.models.remove_gate}
+            </button>
+          </div>
+        )}
+      </form>
+    </Dialog>
+  );
+}
