@@ -108,6 +108,23 @@ http::Response read_run_answers(Call& call);
 http::Response read_run_items(Call& call);
 http::Response compare_run(Call& call);
 
+// feedback_handlers.cc
+http::Response give_feedback(Call& call);
+http::Response list_feedback(Call& call);
+http::Response read_feedback(Call& call);
+http::Response withdraw_feedback(Call& call);
+http::Response export_feedback(Call& call);
+
+// live_handlers.cc
+http::Response read_live(Call& call);
+http::Response change_live(Call& call);
+http::Response ask_live(Call& call);
+
+// sampling_handlers.cc
+http::Response list_sampling_rules(Call& call);
+http::Response make_sampling_rule(Call& call);
+http::Response change_sampling_rule(Call& call);
+
 // model_handlers.cc
 http::Response list_models(Call& call);
 http::Response read_model(Call& call);

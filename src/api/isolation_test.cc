@@ -78,6 +78,7 @@ class IsolationTest : public ApiTest {
             .body.at("invitation")
             .at("id")
             .as_string();
+    add_feedback(owner);
     ids_["model_id"] = add_base(bird + "-base");
     add_base(bird + "-other");
     ids_["alias"] = "theirs";  // a path is said back: no canary in it
@@ -93,6 +94,27 @@ class IsolationTest : public ApiTest {
         200);
     ids_["token_id"] =
         owner.post("/tokens", R"({"name":")" + bird + "\"}").body.at("token").at("id").as_string();
+  }
+
+  void add_feedback(Visitor& owner) {
+    const std::string bird = kCanary;
+    feedback::KeptCompletion completion;
+    completion.head.id = "chatcmpl-bird";
+    completion.head.organisation = acme_.organisation.id;
+    completion.head.model = bird;
+    completion.head.settings = Json::object();
+    completion.head.messages =
+        Json::parse(R"([{"role":"user","content":")" + bird + R"("}])").value();
+    completion.head.created_at_ms = real_env().now_ms();
+    completion.choices.resize(1);
+    completion.choices[0].text = bird;
+    platform_->kept().keep(std::move(completion));
+    ids_["rule_id"] = id_of(owner.post(
+        "/sampling-rules", R"({"name":")" + bird + R"(","source":"judged","project_id":")" +
+                               ids_["project_id"] + "\"}"));
+    ids_["feedback_id"] = id_of(
+        owner.post("/feedback", R"({"kind":"edit","completion":"chatcmpl-bird","text":"not )" +
+                                    bird + R"(","consent":true})"));
   }
 
   std::string add_base(const std::string& name) {
@@ -113,8 +135,9 @@ class IsolationTest : public ApiTest {
   // Everything of Acme that another could have changed.
   std::string state_of_acme() {
     std::string all;
-    for (const char* target : {"/projects", "/people", "/invitations", "/tokens", "/organisation",
-                               "/models", "/aliases", "/heldout-sets"}) {
+    for (const char* target :
+         {"/projects", "/people", "/invitations", "/tokens", "/organisation", "/models", "/aliases",
+          "/heldout-sets", "/feedback", "/sampling-rules"}) {
       all += acme_.owner->get(target).text;
     }
     const std::string project = "/projects/" + ids_["project_id"];
@@ -147,6 +170,8 @@ TEST_F(IsolationTest, NoOperationGivesAByteOfAnotherOrganisation) {
   std::map<std::string, Json> theirs = {
       {"snapshot_id", Json(ids_["snapshot_id"])},
       {"organisation_id", Json(acme_.organisation.id)},
+      {"completion", Json("chatcmpl-bird")},
+      {"project_id", Json(ids_["project_id"])},
       {"people", Json::parse("[\"" + ids_["person_id"] + "\"]").value()}};
   int asked = 0;
   for (const Role role : kRoles) {

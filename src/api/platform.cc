@@ -49,6 +49,7 @@ std::unique_ptr<Platform> Platform::open(Env& env, PlatformOptions options) {
   store::migrate(*platform->control_, store::migrations_of(embedded::control_migrations()),
                  env.now_ms());
   platform->identity_ = std::make_unique<label::Identity>(env, *platform->control_, platform->box_);
+  platform->start_completion_writer();
   return platform;
 }
 
@@ -56,11 +57,23 @@ Platform::Platform(Env& env, PlatformOptions options, seal::SecretBox box)
     : env_(env),
       options_(std::move(options)),
       box_(std::move(box)),
+      kept_(env, options_.keep, box_.keyed_digest("feedback", "mac of answers")),
       rate_(options_.rate),
       labelling_rate_(options_.labelling_rate),
       stranger_rate_(options_.stranger_rate) {}
 
 Platform::~Platform() = default;
+
+void Platform::start_completion_writer() {
+  completion_writer_ = std::make_unique<CompletionWriter>(
+      env_, kept_,
+      CompletionWriter::Ports{.organisation = [this](const std::string& id)
+                                  -> label::Organisation& { return organisation(id); },
+                              .open_organisations = [this] { return open_organisations(); }});
+  kept_.on_consented([this](feedback::KeptPointer completion) {
+    completion_writer_->push(std::move(completion));
+  });
+}
 
 std::string Platform::organisation_folder(std::string_view organisation_id) const {
   return joined(options_.data_dir, "orgs/") + std::string(organisation_id);
@@ -177,6 +190,14 @@ JobRunner& Platform::job_runner() {
                 "this server runs no background jobs; start it with hone up or hone serve");
   }
   return *job_runner_;
+}
+
+ModelAnswers& Platform::model_answers() {
+  if (model_answers_ == nullptr) {
+    throw Error(ErrorCode::kUnavailable,
+                "this server answers from no model; start it with --model FILE");
+  }
+  return *model_answers_;
 }
 
 ModelHost& Platform::model_host() {

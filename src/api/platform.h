@@ -19,12 +19,16 @@
 #include <string_view>
 #include <vector>
 
+#include "api/completion_writer.h"
 #include "api/event_hub.h"
 #include "api/job_runner.h"
+#include "api/model_answers.h"
 #include "api/model_host.h"
 #include "api/rate_limit.h"
 #include "base/env.h"
+#include "feedback/kept_completions.h"
 #include "http/server.h"
+#include "http/worker_pool.h"
 #include "label/identity.h"
 #include "label/organisation.h"
 #include "seal/secret_box.h"
@@ -42,6 +46,7 @@ struct PlatformOptions {
   RateLimit labelling_rate = {.per_second = 5'000, .burst = 10'000};
   RateLimit stranger_rate = {.per_second = 50, .burst = 200};
   std::vector<OfferedModel> models;
+  feedback::KeepOptions keep;  // completions, so that they can be judged
   // Handed to every organisation that is opened.
   label::OrganisationOptions organisation;
 };
@@ -60,6 +65,8 @@ class Platform {
   label::Identity& identity() { return *identity_; }
   const seal::SecretBox& box() const { return box_; }
   EventHub& events() { return events_; }
+  feedback::KeptCompletions& kept() { return kept_; }
+  CompletionWriter& completion_writer() { return *completion_writer_; }
 
   // Opened at first use and kept; a membership without its member row is repaired then. Throws
   // not_found for an id that control.db does not know.
@@ -74,6 +81,11 @@ class Platform {
 
   // Set by the roof before the server starts; both may stay absent.
   void set_job_runner(JobRunner* runner) { job_runner_ = runner; }
+  void set_model_answers(ModelAnswers* answers) { model_answers_ = answers; }
+  // Throws unavailable when this server answers from no model.
+  ModelAnswers& model_answers();
+  // Work that others' threads must not wait for.
+  http::WorkerPool& background() { return background_; }
   void set_model_host(ModelHost* host) { model_host_ = host; }
   void set_server_metrics(std::function<http::ServerMetrics()> read) {
     server_metrics_ = std::move(read);
@@ -122,6 +134,7 @@ class Platform {
     std::unique_ptr<label::Organisation> organisation;
     std::map<std::string, int64_t, std::less<>> members;  // person id -> member row
   };
+  void start_completion_writer();
   OpenOrganisation& opened(std::string_view organisation_id);
   void repair_members(OpenOrganisation& entry, int64_t organisation_key);
 
@@ -131,10 +144,12 @@ class Platform {
   std::unique_ptr<store::Database> control_;
   std::unique_ptr<label::Identity> identity_;
   EventHub events_;
+  feedback::KeptCompletions kept_;
   RateLimiter rate_;
   RateLimiter labelling_rate_;
   RateLimiter stranger_rate_;
   JobRunner* job_runner_ = nullptr;
+  ModelAnswers* model_answers_ = nullptr;
   ModelHost* model_host_ = nullptr;
   std::function<http::ServerMetrics()> server_metrics_;
   std::function<std::string()> more_metrics_;
@@ -148,6 +163,10 @@ class Platform {
   std::mutex hold_mutex_;
   std::condition_variable hold_changed_;
   std::vector<std::string> held_;  // guarded by hold_mutex_
+
+  // Last: their threads use the rest.
+  std::unique_ptr<CompletionWriter> completion_writer_;
+  http::WorkerPool background_{2, 256};
 };
 
 }  // namespace hone::api

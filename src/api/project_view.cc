@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "label/annotations.h"
+#include "label/live.h"
 #include "label/members.h"
 #include "label/splits.h"
 
@@ -48,6 +49,7 @@ Json project_json(Call& call, store::Connection& db, const label::Project& proje
   body["lease_seconds"] = project.lease_seconds;
   body["blind"] = project.blind;
   body["show_gold_result"] = project.show_gold_result;
+  body["live"] = label::get_live(db, project.id).has_value();
   body["skills"] = texts_json(project.skills);
   body["description"] = project.description;
   body["guideline_version"] = project.guideline_version;

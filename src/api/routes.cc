@@ -275,6 +275,33 @@ std::vector<ApiRoute> labelling_routes() {
   };
 }
 
+std::vector<ApiRoute> live_routes() {
+  return {
+      {"GET",
+       "/projects/{project_id}/live",
+       "live.read",
+       may(P::kProjectManage),
+       S::kRead,
+       read_live,
+       "Which two models answer what people write while they label",
+       {},
+       gives("Live")},
+      {"PUT", "/projects/{project_id}/live", "live.change", may(P::kProjectManage), S::kAll,
+       change_live, "Say which two models answer, or switch it off", body("LiveChange"),
+       gives("Live")},
+      {"POST",
+       "/projects/{project_id}/live/answers",
+       "live.ask",
+       may(P::kLabel),
+       S::kLabel,
+       ask_live,
+       "Two answers to what one writes, blind, side by side; then the task to judge",
+       body("LiveQuestion"),
+       {.media = "text/event-stream"},
+       kForLabelling},
+  };
+}
+
 std::vector<ApiRoute> task_routes() {
   return {
       {"GET", "/projects/{project_id}/tasks", "tasks.list", may(P::kTaskView), S::kRead, list_tasks,
@@ -546,6 +573,63 @@ std::vector<ApiRoute> run_routes() {
   };
 }
 
+std::vector<ApiRoute> feedback_routes() {
+  return {
+      {"POST", "/feedback", "feedback.give", may(P::kFeedbackGive), S::kInfer, give_feedback,
+       "Judge a served answer: a thumb, the better of two, a correction, a report",
+       body("NewFeedback", 2 * kBigBody), gives("GivenFeedback", 201)},
+      {"GET", "/feedback", "feedback.list", may(P::kFeedbackView), S::kRead, list_feedback,
+       "What was said of answers, newest first",
+       query({word("kind", {"thumbs", "comparison", "edit", "report"}),
+              word("verdict",
+                   {"up", "down", "left", "right", "tie", "both_bad", "edited", "reported"}),
+              line("completion", 0, 100)}),
+       list_of("Feedback")},
+      {"GET",
+       "/feedback/export",
+       "feedback.export",
+       may(P::kFeedbackManage),
+       S::kExport,
+       export_feedback,
+       "What was said with consent, as rows for training",
+       query({word("format", {"preferences", "sft", "unpaired"})}),
+       {.media = "application/jsonl"}},
+      {"GET",
+       "/feedback/{feedback_id}",
+       "feedback.read",
+       may(P::kFeedbackView),
+       S::kRead,
+       read_feedback,
+       "One, with the answers where there was consent",
+       {},
+       gives("FeedbackDetail")},
+      {"DELETE",
+       "/feedback/{feedback_id}",
+       "feedback.withdraw",
+       may(P::kFeedbackGive),
+       S::kInfer,
+       withdraw_feedback,
+       "Take it back: its texts are erased",
+       {},
+       nothing()},
+      {"GET",
+       "/sampling-rules",
+       "sampling_rules.list",
+       may(P::kFeedbackManage),
+       S::kRead,
+       list_sampling_rules,
+       "Which served answers become tasks",
+       {},
+       list_of("SamplingRule")},
+      {"POST", "/sampling-rules", "sampling_rules.make", may(P::kFeedbackManage), S::kAll,
+       make_sampling_rule, "Send a share of the served answers to a project",
+       body("NewSamplingRule"), gives("SamplingRule", 201)},
+      {"PATCH", "/sampling-rules/{rule_id}", "sampling_rules.change", may(P::kFeedbackManage),
+       S::kAll, change_sampling_rule, "Change a rule, or switch it off", body("SamplingRuleChange"),
+       gives("SamplingRule")},
+  };
+}
+
 std::vector<ApiRoute> registry_routes() {
   return {
       {"GET",
@@ -714,9 +798,9 @@ std::vector<ApiRoute> service_routes() {
 
 std::vector<ApiRoute> all_routes() {
   std::vector<ApiRoute> routes;
-  for (auto& part :
-       {session_routes(), people_routes(), project_routes(), task_routes(), labelling_routes(),
-        quality_routes(), dataset_routes(), run_routes(), registry_routes(), service_routes()}) {
+  for (auto& part : {session_routes(), people_routes(), project_routes(), task_routes(),
+                     labelling_routes(), live_routes(), quality_routes(), dataset_routes(),
+                     run_routes(), registry_routes(), feedback_routes(), service_routes()}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }
   return routes;

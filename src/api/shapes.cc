@@ -187,6 +187,7 @@ std::vector<Shape> project_answers() {
         number("gold_share"),
         required(boolean("blind")),
         required(boolean("show_gold_result")),
+        required(boolean("live")),
         required(list("skills", text_type())),
         required(text("description")),
         required(integer("guideline_version")),
@@ -325,6 +326,70 @@ std::vector<Shape> result_answers() {
   };
 }
 
+Field feedback_kind() { return word("kind", {"thumbs", "comparison", "edit", "report"}); }
+Field sampling_source() {
+  return word("source",
+              {"any", "judged", "thumbs_up", "thumbs_down", "compared", "edited", "reported"});
+}
+
+std::vector<Shape> live_shapes() {
+  const std::vector<Field> side = {required(line("model", 1, 512)), number("temperature", 0, 2),
+                                   number("top_p", 0, 1), integer("max_tokens", 1, 4096),
+                                   text("system", 0, 16'384)};
+  return {
+      {"LiveSide", side},
+      {"LiveChange", {required(nullable(list("sides", ref_type("LiveSide"), 2, 2)))}},
+      {"Live", {required(nullable(list("sides", ref_type("LiveSide"))))}},
+      {"LiveQuestion", {required(text("prompt", 1, 32'768))}},
+  };
+}
+
+std::vector<Shape> feedback_shapes() {
+  const auto rule = [](bool is_new) {
+    const auto needed = [&](Field field) { return is_new ? required(std::move(field)) : field; };
+    return std::vector<Field>{needed(line("name", 1, kNameMax)),
+                              line("model", 0, 500),
+                              needed(sampling_source()),
+                              number("share", 0, 1),
+                              integer("daily_cap", 1, 100'000),
+                              needed(line("project_id", 1, 60)),
+                              boolean("on")};
+  };
+  return {
+      {"SignedAnswer",
+       {required(line("completion", 1, 100)), integer("choice", 0, 100'000),
+        required(line("model", 1, 512)), required(line("system_fingerprint", 1, 100)),
+        required(map("settings")), any("messages"), text("prompt", 0, 1 << 20),
+        required(text("text", 0, 1 << 20)), required(line("feedback_mac", 1, 100))}},
+      {"NewFeedback",
+       {required(feedback_kind()), required(boolean("consent")), line("completion", 1, 100),
+        integer("choice", 0, 100'000), list("completions", line_type(1, 100), 2, 2),
+        list("choices", integer_type(), 2, 2), word("winner", {"left", "right", "tie", "both_bad"}),
+        integer("value", -1, 1), text("text", 0, 1 << 19),
+        word("reason", {"wrong", "harmful", "private", "broken", "unhelpful", "style", "other"}),
+        text("comment", 0, 4'000), list("answers", ref_type("SignedAnswer"), 1, 2)}},
+      {"GivenFeedback",
+       {id(), required(boolean("consent")), required(boolean("repeated")),
+        required(list("tasks", text_type()))}},
+      {"Feedback",
+       {id(), required(feedback_kind()), required(text("verdict")), required(text("reason")),
+        required(text("completion")), required(integer("choice")),
+        required(nullable(text("other"))), required(nullable(integer("other_choice"))),
+        required(ref("person", "ActorName")), required(boolean("consent")),
+        required(text("comment")), required(text("text")), required(text("excerpt")),
+        required(list("models", text_type())), required(time("created_at"))}},
+      {"FeedbackDetail",
+       {required(ref("feedback", "Feedback")), required(list("answers", map_type()))}},
+      {"NewSamplingRule", rule(true)},
+      {"SamplingRuleChange", rule(false), true},
+      {"SamplingRule",
+       {id(), required(text("name")), required(text("model")), required(sampling_source()),
+        required(number("share")), required(integer("daily_cap")), required(text("project_id")),
+        required(boolean("on")), required(integer("taken")), required(integer("taken_today")),
+        required(ref("created_by", "ActorName")), required(time("created_at"))}},
+  };
+}
+
 std::vector<Shape> registry_bodies() {
   const auto model = [] { return required(line("model", 1, kNameMax)); };
   const auto reason = [] { return nullable(text("reason", 0, 1000)); };
@@ -398,7 +463,8 @@ std::vector<Shape> registry_answers() {
 std::vector<Shape> all_shapes() {
   std::vector<Shape> shapes;
   for (auto part : {people_bodies(), people_answers(), project_bodies(), project_answers(),
-                    task_answers(), result_answers(), registry_bodies(), registry_answers()}) {
+                    task_answers(), result_answers(), registry_bodies(), registry_answers(),
+                    live_shapes(), feedback_shapes()}) {
     for (Shape& shape : part) shapes.push_back(std::move(shape));
   }
   return shapes;

@@ -54,7 +54,7 @@ class Walk {
         {"person_id", "usr"},   {"invitation_id", "inv"}, {"import_id", "imp"},
         {"snapshot_id", "snp"}, {"run_id", "run"},        {"job_id", "job"},
         {"token_id", "key"},    {"flag_id", "flg"},       {"model_id", "mdl"},
-        {"alias", "nobodys"}};
+        {"alias", "nobodys"},   {"feedback_id", "fbk"},   {"rule_id", "rul"}};
     return kPrefixes.at(name) + "_aaaaaaaaaaaaaaaaaaaaaaaaaa";
   }
 

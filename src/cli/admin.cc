@@ -26,6 +26,10 @@ const std::vector<Verb>& verbs() {
       {"user", "people of a data folder.", {"add", "list", "link"}, parse_user},
       {"token", "keys for programs.", {"create"}, parse_token},
       {"project", "labelling projects.", {"list", "create", "import", "export"}, parse_project},
+      {"feedback",
+       "what people say of served answers, and where it goes.",
+       {"list", "export", "rules", "rule"},
+       parse_feedback},
       {"model",
        "models by name, and the aliases that move between them.",
        {"add", "list", "remove", "promote", "split", "rollback", "gate", "history"},
@@ -177,6 +181,7 @@ label::PersonRecord find_person(api::Platform& platform,
 int run_user(const Arguments& arguments) { return run("user", arguments); }
 int run_token(const Arguments& arguments) { return run("token", arguments); }
 int run_project(const Arguments& arguments) { return run("project", arguments); }
+int run_feedback(const Arguments& arguments) { return run("feedback", arguments); }
 int run_registry(const std::string& object, const Arguments& arguments) {
   Arguments words = {object};
   words.insert(words.end(), arguments.begin(), arguments.end());

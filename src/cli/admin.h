@@ -44,11 +44,12 @@ struct Where {
   void add_to(Options& options);
 };
 
-// admin_users.cc, admin_projects.cc, admin_models.cc: the objects of each verb.
+// admin_users.cc, admin_projects.cc, admin_models.cc, admin_feedback.cc: the objects of each verb.
 std::optional<AdminCommand> parse_user(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_token(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_project(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_model(const std::string& object, const Arguments& arguments);
+std::optional<AdminCommand> parse_feedback(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_backup(const Arguments& arguments);
 
 // The organisation of that id or name; the only one when `named` is empty.

@@ -26,6 +26,8 @@ constexpr Command kCommands[] = {
     {"serve", "the same with explicit choices: address, TLS, data folder", "", run_serve},
     {"project", "list, create, import, export: labelling projects", "list create import export",
      run_project},
+    {"feedback", "list, export, rules, rule: what people say of served answers",
+     "list export rules rule", run_feedback},
     {"user", "add, list, link: people and how they sign in", "add list link", run_user},
     {"token", "create: a key for programs", "create", run_token},
     {"backup", "a copy of the data folder, also while the server runs", "", run_backup},

@@ -50,7 +50,8 @@ int run_user(const Arguments& arguments);   // user add | list | link
 int run_token(const Arguments& arguments);  // token create
 // hone model add | list | …: of a data folder (admin_models.cc).
 int run_registry(const std::string& object, const Arguments& arguments);
-int run_project(const Arguments& arguments);  // project list | create | import | export
+int run_project(const Arguments& arguments);   // project list | create | import | export
+int run_feedback(const Arguments& arguments);  // feedback list | export | rules | rule
 int run_backup(const Arguments& arguments);
 int run_restore(const Arguments& arguments);
 int run_bench_platform(const Arguments& arguments);

@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kLoraRankMax = 64;
 constexpr size_t kAtOnceMax = 1024;
+constexpr size_t kKeepHoursMax = 8760;
 constexpr size_t kContextMax = size_t{1} << 26;
 
 std::string name_of(const std::string& path) {
@@ -40,6 +41,9 @@ void check(const ServingFlags& flags) {
   within("context-tokens", flags.context_tokens, kContextMax);
   within("parallel", flags.parallel, kAtOnceMax);
   within("max-waiting", flags.max_waiting, 1'000'000);
+  if (flags.keep_hours > kKeepHoursMax) {
+    throw invalid_input("--keep-completions must be from 0 to 8760 hours, a year");
+  }
   for (const std::string& adapter : flags.adapters) {
     const std::string directory = parse_adapter(adapter).second;
     if (!real_env().is_directory(directory)) {
@@ -95,8 +99,17 @@ void ServingFlags::add_to(Options& options) {
                 "positions of all requests together; decides the memory");
   options.count("parallel", &parallel, "answers written at once; more wait");
   options.count("max-waiting", &max_waiting, "requests that may wait; more are told to come again");
+  options.count("keep-completions", &keep_hours,
+                "hours for which answers can be judged, in memory alone unless the request says "
+                "\"store\"; 0 = none is kept");
   options.flag("no-auth", &no_auth, "/v1 needs no key; on a loopback address only");
   options.flag("plan", &plan, "print the memory that serving would take, and stop");
+}
+
+feedback::KeepOptions ServingFlags::keep() const {
+  feedback::KeepOptions options;
+  options.keep_ms = static_cast<int64_t>(keep_hours) * 3'600'000;
+  return options;
 }
 
 ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags& flags,
@@ -130,6 +143,7 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
   plan_.add_model(opened_);
   plan_.add("context, activations and logits",
             serve::Engine::planned_bytes(opened_.model.config, engine_));
+  if (flags_.keep_hours > 0) plan_.add("answers kept to be judged", flags_.keep().total_bytes_max);
 }
 
 void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string& data_folder) {
@@ -143,6 +157,7 @@ void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string
   file_.reset();  // nothing reads the user's file any more
   openai::ServiceOptions options;
   options.engine = engine_;
+  options.kept = &platform.kept();
   options.adapter_folder =
       flags_.adapter_folder.empty() ? "" : absolute_path(flags_.adapter_folder);
   options.authorise = [&platform, no_auth = flags_.no_auth,

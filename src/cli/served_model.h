@@ -9,6 +9,7 @@
 #include "api/platform.h"
 #include "cli/common.h"
 #include "cli/options.h"
+#include "feedback/kept_completions.h"
 #include "openai/service.h"
 
 namespace hone::cli {
@@ -17,9 +18,12 @@ struct ServingFlags {
   std::vector<std::string> adapters;
   std::string adapter_folder;
   size_t context_tokens = 16384, parallel = 32, max_waiting = 2048;
+  size_t keep_hours = 24;
   bool no_auth = false, plan = false;
 
   void add_to(Options& options);
+  // How long answers are kept so that they can be judged (decisions 4.5).
+  feedback::KeepOptions keep() const;
 };
 
 class ServedModelFiles {

@@ -23,6 +23,7 @@
 #include "cli/data_folder.h"
 #include "cli/demo_project.h"
 #include "cli/options.h"
+#include "cli/served_answers.h"
 #include "cli/served_model.h"
 #include "cli/served_registry.h"
 #include "cli/server_jobs.h"
@@ -328,6 +329,20 @@ std::string owner_link(api::Platform& platform) {
   throw not_found("the organisation has no owner: hone user add NAME --role owner makes one");
 }
 
+// What waits to be judged, for /metrics.
+std::string kept_metrics(api::Platform& platform) {
+  const feedback::KeptCounts counts = platform.kept().counts();
+  const auto line = [](std::string_view name, std::string_view kind, uint64_t value) {
+    return "# TYPE " + std::string(name) + " " + std::string(kind) + "\n" + std::string(name) +
+           " " + std::to_string(value) + "\n";
+  };
+  return line("hone_kept_completions", "gauge", counts.completions) +
+         line("hone_kept_completions_bytes", "gauge", counts.bytes) +
+         line("hone_kept_completions_pushed_out_total", "counter", counts.pushed_out) +
+         line("hone_stored_completions_dropped_total", "counter",
+              platform.completion_writer().dropped());
+}
+
 // All routes; and /metrics tells of the model too.
 http::Router build_router(api::Platform& platform, ServedModelFiles* served) {
   http::Router router = api::build_router(platform);
@@ -335,7 +350,8 @@ http::Router build_router(api::Platform& platform, ServedModelFiles* served) {
     openai::add_absent_routes(router);
   } else {
     openai::add_routes(router, served->service());
-    platform.set_more_metrics([served] { return served->service().metrics_text(); });
+    platform.set_more_metrics(
+        [served, &platform] { return served->service().metrics_text() + kept_metrics(platform); });
   }
   return router;
 }
@@ -366,6 +382,7 @@ int run_server(ServerFlags& flags, bool is_up) {
   options.version = program_version();
   options.max_import_bytes = parse_size(flags.max_import, "max-import-bytes");
   options.models = offered_models(flags);
+  options.keep = flags.serving.keep();
   const size_t models = options.models.size();
   const auto platform = api::Platform::open(env, std::move(options));
   const FirstStart first = first_start(env, *platform, flags);
@@ -378,6 +395,12 @@ int run_server(ServerFlags& flags, bool is_up) {
     std::fprintf(stderr, "hone: note: %s\n", note.c_str());
   }
   platform->set_model_host(&registry);
+
+  std::unique_ptr<ServedAnswers> answers;
+  if (served != nullptr) {
+    answers = std::make_unique<ServedAnswers>(served->service());
+    platform->set_model_answers(answers.get());
+  }
 
   AccessLogFile log(env, flags.log);
   if (!flags.log.empty()) {

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "label/events.h"
+#include "label/feedback.h"
 #include "label/members.h"
 #include "label/projects.h"
 #include "label/task_moves.h"
@@ -133,6 +134,18 @@ void erase_member_rows(Organisation& organisation, store::Transaction& tx, const
   organisation.queue().drop_member(member.id);
 }
 
+// What the person said of served answers, and the tasks that stand on their consent alone.
+void erase_feedback(Organisation& organisation, const Actor& actor, int64_t member) {
+  for (;;) {
+    const WithdrawnFeedback page =
+        organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {
+          return withdraw_feedback_of(organisation, tx, actor, member, kPage);
+        });
+    for (const std::string& task : page.orphans) erase_task(organisation, actor, task);
+    if (!page.any) return;
+  }
+}
+
 }  // namespace
 
 Erased erase_task(Organisation& organisation, const Actor& actor, std::string_view task_id) {
@@ -155,6 +168,7 @@ Erased erase_person(Organisation& organisation, const Actor& actor, std::string_
     erase_member_rows(organisation, tx, actor, *member);
     return member->id;
   });
+  erase_feedback(organisation, actor, id);
   Erased erased;
   erased.annotations = erase_annotations(organisation, kOfMember, id);
   erased.snapshots =

@@ -54,6 +54,18 @@ constexpr Entry kTable[] = {
      "make tokens of their own",
      {yes, yes, yes, yes, yes}},
     {Permission::kTokenManage, "token.manage", "manage everybody's tokens", {yes, yes, no, no, no}},
+    {Permission::kFeedbackGive,
+     "feedback.give",
+     "judge answers of models",
+     {yes, yes, yes, yes, yes}},
+    {Permission::kFeedbackView,
+     "feedback.view",
+     "read what was said of answers",
+     {yes, yes, yes, no, no}},
+    {Permission::kFeedbackManage,
+     "feedback.manage",
+     "export feedback and say where it goes",
+     {yes, yes, no, no, no}},
 };
 
 const Entry& entry(Permission permission) { return kTable[static_cast<size_t>(permission)]; }

@@ -40,6 +40,9 @@ enum class Permission {
   kAuditView,
   kTokenCreate,
   kTokenManage,
+  kFeedbackGive,
+  kFeedbackView,
+  kFeedbackManage,
 };
 std::string_view permission_name(Permission permission);  // "people.manage", as in the page
 std::optional<Permission> permission_from_name(std::string_view name);

@@ -119,14 +119,14 @@ Lease lease_again(Picker& pick, TaskRow& task, const Earlier& earlier) {
   return lease;
 }
 
-Lease lease_new(Picker& pick, TaskRow& task) {
+Lease lease_new(Picker& pick, TaskRow& task, const std::string& shown_order) {
   const Project& project = pick.project.project;
   Lease lease{0,
               task.id,
               project.id,
               pick.actor.member_id,
               make_public_id(pick.organisation.env(), "asn"),
-              new_order(pick, task.id),
+              shown_order,
               project.guideline_version,
               project.schema_version,
               pick.now_ms,
@@ -152,7 +152,8 @@ bool take(Picker& pick, int64_t id, bool as_gold) {
   if (as_gold ? !task.open() : !task.has_place()) return false;
   if (!language_fits(pick.member.languages, task.language)) return false;
   move_counts(pick.tx, task, 0, 1);
-  pick.result.leases.push_back(earlier ? lease_again(pick, task, *earlier) : lease_new(pick, task));
+  pick.result.leases.push_back(earlier ? lease_again(pick, task, *earlier)
+                                       : lease_new(pick, task, new_order(pick, task.id)));
   return true;
 }
 
@@ -341,6 +342,37 @@ NextResult next(Organisation& organisation, store::Transaction& tx, const Actor&
   pick.result.again = pick.looked >= kScanMax;
   if (!pick.result.again) pick.result.reason = reason_for_nothing(pick);
   return pick.result;
+}
+
+ProjectMarks& check_may_label(Organisation& organisation, store::Transaction& tx,
+                              const Actor& actor, std::string_view project_id) {
+  require(actor, Permission::kLabel);
+  Queue& queue = organisation.queue();
+  ProjectMarks& project = queue.marks(tx, project_id);
+  const MemberMarks& member = queue.member(tx, project, actor.member_id);
+  if (!member.qualified) {
+    throw Error(ErrorCode::kForbidden,
+                "you are not among those who label this project; its lead can change that");
+  }
+  if (project.project.state != "open" || member.paused) {
+    throw Error(ErrorCode::kConflict, "this project is paused or has ended; come back later");
+  }
+  return project;
+}
+
+Lease lease_task(Organisation& organisation, store::Transaction& tx, const Actor& actor,
+                 std::string_view project_id, int64_t id, const std::string& shown_order) {
+  ProjectMarks& project = check_may_label(organisation, tx, actor, project_id);
+  MemberMarks& member = organisation.queue().member(tx, project, actor.member_id);
+  organisation.queue().touch(project.project.id);
+  Picker pick{organisation, tx, actor, project, member, organisation.env().now_ms(), 0, {}};
+  TaskRow task = get_task_row(tx, id);
+  if (task.project != project.project.id || !task.has_place() ||
+      earlier_assignment(tx, id, actor.member_id)) {
+    throw Error(ErrorCode::kConflict, "this task cannot be given to you; ask for the next one");
+  }
+  move_counts(tx, task, 0, 1);
+  return lease_new(pick, task, shown_order);
 }
 
 NextResult lease_next(Organisation& organisation, const Actor& actor, std::string_view project,

@@ -68,6 +68,15 @@ NextResult next(Organisation& organisation, store::Transaction& tx, const Actor&
 NextResult lease_next(Organisation& organisation, const Actor& actor, std::string_view project,
                       size_t count);
 
+// The project's marks, when this person may be given tasks of it now; inside a write. Throws
+// forbidden, conflict (paused, ended), not_found.
+struct ProjectMarks;
+ProjectMarks& check_may_label(Organisation& organisation, store::Transaction& tx,
+                              const Actor& actor, std::string_view project);
+// Leases one task with a free place that this person never had, its responses in this order.
+Lease lease_task(Organisation& organisation, store::Transaction& tx, const Actor& actor,
+                 std::string_view project, int64_t task, const std::string& shown_order);
+
 // Prolongs an own lease that still stands; returns when it ends. Conflict when it does not stand.
 int64_t heartbeat(Organisation& organisation, store::Transaction& tx, const Actor& actor,
                   std::string_view assignment);

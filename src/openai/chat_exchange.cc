@@ -29,6 +29,8 @@ ChatExchange::ChatExchange(Service& service, Caller caller, ServedModelPointer m
       choices_(request_.n) {
   set_id("chatcmpl-");
   chunk_head_ = head("chat.completion.chunk");
+  begin_record(request_.model, request_.conversation.messages, {}, settings_, choices_.size(),
+               request_.store);
   if (tools_->is_off()) return;
   for (size_t i = 0; i < choices_.size(); ++i) {
     choices_[i].parser.emplace(*tools_, id() + "/" + std::to_string(i));
@@ -67,7 +69,10 @@ void ChatExchange::on_end(size_t, const llm::EndEvent& event) {
   choice.finish_reason = has_calls && event.reason == llm::FinishReason::kStop
                              ? std::string_view("tool_calls")
                              : llm::name(event.reason);
-  if (is_stream()) send_chunk(event.sample, "{}", {}, choice.finish_reason);
+  record_calls(event.sample);
+  if (is_stream()) {
+    send_chunk(event.sample, "{}", {}, choice.finish_reason, mac_member(event.sample));
+  }
 }
 
 void ChatExchange::take_text(size_t index, std::string_view text, std::string_view entry,
@@ -86,7 +91,10 @@ void ChatExchange::take_text(size_t index, std::string_view text, std::string_vi
     for (const llm::ToolCall& call : found.calls) {
       if (!calls.empty()) calls += ',';
       calls += call_json(call, is_stream());
+      if (!choice.called.empty()) choice.called += ',';
+      choice.called += call_json(call, false);
     }
+    choice.said += content;
   }
   if (is_stream()) {
     if (!content.empty() || !entry.empty()) send_text(index, content, entry);
@@ -102,6 +110,18 @@ void ChatExchange::take_text(size_t index, std::string_view text, std::string_vi
   add(choice.calls, calls);
 }
 
+void ChatExchange::record_calls(size_t index) {
+  const Choice& choice = choices_[index];
+  feedback::Choice* record = recorded(index);
+  if (record == nullptr || !choice.parser) return;
+  record->text = choice.said;
+  record->finish_reason = choice.finish_reason;
+  if (choice.called.empty()) return;
+  // What the model wrote in its calls is JSON by their grammar; should it not be, the text stands alone.
+  Result<Json> calls = Json::parse("[" + choice.called + "]");
+  if (calls) record->tool_calls = std::move(*calls);
+}
+
 std::string ChatExchange::choice_json(size_t index) const {
   const Choice& choice = choices_[index];
   const bool calls_alone = choice.text.empty() && !choice.calls.empty();
@@ -111,7 +131,7 @@ std::string ChatExchange::choice_json(size_t index) const {
   if (!choice.calls.empty()) out += ",\"tool_calls\":[" + choice.calls + "]";
   out += "},\"logprobs\":";
   out += request_.log_probs ? "{\"content\":[" + choice.log_probs + "],\"refusal\":null}" : "null";
-  out += ",\"finish_reason\":" + json_text(choice.finish_reason);
+  out += ",\"finish_reason\":" + json_text(choice.finish_reason) + mac_member(index);
   if (request_.return_token_ids) out += ",\"token_ids\":" + ids_json(choice.ids);
   return out + "}";
 }
@@ -133,7 +153,7 @@ std::string ChatExchange::finish() {
 }
 
 void ChatExchange::send_chunk(size_t index, std::string_view delta, std::string_view log_probs,
-                              std::string_view finish_reason) {
+                              std::string_view finish_reason, std::string_view mac) {
   std::string out = chunk_head_;
   out += ",\"choices\":[{\"index\":" + std::to_string(index) + ",\"delta\":";
   out += delta;
@@ -149,6 +169,7 @@ void ChatExchange::send_chunk(size_t index, std::string_view delta, std::string_
   } else {
     append_json_string(out, finish_reason);
   }
+  out += mac;
   if (request_.return_token_ids) {
     out += ",\"token_ids\":" + ids_json(choices_[index].ids);
     choices_[index].ids.clear();

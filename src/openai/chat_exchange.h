@@ -31,6 +31,8 @@ class ChatExchange : public Exchange {
     std::vector<int32_t> ids;
     std::optional<llm::ToolCallParser> parser;  // when tools may be called
     std::string calls;                          // JSON, with commas between them
+    std::string said;    // what is written down of the text, when tools may be called
+    std::string called;  // and of the calls, as `calls`
     std::string finish_reason = "length";
   };
 
@@ -43,9 +45,11 @@ class ChatExchange : public Exchange {
 
   std::string head(std::string_view object) const;
   std::string choice_json(size_t index) const;
+  // With tools, what was said and what was called come apart.
+  void record_calls(size_t index);
   // A chunk with one choice; delta is JSON.
   void send_chunk(size_t index, std::string_view delta, std::string_view log_probs,
-                  std::string_view finish_reason);
+                  std::string_view finish_reason, std::string_view mac = {});
   // Text of a choice as it came from the model: what it is becomes known here. entry: the token's
   // log-probability, or empty.
   void take_text(size_t index, std::string_view text, std::string_view entry, bool is_end);

@@ -46,7 +46,16 @@ CompletionExchange::CompletionExchange(Service& service, Caller caller, ServedMo
       samples_(request_.best_of),
       settings_(settings_json(request_, max_tokens).dump()),
       head_((set_id("cmpl-"), head())),
-      choices_(prompts_.size() * samples_) {}
+      choices_(prompts_.size() * samples_) {
+  begin_record_of_prompts();
+}
+
+void CompletionExchange::begin_record_of_prompts() {
+  if (request_.echo || samples_ != request_.n || request_.max_tokens == size_t{0}) return;
+  std::vector<std::string> texts;
+  for (const Prompt& prompt : prompts_) texts.push_back(prompt.text);
+  begin_record(request_.model, {}, std::move(texts), settings_, samples_, request_.store);
+}
 
 std::string CompletionExchange::head() const {
   return "{\"id\":\"" + id() +
@@ -133,7 +142,7 @@ std::vector<size_t> CompletionExchange::best_of(size_t prompt) const {
 std::string CompletionExchange::choice_json(Choice& one, size_t index, const Prompt& prompt) {
   std::string out = "{\"index\":" + std::to_string(index) + ",\"text\":" + json_text(one.text) +
                     ",\"logprobs\":" + (request_.log_probs ? one.log_probs.take() : "null") +
-                    ",\"finish_reason\":" + json_text(one.finish_reason);
+                    ",\"finish_reason\":" + json_text(one.finish_reason) + mac_member(index);
   if (request_.return_token_ids) {
     out += ",\"token_ids\":" + ids_json(one.ids);
     out += ",\"prompt_token_ids\":" + ids_json(prompt.ids);
@@ -171,6 +180,7 @@ void CompletionExchange::send_chunk(size_t prompt, size_t sample, std::string_vi
     out += "null";
   } else {
     append_json_string(out, finish_reason);
+    out += mac_member(prompt * samples_ + sample);
   }
   if (request_.return_token_ids) {
     out += ",\"token_ids\":" + ids_json(one.ids);

@@ -36,7 +36,7 @@ class CompletionExchange : public Exchange {
  public:
   struct Prompt {
     std::vector<int32_t> ids;
-    std::string text;         // what echo shows
+    std::string text;         // what echo shows and what is kept
     size_t without_text = 0;  // tokens in front that stand for nothing of it (a BOS put there)
   };
   CompletionExchange(Service& service, Caller caller, ServedModelPointer model,
@@ -69,6 +69,8 @@ class CompletionExchange : public Exchange {
   std::string choice_json(Choice& choice, size_t index, const Prompt& prompt);
   void send_chunk(size_t prompt, size_t sample, std::string_view text,
                   std::string_view finish_reason);
+  // With echo nothing is kept: what is scored is judged by nobody. Nor are more samples than are shown.
+  void begin_record_of_prompts();
 
   const CompletionRequest request_;
   const std::vector<Prompt> prompts_;

@@ -23,13 +23,30 @@ class Exchange::Prompt : public llm::BatchListener {
   void on_token(const llm::TokenEvent& event) override {
     if (exchange_->over_.load()) return;
     ++exchange_->generated_tokens_;
+    if (feedback::Choice* record = exchange_->recorded(index_, event.sample)) {
+      record->text += event.text;
+      record->token_ids.push_back(event.id);
+      record->log_probs.push_back(event.log_prob);
+    }
     exchange_->time_token(index_, event.sample);
     exchange_->on_token(index_, event);
   }
   void on_end(const llm::EndEvent& event) override {
-    if (!exchange_->over_.load()) exchange_->on_end(index_, event);
+    if (exchange_->over_.load()) return;
+    if (feedback::Choice* record = exchange_->recorded(index_, event.sample)) {
+      record->text += event.text;
+      record->finish_reason = llm::name(event.reason);
+    }
+    exchange_->on_end(index_, event);
   }
-  void on_done(const Error* error) override { exchange_->prompt_done(error); }
+  void on_done(const Error* error) override {
+    // Kept before the client learns that the answer is whole: it may be judged at once.
+    if (error != nullptr) exchange_->record_.reset();
+    if (exchange_->record_ != nullptr && --exchange_->recording_left_ == 0) {
+      exchange_->finish_record();
+    }
+    exchange_->prompt_done(error);
+  }
 
  private:
   const std::shared_ptr<Exchange> exchange_;
@@ -68,7 +85,7 @@ http::Response Exchange::submit(http::Request& request, std::vector<llm::BatchRe
     later_ = std::make_shared<http::LaterResponse>();
   }
   client_ = request.client;
-  left_ = prompts.size();
+  left_ = recording_left_ = prompts.size();
   for (const llm::BatchRequest& each : prompts) {
     prompt_tokens_ += each.prompt.size();
     last_token_s_.emplace_back(each.n, -1.0);
@@ -183,6 +200,55 @@ void Exchange::fail(const Error& error) {
 void Exchange::deliver(http::Response response) {
   if (client_ != nullptr) client_->on_gone({});
   later_->complete(std::move(response));
+}
+
+void Exchange::begin_record(const std::string& asked, const Json& messages,
+                            std::vector<std::string> prompts, const std::string& settings,
+                            size_t samples, bool consented) {
+  if (service_.kept() == nullptr || caller_.organisation.empty()) return;
+  record_ = std::make_unique<feedback::KeptCompletion>();
+  feedback::Completion& head = record_->head;
+  head.id = id_;
+  head.organisation = caller_.organisation;
+  head.caller = caller_.key;
+  head.asked = asked;
+  head.model = model_->name;
+  head.model_digest = model_->digest;
+  head.fingerprint = model_->fingerprint;
+  head.settings = Json::parse(settings).value();
+  head.messages = messages;
+  head.consented = consented;
+  head.created_at_ms = service_.env().now_ms();
+  samples_recorded_ = samples;
+  record_->choices.resize((messages.is_null() ? prompts.size() : 1) * samples);
+  for (size_t i = 0; i < record_->choices.size() && messages.is_null(); ++i) {
+    record_->choices[i].prompt = prompts[i / samples];
+  }
+}
+
+feedback::Choice* Exchange::recorded(size_t choice) {
+  if (record_ == nullptr || choice >= record_->choices.size()) return nullptr;
+  return &record_->choices[choice];
+}
+
+std::string Exchange::mac_member(size_t choice) const {
+  if (record_ == nullptr || service_.kept()->enabled() || choice >= record_->choices.size()) {
+    return {};
+  }
+  const feedback::Choice& one = record_->choices[choice];
+  return ",\"feedback_mac\":\"" +
+         service_.kept()->mac(record_->head, choice, one.prompt, one.text) + "\"";
+}
+
+void Exchange::finish_record() {
+  if (!service_.kept()->enabled()) return;  // the MACs are still to come
+  bool has_text = false;
+  for (feedback::Choice& each : record_->choices) {
+    has_text = has_text || !each.token_ids.empty();
+    if (each.finish_reason.empty()) each.finish_reason = "cancelled";
+  }
+  if (has_text) service_.kept()->keep(std::move(*record_));
+  record_.reset();
 }
 
 void Exchange::send(std::string_view json) { stream_->send_data(json); }

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "feedback/answer.h"
 #include "http/event_stream.h"
 #include "http/request.h"
 #include "http/response.h"
@@ -59,8 +60,24 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void send(std::string_view json);
   bool is_stream() const { return stream_ != nullptr; }
 
+  // Before submit(): what is answered is written down and handed to the service's KeptCompletions at
+  // the end, also when the client left in the middle. asked: the name that the request said. messages is null for text completions; then
+  // there is a text for each prompt. Nothing happens where the service has none.
+  void begin_record(const std::string& asked, const Json& messages,
+                    std::vector<std::string> prompts, const std::string& settings, size_t samples,
+                    bool consented);
+  // Null when nothing is written down.
+  feedback::Choice* recorded(size_t choice);
+  // Of a choice that is whole: its MAC as a further member, where none is kept; else nothing.
+  std::string mac_member(size_t choice) const;
+
  private:
   class Prompt;
+
+  feedback::Choice* recorded(size_t prompt, size_t sample) {
+    return recorded(prompt * samples_recorded_ + sample);
+  }
+  void finish_record();
 
   void prompt_done(const Error* error);
   void time_token(size_t prompt, size_t sample);
@@ -83,6 +100,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   size_t left_ = 0;
   size_t cached_tokens_ = 0, generated_tokens_ = 0;
   std::vector<std::vector<double>> last_token_s_;  // of each prompt's samples
+  std::unique_ptr<feedback::KeptCompletion> record_;
+  size_t samples_recorded_ = 0, recording_left_ = 0;
 
   std::atomic<bool> over_{false};
   std::mutex mutex_;

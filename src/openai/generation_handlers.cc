@@ -21,7 +21,7 @@ CompletionExchange::Prompt read_prompt(Call& call, const CompletionRequest& requ
                          out.ids.front() == *tokenizer.bos() &&
                          !text->starts_with(token_bytes(tokenizer, out.ids.front()));
     out.without_text = has_bos ? 1 : 0;
-  } else if (request.echo) {
+  } else if (request.echo || call.service.kept() != nullptr) {
     std::vector<int32_t> known;
     for (const int32_t id : out.ids) {
       if (static_cast<size_t>(id) < tokenizer.vocab_size()) known.push_back(id);

@@ -137,8 +137,8 @@ void refuse_what_is_not_here(Fields& fields) {
                     "special tokens; return_token_ids gives all ids");
   }
   // Harmless: they say who asks or how to bill, and change no answer.
-  fields.ignore({"user", "metadata", "store", "service_tier", "safety_identifier",
-                 "prompt_cache_key", "prompt_cache_retention", "prediction"});
+  fields.ignore({"user", "metadata", "service_tier", "safety_identifier", "prompt_cache_key",
+                 "prompt_cache_retention", "prediction"});
 }
 
 }  // namespace
@@ -159,6 +159,7 @@ void read_generation(Fields& fields, GenerationRequest& request, Env& env) {
   request.return_token_ids = fields.flag("return_token_ids").value_or(false);
   request.cache_salt = fields.text("cache_salt", kNameBytesMax).value_or("");
   request.cache_prompt = fields.flag("cache_prompt").value_or(true);
+  request.store = fields.flag("store").value_or(false);
   refuse_what_is_not_here(fields);
 }
 

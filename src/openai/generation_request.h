@@ -36,6 +36,7 @@ struct GenerationRequest {
   bool stream = false;
   bool include_usage = false;
   bool return_token_ids = false;
+  bool store = false;  // the texts may be kept on the disk and given to labellers
   std::string cache_salt;
   bool cache_prompt = true;
   // At most one of these.

@@ -68,7 +68,7 @@ const std::vector<Row> kBoth = {
     {"cache_prompt", {"false"}, {"0"}},
     {"user", {"\"me\"", "7"}, {}},
     {"metadata", {"{\"a\":1}"}, {}},
-    {"store", {"true"}, {}},
+    {"store", {"true", "false", "null"}, {"1", "\"yes\""}},
     {"service_tier", {"\"auto\""}, {}},
     {"skip_special_tokens", {"true"}, {"false", "1"}},
     {"use_beam_search", {"false"}, {"true"}},

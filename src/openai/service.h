@@ -16,6 +16,7 @@
 #include <string>
 
 #include "base/env.h"
+#include "feedback/kept_completions.h"
 #include "http/request.h"
 #include "http/worker_pool.h"
 #include "llm/grammar/vocabulary_trie.h"
@@ -42,6 +43,8 @@ struct ServiceOptions {
   // Where /v1/load_lora_adapter finds its folders, by name; empty = nowhere (decisions 4.2).
   std::string adapter_folder;
   Variant variant;  // of the base: adapters add their digest
+  // Where answers go so that they can be judged; must outlive the service. Null = nowhere.
+  feedback::KeptCompletions* kept = nullptr;
 };
 
 class Service {
@@ -55,6 +58,7 @@ class Service {
   const llm::TextCodec& codec() const { return codec_; }
   const llm::Tokenizer& tokenizer() const { return codec_.tokenizer(); }
   Models& models() { return models_; }
+  feedback::KeptCompletions* kept() const { return options_.kept; }
   serve::Engine& engine() { return *engine_; }
   Metrics& metrics() { return metrics_; }
 

@@ -10,6 +10,7 @@
 
 #include "base/env.h"
 #include "base/json.h"
+#include "feedback/kept_completions.h"
 #include "http/testing.h"
 #include "llm/testing.h"
 #include "llm/text_codec.h"
@@ -91,8 +92,9 @@ class ServiceTest : public ::testing::Test {
                                                       .context_tokens = 4096,
                                                       .rows_per_pass = 64,
                                                       .max_lora_rank = 8},
-                       size_t context = 512)
+                       size_t context = 512, feedback::KeepOptions keep = {})
       : folder_("openai"),
+        kept_(real_env(), keep, "secret"),
         model_(llm::testing::random_model(tiny_shape(context))),
         codec_(tiny_codec()) {
     ServiceOptions options;
@@ -104,6 +106,7 @@ class ServiceTest : public ::testing::Test {
                        .template_digest = std::string(64, 'c'),
                        .recipe = "test"};
     options.authorise = authorise;
+    options.kept = &kept_;
     ServedModel base;
     base.name = "tiny";
     base.digest = options.variant.base_digest;
@@ -207,6 +210,7 @@ class ServiceTest : public ::testing::Test {
   }
 
   llm::testing::TemporaryFolder folder_;
+  feedback::KeptCompletions kept_;
   llm::Model model_;
   llm::TextCodec codec_;
   std::unique_ptr<Service> service_;

@@ -177,6 +177,16 @@ export const people_routes = ({ world, links, everybody, now, log, project_of, p
       return { ...list.at(-1), versions: list.map(({ body: _, ...v }) => v) };
     },
   ],
+  ["GET", "/projects/:id/live", "project.manage", ({ ids }) => ({ sides: project_of(ids[0]).live ?? null })],
+  [
+    "PUT",
+    "/projects/:id/live",
+    "project.manage",
+    ({ ids, body }) => {
+      project_of(ids[0]).live = body.sides;
+      return { sides: body.sides };
+    },
+  ],
   [
     "GET",
     "/projects/:id/schema",

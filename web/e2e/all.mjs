@@ -2,5 +2,6 @@
 import "./labelling.test.mjs";
 import "./lead.test.mjs";
 import "./chat.test.mjs";
+import "./feedback.test.mjs";
 import "./models.test.mjs";
 import "./accessibility.test.mjs";

@@ -139,6 +139,7 @@ export async function stream_events(
   body: unknown,
   signal: AbortSignal,
   on: (event: StreamEvent) => void,
+  root: "/api/v1" | "/v1" = "/v1",
 ): Promise<void> {
   const stop = new AbortController();
   const give_up = () => stop.abort();
@@ -146,7 +147,7 @@ export async function stream_events(
   if (signal.aborted) give_up();
   let timer = setTimeout(give_up, kSilenceMs);
   try {
-    const response = await fetch(url_of(path, undefined, "/v1"), {
+    const response = await fetch(url_of(path, undefined, root), {
       method: "POST",
       headers: {
         Accept: "text/event-stream",

@@ -73,6 +73,7 @@ export interface Project {
   gold_share?: number;
   show_gold_result?: boolean;
   blind: boolean;
+  live?: boolean; // whoever labels writes, and two models answer
   skills: string[];
   description: string;
   guideline_version: number;

@@ -289,6 +289,19 @@ describe("feedback", () => {
     expect(session.view().takes_feedback).toBe(false);
     expect(last().answer!.thumb).toBeUndefined();
   });
+  it("an answer that the server has no more is a failure of this one alone", async () => {
+    const failures: unknown[] = [];
+    session.on_failed((e) => failures.push(e));
+    session.send("Hello", settings());
+    await answer("one");
+    refuse = new ApiError(404, "not_found", "There is no answer of this id here.", "completion");
+    await session.thumb(last(), 1, false);
+    expect([failures.length, last().answer!.thumb, session.view().takes_feedback]).toEqual([
+      1,
+      undefined,
+      true,
+    ]);
+  });
   it("a failure is told, and the thumb taken back", async () => {
     const failures: unknown[] = [];
     session.on_failed((e) => failures.push(e));

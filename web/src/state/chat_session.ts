@@ -381,7 +381,9 @@ export class ChatSession {
       return true;
     } catch (error) {
       this.ports_.signed_out(error);
-      if (error instanceof ApiError && (error.status === 404 || error.status === 405)) {
+      // 404 of the address: this server has no such thing. 404 of the answer: it is not there any more.
+      const no_address = error instanceof ApiError && error.status === 404 && error.field !== "completion";
+      if (no_address || (error instanceof ApiError && error.status === 405)) {
         this.set({ takes_feedback: false });
         return false;
       }

@@ -71,6 +71,11 @@ export default function LabelPage({ project_id }: { project_id: string }) {
     document.title = `${project.data?.name ?? t.label.title} · ${t.common.product}`;
   }, [project.data?.name]);
   return session ? (
-    <LabelScreen session={session} project_name={project.data?.name ?? ""} back={`/projects/${project_id}`} />
+    <LabelScreen
+      session={session}
+      project_name={project.data?.name ?? ""}
+      back={`/projects/${project_id}`}
+      live={project.data?.live ?? false}
+    />
   ) : null;
 }

@@ -11,6 +11,7 @@ import { screen } from "../../ui/load";
 import { Empty, Failed, Skeleton } from "../../ui/pieces";
 import { BottomBar, TopBar } from "./bars";
 import { useNotices, useWarm } from "./effects";
+import { Live } from "./live";
 import { TaskView } from "./task_view";
 import "./label.css";
 
@@ -20,9 +21,10 @@ export interface LabelScreenProps {
   session: LabelSession;
   project_name: string;
   back: string;
+  live?: boolean;
 }
 
-export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
+export function LabelScreen({ session, project_name, back, live = false }: LabelScreenProps) {
   const view = useSyncExternalStore(session.subscribe, session.view);
   const [, go] = useLocation();
   const [differences, set_differences] = useState(false);
@@ -113,6 +115,7 @@ export function LabelScreen({ session, project_name, back }: LabelScreenProps) {
               differences={differences && can_differ}
               act={act}
               back={back}
+              live={live}
             />
             {view.phase === "working" &&
               view.schema?.rationale !== "off" &&
@@ -157,12 +160,14 @@ function Body({
   differences,
   act,
   back,
+  live,
 }: {
   view: LabelView;
   session: LabelSession;
   differences: boolean;
   act: (id: string) => Bound | undefined;
   back: string;
+  live: boolean;
 }) {
   const [, go] = useLocation();
   if (view.phase === "failed")
@@ -177,6 +182,7 @@ function Body({
     );
   if (view.phase === "empty") {
     const reason = view.reason ?? "none-left";
+    if (live && (reason === "none-left" || reason === "all-yours-done")) return <Live session={session} />;
     return (
       <Empty
         title={t.label.empty[reason] ?? t.label.empty["none-left"]!}

@@ -15,6 +15,7 @@ import { toast, toast_error } from "../../state/toasts";
 import { NumberInput, SegmentedControl, Switch, TagsInput } from "../../ui/forms";
 import { Panel } from "../../ui/pieces";
 import { ProjectPage, type LoadedProject } from "./layout";
+import { LivePanel } from "./live";
 
 export default function SettingsPage({ id }: { id: string }) {
   return (
@@ -183,6 +184,7 @@ function Body({ project }: { project: LoadedProject }) {
           <TagsInput aria-labelledby="s-skills" value={shown.skills} onChange={(v) => put({ skills: v })} />
         </Setting>
       </Panel>
+      {project.task_type === "pairwise" && <LivePanel project_id={project.id} done={refresh} />}
       <Who project={project} />
       <Splits project={project} done={refresh} />
       <Panel title={t.home.column_state} pad={false}>
