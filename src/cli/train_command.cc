@@ -1,4 +1,4 @@
-// hone train sft | dpo: from a file of rows to an adapter or a model.
+// hone train: the table of methods; sft and dpo: from a file of rows to an adapter or a model.
 
 #include <cstdio>
 
@@ -187,6 +187,9 @@ int run_train(const Arguments& arguments) {
       {"sft", "supervised fine-tuning: learn the shown answers", train_sft},
       {"dpo", "direct preference optimisation: learn which answer is better", train_dpo},
       {"reward", "a reward model: learn to score the better answer higher", train_reward},
+      {"grpo", "learn from rewards of the model's own answers", train_grpo},
+      {"rloo", "learn from rewards, each answer against its group's others", train_rloo},
+      {"ppo", "learn from rewards with a value head (PPO)", train_ppo},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }

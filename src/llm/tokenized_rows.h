@@ -66,6 +66,15 @@ struct StepTokens {
   TreeExample score_tree() const;
 };
 
+// A prompt to answer, with what its row says beside.
+struct PromptTokens {
+  std::vector<int32_t> ids;  // at least one
+  std::string text;          // as the model reads it; empty for a row of ids
+  Json columns = Json::object();
+  std::string name;   // data::row_name
+  std::string where;  // "prompts.jsonl:3"
+};
+
 // codec may be null when every row is already tokenised. context_length bounds every path.
 SftTokens tokenize_sft_row(const data::Row& row, const TextCodec* codec,
                            const TokenizeOptions& config, size_t context_length);
@@ -86,9 +95,16 @@ std::vector<StepTokens> tokenize_steps(const std::vector<data::Row>& rows, const
                                        const std::string& separator, bool last_step_only,
                                        size_t max_length, const ModelConfig& model);
 
+// A prompt keeps its last max_prompt_length tokens. Throws invalid_input that names the row when the
+// model cannot answer it: empty, longer than the context, unknown ids.
+std::vector<PromptTokens> tokenize_prompts(const std::vector<data::Row>& rows,
+                                           const TextCodec* codec, const TokenizeOptions& config,
+                                           const ModelConfig& model);
+
 // Row kinds that each method takes, in the order in which it prefers them.
 std::vector<data::RowKind> sft_row_kinds();
 std::vector<data::RowKind> preference_row_kinds();
 std::vector<data::RowKind> stepwise_row_kinds();
+std::vector<data::RowKind> prompt_row_kinds();
 
 }  // namespace hone::llm
