@@ -12,12 +12,12 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/progress.h"
+#include "cli/reward_functions.h"
 #include "data/dataset.h"
 #include "reward/builtin.h"
 #include "tensor/recipe.h"
 #include "train/dpo.h"
 #include "train/grpo.h"
-#include "train/model_reward.h"
 #include "train/ppo.h"
 #include "train/reward.h"
 #include "train/rloo.h"
@@ -315,8 +315,7 @@ class Replay {
   }
 
   // A manifest may come from a stranger: what would run a program must be named here again.
-  reward::Functions rewards_of(const std::vector<std::string>& specs) const {
-    reward::Functions functions;
+  RewardFunctions rewards_of(const std::vector<std::string>& specs) const {
     for (const std::string& spec : specs) {
       const bool named =
           std::find(flags_.rewards.begin(), flags_.rewards.end(), spec) != flags_.rewards.end();
@@ -325,9 +324,12 @@ class Replay {
                             "\" runs a program: look at it, then name it yourself with the same "
                             "--reward");
       }
-      functions.push_back(reward::make_reward(real_env(), spec));
     }
-    return functions;
+    RewardFunctions rewards = make_rewards(specs);
+    for (const auto& [name, digest] : rewards.digests()) {
+      check_digest(manifest_, name, "the run's reward", digest);
+    }
+    return rewards;
   }
 
   // The reference of a run that had one beside the model, not loaded yet.
@@ -348,7 +350,8 @@ class Replay {
               train::TrainJob& job, Config config,
               train::TrainResult (*train)(train::TrainJob&, const Config&,
                                           const train::OnlineData&)) {
-    const reward::Functions rewards = rewards_of(config.rewards);
+    RewardFunctions rewards = rewards_of(config.rewards);
+    rewards.check(loaded.model.config);
     const auto prompts = llm::tokenize_prompts(
         dataset.rows, loaded.codec_or_null(),
         {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
@@ -356,11 +359,12 @@ class Replay {
     prepare(compute, loaded, reference ? &*reference : nullptr, config,
             train::largest_group_rows(config, prompts, loaded.model.config.context_length));
     if (reference) load_weights(compute, *reference);
+    rewards.load(compute);
     config.log_completions = false;
     const std::vector<llm::PromptTokens> none;
     train::OnlineData data{prompts,
                            none,
-                           rewards,
+                           rewards.functions,
                            nullptr,
                            loaded.end_of_generation,
                            reference ? &reference->model : nullptr};
