@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/progress.h"
+#include "cli/reward_functions.h"
 #include "data/dataset.h"
 #include "llm/unpaired_rows.h"
 #include "reward/builtin.h"
@@ -23,6 +24,7 @@
 #include "train/kto.h"
 #include "train/online_dpo.h"
 #include "train/orpo.h"
+#include "train/ppo.h"
 #include "train/reward.h"
 #include "train/rloo.h"
 #include "train/sft.h"
@@ -155,6 +157,15 @@ struct Difference {
   std::string what, then, now;
 };
 
+std::vector<data::RowKind> row_kinds_of(const std::string& method) {
+  if (method == "sft") return llm::sft_row_kinds();
+  std::vector<data::RowKind> kinds = llm::preference_row_kinds();
+  if (method == "dpo") return kinds;
+  if (method != "reward") return llm::prompt_row_kinds();
+  kinds.push_back(data::RowKind::kStepwise);
+  return kinds;
+}
+
 bool same_bits(double a, double b) {
   return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
 }
@@ -239,6 +250,9 @@ class Replay {
     } else if (manifest_.method == "rloo") {
       online(compute, loaded, dataset, job, train::rloo_config_from_json(manifest_.settings),
              train::train_rloo);
+    } else if (manifest_.method == "ppo") {
+      online(compute, loaded, dataset, job, train::ppo_config_from_json(manifest_.settings),
+             train::train_ppo);
     } else if (manifest_.method == "online_dpo") {
       online(compute, loaded, dataset, job, train::online_dpo_config_from_json(manifest_.settings),
              train::train_online_dpo);
@@ -305,60 +319,6 @@ class Replay {
     train::train_sft(job, config, examples, {});
   }
 
-  // A manifest may come from a stranger: what would run a program must be named here again.
-  reward::Functions rewards_of(const std::vector<std::string>& specs) const {
-    reward::Functions functions;
-    for (const std::string& spec : specs) {
-      const bool named =
-          std::find(flags_.rewards.begin(), flags_.rewards.end(), spec) != flags_.rewards.end();
-      if (reward::runs_a_program(spec) && !named) {
-        throw invalid_input("the run's reward \"" + spec +
-                            "\" runs a program: look at it, then name it yourself with the same "
-                            "--reward");
-      }
-      functions.push_back(reward::make_reward(real_env(), spec));
-    }
-    return functions;
-  }
-
-  // The reference of a run that had one beside the model, not loaded yet.
-  std::optional<LoadedModel> open_reference(const train::OnlineConfig& config) const {
-    if (config.beta == 0) return std::nullopt;
-    if (manifest_.digests.contains("ref_model")) {
-      const std::string path =
-          source_of(flags_.ref_model, sources_, "ref_model", "--ref-model MODEL");
-      check_digest(manifest_, "ref_model", path, model_digest(path));
-      return open_model({path, ""});
-    }
-    if (config.lora_r > 0) return std::nullopt;
-    return open_model({source_of(flags_.model, sources_, "model", "--model M"), ""});
-  }
-
-  template <typename Config>
-  void online(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
-              train::TrainJob& job, Config config,
-              train::TrainResult (*train)(train::TrainJob&, const Config&,
-                                          const train::OnlineData&)) {
-    const reward::Functions rewards = rewards_of(config.rewards);
-    const auto prompts = llm::tokenize_prompts(
-        dataset.rows, loaded.codec_or_null(),
-        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
-    std::optional<LoadedModel> reference = open_reference(config);
-    prepare(compute, loaded, reference ? &*reference : nullptr, config,
-            train::largest_group_rows(config, prompts, loaded.model.config.context_length));
-    if (reference) load_weights(compute, *reference);
-    config.log_completions = false;
-    const std::vector<llm::PromptTokens> none;
-    train::OnlineData data{prompts,
-                           none,
-                           rewards,
-                           nullptr,
-                           loaded.end_of_generation,
-                           reference ? &reference->model : nullptr};
-    if (loaded.codec) data.tokenizer = &loaded.codec->tokenizer();
-    train(job, config, data);
-  }
-
   void reward(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
               train::TrainJob& job) {
     train::RewardConfig config = train::reward_config_from_json(manifest_.settings);
@@ -382,6 +342,64 @@ class Replay {
     }
     prepare(compute, loaded, nullptr, config, largest, llm::HeadNeed::kScore);
     train::train_reward(job, config, examples.pairs, {});
+  }
+
+  // A manifest may come from a stranger: what would run a program must be named here again.
+  RewardFunctions rewards_of(const std::vector<std::string>& specs) const {
+    for (const std::string& spec : specs) {
+      const bool named =
+          std::find(flags_.rewards.begin(), flags_.rewards.end(), spec) != flags_.rewards.end();
+      if (reward::runs_a_program(spec) && !named) {
+        throw invalid_input("the run's reward \"" + spec +
+                            "\" runs a program: look at it, then name it yourself with the same "
+                            "--reward");
+      }
+    }
+    RewardFunctions rewards = make_rewards(specs);
+    for (const auto& [name, digest] : rewards.digests()) {
+      check_digest(manifest_, name, "the run's reward", digest);
+    }
+    return rewards;
+  }
+
+  // The reference of a run that had one beside the model, not loaded yet.
+  std::optional<LoadedModel> open_reference(const train::OnlineConfig& config) const {
+    if (config.beta == 0) return std::nullopt;
+    if (manifest_.digests.contains("ref_model")) {
+      const std::string path =
+          source_of(flags_.ref_model, sources_, "ref_model", "--ref-model MODEL");
+      check_digest(manifest_, "ref_model", path, model_digest(path));
+      return open_model({path, ""});
+    }
+    if (config.lora_r > 0) return std::nullopt;
+    return open_model({source_of(flags_.model, sources_, "model", "--model M"), ""});
+  }
+
+  template <typename Config>
+  void online(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+              train::TrainJob& job, Config config,
+              train::TrainResult (*train)(train::TrainJob&, const Config&,
+                                          const train::OnlineData&)) {
+    RewardFunctions rewards = rewards_of(config.rewards);
+    rewards.check(loaded.model.config);
+    const auto prompts = llm::tokenize_prompts(
+        dataset.rows, loaded.codec_or_null(),
+        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
+    std::optional<LoadedModel> reference = open_reference(config);
+    prepare(compute, loaded, reference ? &*reference : nullptr, config,
+            train::largest_group_rows(config, prompts, loaded.model.config.context_length));
+    if (reference) load_weights(compute, *reference);
+    rewards.load(compute);
+    config.log_completions = false;
+    const std::vector<llm::PromptTokens> none;
+    train::OnlineData data{prompts,
+                           none,
+                           rewards.functions,
+                           nullptr,
+                           loaded.end_of_generation,
+                           reference ? &reference->model : nullptr};
+    if (loaded.codec) data.tokenizer = &loaded.codec->tokenizer();
+    train(job, config, data);
   }
 
   using Pairs = std::vector<llm::PreferenceTokens>;
@@ -497,8 +515,8 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  constexpr std::array<std::string_view, 10> kMethods = {
-      "sft", "dpo", "reward", "grpo", "rloo", "online_dpo", "orpo", "cpo", "kto", "distill"};
+  constexpr std::array<std::string_view, 11> kMethods = {
+      "sft", "dpo", "reward", "ppo", "grpo", "rloo", "online_dpo", "orpo", "cpo", "kto", "distill"};
   if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
                         ", which hone replay does not know");

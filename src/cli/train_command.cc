@@ -190,6 +190,7 @@ int run_train(const Arguments& arguments) {
       {"rloo", "learn from rewards, each answer against its group's others", train_rloo},
       {"online_dpo", "DPO on the better and the worse of two own answers", train_online_dpo},
       {"reward", "a reward model: learn to score the better answer higher", train_reward},
+      {"ppo", "learn from rewards with a value head (PPO)", train_ppo},
       {"kto", "learn from answers that were judged one by one", train_kto},
       {"orpo", "answers and preferences in one loss, without a reference", train_orpo},
       {"cpo", "CPO and SimPO: preferences without a reference", train_cpo},
