@@ -244,7 +244,8 @@ std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Req
                               : label::can(principal->role, label::Permission::kRunStart);
   return ModelCaller{.key = principal->actor_id(),
                      .organisation = principal->organisation_id,
-                     .may_manage = may_manage};
+                     .may_manage = may_manage,
+                     .limits = principal->limits};
 }
 
 http::ServerOptions server_options(http::ServerOptions options) {

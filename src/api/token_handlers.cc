@@ -1,6 +1,8 @@
 // Access tokens of programs: one's own, and everybody's for who may manage them.
 #include "api/handlers.h"
 #include "label/events.h"
+#include "usage/ledger.h"
+#include "usage/report.h"
 
 namespace hone::api {
 namespace {
@@ -21,7 +23,23 @@ Json token_json(const label::TokenRecord& token) {
   body["created_at"] = time_text(token.created_at_ms);
   body["last_used_at"] = time_json(token.last_used_at_ms);
   body["expires_at"] = time_json(token.expires_at_ms);
+  const label::KeyLimits& limits = token.limits;
+  body["models"] = texts_json(limits.models);
+  body["requests_per_day"] = limits.requests_per_day ? Json(*limits.requests_per_day) : Json();
+  body["tokens_per_day"] = limits.tokens_per_day ? Json(*limits.tokens_per_day) : Json();
+  body["weight"] = limits.weight;
+  body["priority"] = int64_t{limits.priority};
   return body;
+}
+
+label::KeyLimits limits_of(const Call& call) {
+  label::KeyLimits limits;
+  limits.models = call.maybe_texts("models").value_or(std::vector<std::string>{});
+  limits.requests_per_day = call.maybe_int("requests_per_day");
+  limits.tokens_per_day = call.maybe_int("tokens_per_day");
+  limits.weight = call.maybe_number("weight").value_or(1);
+  limits.priority = static_cast<int>(call.maybe_int("priority").value_or(0));
+  return limits;
 }
 
 // Whose tokens this caller reaches; 0 = everybody's.
@@ -72,7 +90,8 @@ http::Response make_token(Call& call) {
   const label::Actor actor = call.actor();
   return once_over_both(call, [&]() -> Answer {
     const auto made = identity.write([&](store::Transaction& tx) {
-      return identity.add_token(tx, call.who(), call.text("name"), scopes, life_ms);
+      return identity.add_token(tx, call.who(), call.text("name"), scopes, life_ms,
+                                limits_of(call));
     });
     record_token(call, actor, "token.made", made.token.id);
     Json body = Json::object();
@@ -80,6 +99,47 @@ http::Response make_token(Call& call) {
     body["secret"] = made.secret;
     return {.status = 201, .body = std::move(body), .has_secret = true};
   });
+}
+
+http::Response change_token(Call& call) {
+  label::Identity& identity = call.platform.identity();
+  const label::Actor actor = call.actor();
+  return once_over_both(call, [&]() -> Answer {
+    const auto token = identity.write([&](store::Transaction& tx) {
+      return identity.set_limits(tx, call.who().organisation_key, call.id("token_id"),
+                                 limits_of(call));
+    });
+    record_token(call, actor, "token.changed", token.id);
+    return {.status = 200, .body = token_json(token)};
+  });
+}
+
+// Days back from today, today too.
+http::Response read_usage(Call& call) {
+  const PageRequest page = read_page(call.request.query);
+  constexpr int64_t kDaysDefault = 30;
+  usage::UsageFilter filter;
+  filter.organisation = call.who().organisation_id;
+  filter.last_day = call.now_ms() / usage::kDayMs;
+  filter.first_day = filter.last_day - call.query_int("days").value_or(kDaysDefault) + 1;
+  filter.key = call.query("key");
+  if (reach(call) != 0) filter.person = call.who().person_id;
+  if (call.platform.has_ledger()) call.platform.ledger().flush();
+  const auto rows = call.platform.control().read(
+      [&](store::Connection& db) { return usage::usage_rows(db, filter); });
+  Json::Array items;
+  for (const usage::UsageRow& row : rows) {
+    Json item = Json::object();
+    item["day"] = usage::day_text(row.day);
+    item["key_id"] = row.key;
+    item["model"] = row.model;
+    item["requests"] = row.requests;
+    item["prompt_tokens"] = row.prompt_tokens;
+    item["cached_tokens"] = row.cached_tokens;
+    item["completion_tokens"] = row.completion_tokens;
+    items.push_back(std::move(item));
+  }
+  return json_response(200, page_of(items, page));
 }
 
 http::Response revoke_token(Call& call) {

@@ -65,16 +65,19 @@ openai::Caller caller_of(api::Platform& platform, const http::Request& request, 
     if (const auto known = api::find_model_caller(platform, request, no_auth)) {
       return {.key = known->key,
               .organisation = known->organisation,
-              .weight = 1,
-              .may_manage = known->may_manage};
+              .weight = known->limits.weight,
+              .priority = known->limits.priority,
+              .may_manage = known->may_manage,
+              .models = known->limits.models,
+              .requests_per_day = known->limits.requests_per_day,
+              .tokens_per_day = known->limits.tokens_per_day};
     }
   } catch (const Error& error) {
     // Whoever may ask without a key may also ask with a useless one.
     if (!no_auth || error.code() != ErrorCode::kForbidden) throw;
   }
   if (no_auth) {
-    return {
-        .key = "anybody", .organisation = strangers_organisation, .weight = 1, .may_manage = true};
+    return {.key = "anybody", .organisation = strangers_organisation, .may_manage = true};
   }
   const std::string next = "hone token create --user WHO --scope infer makes one";
   throw Error(ErrorCode::kUnauthenticated,
@@ -132,7 +135,8 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
             serve::Engine::planned_bytes(opened_.model.config, engine_));
 }
 
-void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string& data_folder) {
+void ServedModelFiles::load(Env& env, api::Platform& platform, usage::Ledger& ledger,
+                            const std::string& data_folder) {
   const std::string path = opened_.path;
   auto digest =
       std::async(std::launch::async, [&] { return cached_digest(env, data_folder, path); });
@@ -142,6 +146,7 @@ void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string
   }
   file_.reset();  // nothing reads the user's file any more
   openai::ServiceOptions options;
+  options.ledger = &ledger;
   options.engine = engine_;
   options.adapter_folder =
       flags_.adapter_folder.empty() ? "" : absolute_path(flags_.adapter_folder);

@@ -63,6 +63,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   class Prompt;
 
   void prompt_done(const Error* error);
+  // What the key's quota is charged; once.
+  void settle();
+  void give_back();
   void time_token(size_t prompt, size_t sample);
   void deliver(http::Response response);
   void fail(const Error& error);
@@ -88,6 +91,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<serve::Engine::Ticket> tickets_;
+  usage::Reservation reservation_;
   bool cancelled_ = false;
 };
 

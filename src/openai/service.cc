@@ -1,10 +1,12 @@
 #include "openai/service.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "llm/kv_cache.h"
 #include "llm/lora.h"
+#include "openai/errors.h"
 #include "seal/digest.h"
 
 namespace hone::openai {
@@ -39,6 +41,36 @@ Service::Service(Env& env, const llm::Model& model, const llm::TextCodec& codec,
       models_(std::move(base)),
       finisher_(1, kFinishersWaitingMax),
       engine_(std::make_unique<serve::Engine>(env, model, codec, options_.engine)) {}
+
+bool Caller::may_ask(std::string_view said, std::string_view name) const {
+  return models.empty() || std::find(models.begin(), models.end(), said) != models.end() ||
+         std::find(models.begin(), models.end(), name) != models.end();
+}
+
+ServedModelPointer Service::find_model(const Caller& caller, std::string_view name,
+                                       std::string_view split_key) const {
+  ServedModelPointer model = models_.find(name, caller.organisation, split_key);
+  if (caller.may_ask(name, model->name)) return model;
+  throw RequestError(ErrorCode::kForbidden,
+                     "this key may not ask the model '" + shown(name) +
+                         "'; GET /v1/models lists those that it may",
+                     "model", "model_not_allowed");
+}
+
+usage::Reservation Service::reserve(const Caller& caller, const ServedModel& model,
+                                    int64_t most_tokens) {
+  if (options_.ledger == nullptr) return {};
+  try {
+    return options_.ledger->reserve({.organisation = caller.organisation,
+                                     .id = caller.key,
+                                     .requests_per_day = caller.requests_per_day,
+                                     .tokens_per_day = caller.tokens_per_day},
+                                    model.name, most_tokens);
+  } catch (const usage::QuotaExceeded& error) {
+    throw RequestError(ErrorCode::kBusy, error.message(), {}, std::string(kInsufficientQuota))
+        .with_retry_after(error.retry_after_seconds());
+  }
+}
 
 size_t Service::context_tokens() const { return model_.config.context_length; }
 

@@ -13,7 +13,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/env.h"
 #include "http/request.h"
@@ -24,15 +27,22 @@
 #include "openai/metrics.h"
 #include "openai/models.h"
 #include "serve/engine.h"
+#include "usage/ledger.h"
 
 namespace hone::openai {
 
 // Who asks.
 struct Caller {
-  std::string key;           // whose turn a request takes
-  std::string organisation;  // whose models are seen and whose cached pages are used
-  double weight = 1;         // of the turn
-  bool may_manage = false;   // load and unload adapters
+  std::string key;                       // whose turn a request takes, and what is counted
+  std::string organisation;              // whose models are seen and whose cached pages are used
+  double weight = 1;                     // of the turn
+  int priority = 0;                      // higher goes first
+  bool may_manage = false;               // load and unload adapters
+  std::vector<std::string> models = {};  // names that it may ask; empty = all
+  std::optional<int64_t> requests_per_day = {}, tokens_per_day = {};
+
+  // By the name that it says, or the model's own.
+  bool may_ask(std::string_view said, std::string_view name) const;
 };
 
 struct ServiceOptions {
@@ -41,7 +51,8 @@ struct ServiceOptions {
   std::function<Caller(const http::Request&)> authorise;
   // Where /v1/load_lora_adapter finds its folders, by name; empty = nowhere (decisions 4.2).
   std::string adapter_folder;
-  Variant variant;  // of the base: adapters add their digest
+  Variant variant;                  // of the base: adapters add their digest
+  usage::Ledger* ledger = nullptr;  // null: nothing is counted, no quota holds
 };
 
 class Service {
@@ -55,6 +66,12 @@ class Service {
   const llm::TextCodec& codec() const { return codec_; }
   const llm::Tokenizer& tokenizer() const { return codec_.tokenizer(); }
   Models& models() { return models_; }
+  // What the caller means by a name. Throws RequestError: 404 model_not_found, 403 model_not_allowed.
+  ServedModelPointer find_model(const Caller& caller, std::string_view name,
+                                std::string_view split_key = {}) const;
+  // Room for a request in its key's quota; nothing without a ledger. Throws RequestError 429
+  // insufficient_quota.
+  usage::Reservation reserve(const Caller& caller, const ServedModel& model, int64_t most_tokens);
   serve::Engine& engine() { return *engine_; }
   Metrics& metrics() { return metrics_; }
 
