@@ -207,9 +207,9 @@ http::Response split_alias(Call& call) {
 http::Response roll_back_alias(Call& call) {
   const label::Actor actor = call.actor();
   return once_over_both(call, [&] {
+    const std::string name = alias_of_path(call).name;
     return decided(call, actor, [&](Transaction& tx) {
-      return registry::roll_back(tx, call.who().organisation_key, call.id("alias"),
-                                 new_decision(call, actor));
+      return registry::roll_back(tx, call.who().organisation_key, name, new_decision(call, actor));
     });
   });
 }
@@ -218,8 +218,9 @@ http::Response list_alias_versions(Call& call) {
   const PageRequest page = read_page(call.request.query);
   std::optional<int64_t> before;
   if (!page.after.empty()) before = page.after[0];
+  const std::string name = alias_of_path(call).name;
   const auto versions = call.platform.control().read([&](Connection& db) {
-    return registry::list_versions(db, call.who().organisation_key, call.id("alias"),
+    return registry::list_versions(db, call.who().organisation_key, name,
                                    static_cast<size_t>(page.limit) + 1, before);
   });
   return call.organisation().read([&](Connection& db) {
@@ -233,8 +234,9 @@ http::Response list_decisions(Call& call) {
   const PageRequest page = read_page(call.request.query);
   std::optional<int64_t> before;
   if (!page.after.empty()) before = page.after[0];
+  const std::string name = alias_of_path(call).name;
   const auto decisions = call.platform.control().read([&](Connection& db) {
-    return registry::list_promotions(db, call.who().organisation_key, call.id("alias"),
+    return registry::list_promotions(db, call.who().organisation_key, name,
                                      static_cast<size_t>(page.limit) + 1, before);
   });
   return call.organisation().read([&](Connection& db) {

@@ -90,7 +90,9 @@ class Walk {
     if (kind == "boolean") return Json(false);
     if (kind == "array") {
       Json list = Json::array();
-      list.push_back(sample(schema.at("items"), texts, given));
+      const Json* min = schema.find("minItems");
+      const int64_t count = min == nullptr ? 1 : std::max<int64_t>(1, min->as_int());
+      for (int64_t i = 0; i < count; ++i) list.push_back(sample(schema.at("items"), texts, given));
       return list;
     }
     Json object = Json::object();

@@ -225,12 +225,13 @@ class Trainer {
     trainable_ = adapter_ ? llm::lora_parameters(model, *adapter_) : llm::full_parameters(model);
     optimizer_ = std::make_unique<train::Optimizer>(compute, trainable_, config_);
     pass_ = std::make_unique<llm::TrainingPass>(compute, model, adapter_ ? &*adapter_ : nullptr,
-                                                max_rows, llm::PassOptions{});
+                                                max_rows, train::pass_options(config_));
   }
 
   static train::TrainConfig config_of(size_t lora_r) {
     train::TrainConfig config;
     config.lora_r = lora_r;
+    config.known_coefficients = true;
     return config;
   }
 
@@ -238,11 +239,11 @@ class Trainer {
     double targets = 0;
     for (const llm::TreeExample& tree : batch) targets += static_cast<double>(tree.targets.size());
     train::accumulate_gradients(
-        *pass_, *optimizer_, batch,
-        [](size_t, const llm::TreeResult&, std::span<float> coefficients) {
+        *pass_, *optimizer_, batch, [](size_t, const llm::TreeResult&, std::span<float>) {},
+        ++steps_,
+        [](size_t, std::span<float> coefficients) {
           std::fill(coefficients.begin(), coefficients.end(), -1.0f);
-        },
-        ++steps_);
+        });
     optimizer_->apply(targets, 1e-6, steps_);
   }
 

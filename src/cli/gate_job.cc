@@ -30,13 +30,13 @@ Order order_of(api::Platform& platform, const store::Job& job) {
 }
 
 // The files of a model, as hone eval names them.
-Json subject(store::Connection& db, const registry::Model& model) {
+Json subject(store::Connection& db, int64_t organisation, const registry::Model& model) {
   Json json = Json::object();
   if (model.kind == registry::ModelKind::kBase) {
     json["model"] = model.path;
     return json;
   }
-  json["model"] = registry::find_model(db, 0, model.parent_id).path;
+  json["model"] = registry::find_model(db, organisation, model.parent_id).path;
   json["adapter"] = model.path;
   return json;
 }
@@ -66,8 +66,10 @@ Json gate_spec(api::Platform& platform, const store::Job& job, const std::string
     }
     gate = *alias->gate;
     candidate = registry::find_model(db, order.organisation, order.model_id);
-    spec["candidate"] = subject(db, candidate);
-    if (!alias->targets.empty()) spec["champion"] = subject(db, alias->targets[0].model);
+    spec["candidate"] = subject(db, order.organisation, candidate);
+    if (!alias->targets.empty()) {
+      spec["champion"] = subject(db, order.organisation, alias->targets[0].model);
+    }
   });
   const auto add_set = [&](const char* name, const std::string& source, const std::string& digest,
                            const std::string& metric) {

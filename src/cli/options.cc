@@ -72,11 +72,11 @@ size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// What a key of the configuration says, lists joined by commas; nothing for null.
-std::optional<std::string> values_of(const std::string& path, const std::string& key,
-                                     const YAML::Node& node) {
+// What a key of the configuration says; nothing for null.
+std::optional<std::vector<std::string>> values_of(const std::string& path, const std::string& key,
+                                                  const YAML::Node& node) {
   if (node.IsNull()) return std::nullopt;
-  if (node.IsScalar()) return node.Scalar();
+  if (node.IsScalar()) return std::vector<std::string>{node.Scalar()};
   bool plain = node.IsSequence();
   std::vector<std::string> parts;
   for (const auto& element : node) {
@@ -84,7 +84,7 @@ std::optional<std::string> values_of(const std::string& path, const std::string&
     parts.push_back(plain ? element.Scalar() : "");
   }
   if (!plain) throw invalid_input(path + ": " + key + " must be a single value or a list of such");
-  return join(parts);
+  return parts;
 }
 
 std::string wrapped(const std::string& text, size_t indent, size_t width) {
@@ -175,6 +175,13 @@ void Options::list(std::string name, std::vector<std::string>* value, std::strin
       [value](const std::string& given) { *value = split(given); };
 }
 
+void Options::texts(std::string name, std::vector<std::string>* values, std::string metavar,
+                    std::string help) {
+  Option& option = add(std::move(name), std::move(metavar), std::move(help), "");
+  option.repeats = true;
+  option.set = [values](const std::string& given) { values->push_back(given); };
+}
+
 void Options::reals(std::string name, std::vector<double>* value, std::string help) {
   Option& option = add(name, "X,..", std::move(help), "");
   option.set = [value, name = std::move(name)](const std::string& given) {
@@ -242,15 +249,20 @@ void Options::read_config(const std::string& text, const std::string& path) {
   }
 }
 
-void Options::set_from_config(const std::string& key, const std::optional<std::string>& value,
+void Options::set_from_config(const std::string& key,
+                              const std::optional<std::vector<std::string>>& values,
                               const std::string& path) {
   std::string name = key;
   std::replace(name.begin(), name.end(), '_', '-');
   Option& option = find(name, (path + ": ").c_str());
   if (option.given) return;  // the command line wins
-  if (value) {
+  if (values) {
     try {
-      option.set(*value);
+      if (option.repeats) {
+        for (const std::string& value : *values) option.set(value);
+      } else {
+        option.set(join(*values));
+      }
     } catch (const Error& error) {
       throw invalid_input(path + ": " + error.message());
     }

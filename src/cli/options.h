@@ -27,6 +27,9 @@ class Options {
   void real(std::string name, double* value, std::string help);
   void list(std::string name, std::vector<std::string>* value, std::string metavar,
             std::string help);
+  // May be given several times, each time one value; a YAML list is as many.
+  void texts(std::string name, std::vector<std::string>* values, std::string metavar,
+             std::string help);
   void reals(std::string name, std::vector<double>* value, std::string help);
   void choice(std::string name, std::string* value, std::vector<std::string> allowed,
               std::string help);
@@ -54,12 +57,14 @@ class Options {
     std::string name, metavar, help, default_text;
     bool is_flag = false;
     bool given = false;
+    bool repeats = false;
     bool is_section = false;
     std::function<void(const std::string&)> set;
   };
   Option& add(std::string name, std::string metavar, std::string help, std::string default_text);
   Option& find(const std::string& name, const char* where);
-  void set_from_config(const std::string& key, const std::optional<std::string>& value,
+  void set_from_config(const std::string& key,
+                       const std::optional<std::vector<std::string>>& values,
                        const std::string& path);
 
   std::string command_, summary_, usage_;

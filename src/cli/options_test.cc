@@ -15,7 +15,7 @@ struct Table {
   size_t rank = 0;
   double rate = 0.5;
   bool recompute = false;
-  std::vector<std::string> modules;
+  std::vector<std::string> modules, rewards;
   Options options{"try", "an example.", ""};
 
   Table() {
@@ -24,6 +24,7 @@ struct Table {
     options.real("learning-rate", &rate, "");
     options.flag("recompute", &recompute, "");
     options.list("lora-target-modules", &modules, "NAME,..", "");
+    options.texts("reward", &rewards, "SPEC", "");
   }
   // What reading the text as --config says; "" when it is taken.
   std::string refusal(const std::string& text) {
@@ -55,6 +56,17 @@ TEST(Config, GivesOptionsByEitherSpellingAndListsByEitherForm) {
   EXPECT_EQ(table.modules, (std::vector<std::string>{"q_proj", "k_proj"}));
   EXPECT_EQ(table.refusal("lora_target_modules: v_proj"), "");
   EXPECT_EQ(table.modules, (std::vector<std::string>{"q_proj", "k_proj"}));  // the first word stays
+}
+
+TEST(Config, WhatMayComeSeveralTimesKeepsItsCommas) {
+  Table table;
+  table.options.parse({"--reward", "regex:pattern=a{1,2}", "--reward=exact"});
+  EXPECT_EQ(table.rewards, (std::vector<std::string>{"regex:pattern=a{1,2}", "exact"}));
+  EXPECT_EQ(table.refusal("reward: [length]"), "");
+  EXPECT_EQ(table.rewards.size(), 2u);  // the command line wins
+  Table from_file;
+  EXPECT_EQ(from_file.refusal("reward: ['regex:pattern=a{1,2}', exact]"), "");
+  EXPECT_EQ(from_file.rewards, table.rewards);
 }
 
 TEST(Config, TheCommandLineWinsAndNullKeepsTheDefault) {

@@ -1,153 +1,24 @@
 // hone train sft | dpo: from a file of rows to an adapter or a model.
 
-#include <cmath>
 #include <cstdio>
 
-#include "base/env.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/train_methods.h"
 #include "cli/train_options.h"
 #include "cli/training_progress.h"
-#include "data/data_check.h"
 #include "data/dataset.h"
 #include "train/dpo.h"
-#include "train/final_model.h"
 #include "train/sft.h"
 
 namespace hone::cli {
 
 namespace {
 
-data::Dataset load_rows(const TrainFlags& flags, const std::string& path,
-                        const std::vector<data::RowKind>& kinds) {
-  data::ReadOptions options;
-  options.accepted = kinds;
-  options.on_bad_row = flags.on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
-  return data::load_dataset(real_env(), path, options);
-}
-
-// What will happen, before anything long starts.
-struct Plan {
-  size_t rows = 0, eval_rows = 0, cut_rows = 0, cut_tokens = 0, tokens = 0, longest = 0;
-  size_t steps = 0, sequences = 0;  // sequences: what a batch counts
-  MemoryPlan memory;
-
-  Json to_json() const {
-    Json json = Json::object();
-    json["rows"] = uint64_t{rows};
-    json["eval_rows"] = uint64_t{eval_rows};
-    json["tokens_per_epoch"] = uint64_t{tokens};
-    json["longest_row"] = uint64_t{longest};
-    json["rows_cut"] = uint64_t{cut_rows};
-    json["tokens_cut"] = uint64_t{cut_tokens};
-    json["sequences"] = uint64_t{sequences};
-    json["steps"] = uint64_t{steps};
-    json["memory_bytes"] = memory.peak_bytes();
-    json["memory"] = memory.to_json();
-    return json;
-  }
-};
-
-template <typename Tokens>
-void add_rows(Plan& plan, const std::vector<Tokens>& rows, size_t (*size)(const Tokens&)) {
-  plan.rows = plan.sequences = rows.size();
-  for (const Tokens& row : rows) {
-    plan.tokens += size(row);
-    plan.longest = std::max(plan.longest, size(row));
-    plan.cut_rows += row.cut > 0 ? 1 : 0;
-    plan.cut_tokens += row.cut;
-  }
-}
-
 size_t sft_size(const llm::SftTokens& row) { return row.tokens.size(); }
 size_t pair_size(const llm::PreferenceTokens& row) {
   return row.prompt.size() + row.chosen.size() + row.rejected.size();
-}
-
-void print_plan(const Plan& plan, const CommonOptions& common) {
-  if (common.quiet) return;
-  std::fprintf(stderr,
-               "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
-               plan.rows, plan.tokens, plan.longest, plan.steps,
-               bytes_text(plan.memory.peak_bytes()).c_str());
-  if (plan.sequences != plan.rows) {
-    std::fprintf(stderr, "note: --packing makes them %zu sequences; a batch counts sequences\n",
-                 plan.sequences);
-  }
-  if (plan.cut_rows > 0) {
-    std::fprintf(stderr, "note: %zu rows are cut by --max-length (%zu tokens left out)\n",
-                 plan.cut_rows, plan.cut_tokens);
-  }
-}
-
-void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out) {
-  const data::DataReport report = data::check_data(train, &held_out, {});
-  if (report.shared_prompts.count == 0) return;
-  std::fprintf(stderr,
-               "warning: %llu training rows have a prompt that is also in --eval-data (line %llu): "
-               "the evaluation will look better than it is\n",
-               static_cast<unsigned long long>(report.shared_prompts.count),
-               static_cast<unsigned long long>(report.shared_prompts.lines.front()));
-}
-
-train::TrainJob make_job(tensor::Compute& compute, LoadedModel& loaded, const TrainFlags& flags,
-                         const data::Dataset& rows, const data::Dataset* eval_rows) {
-  train::TrainJob job{compute,         real_env(), loaded.model, flags.output,  flags.resume,
-                      flags.overwrite, {},         {},           &interrupted()};
-  job.manifest.digests["model"] = model_digest(flags.model.model);
-  job.manifest.digests["data"] = rows.digest;
-  if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
-  job.accept_recipe = flags.accept_recipe;
-  job.sources["model"] = absolute_path(flags.model.model);
-  job.sources["data"] = absolute_path(flags.data);
-  if (eval_rows != nullptr) job.sources["eval_data"] = absolute_path(flags.eval_data);
-  job.manifest.program_version = program_version();
-  job.manifest.program_commit = program_commit();
-  return job;
-}
-
-int finish(const train::TrainResult& result, const train::TrainJob& job, const TrainFlags& flags,
-           const CommonOptions& common, const LoadedModel& loaded) {
-  if (result.stopped) {
-    std::fprintf(stderr,
-                 "stopped after step %zu; everything is saved. Go on with the same command "
-                 "and --resume\n",
-                 result.steps);
-    return 130;
-  }
-  train::save_final(
-      job, result,
-      {flags.model.model, loaded.end_of_generation, loaded.codec ? &*loaded.codec : nullptr});
-  Json json = Json::object();
-  json["run"] = job.output;
-  json["steps"] = uint64_t{result.steps};
-  json["final"] = job.output + "/final";
-  if (common.json) {
-    std::printf("%s\n", json.dump().c_str());
-  } else if (!common.quiet) {
-    std::fprintf(stderr, "done: %s/final (%s)\n", job.output.c_str(),
-                 result.adapter ? "a PEFT adapter" : "a model");
-  }
-  return 0;
-}
-
-// The memory and the steps, said and refused before the weights are loaded.
-template <typename Config>
-void check_plan(Plan& plan, const Config& config, const LoadedModel& loaded,
-                const LoadedModel* reference, const CommonOptions& common, size_t largest_tree) {
-  plan.steps = train::total_steps(config, plan.sequences);
-  plan.memory = training_memory(loaded, reference, config,
-                                std::max(config.max_tokens_per_pass, largest_tree));
-  check_memory(common, plan.memory, "training",
-               "use --lora-r 16, --recompute, or a smaller --max-tokens-per-pass or --max-length");
-  print_plan(plan, common);
-}
-
-template <typename Config>
-void prepare_model(tensor::Compute& compute, const Config& config, LoadedModel& loaded) {
-  load_weights(compute, loaded);
-  if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
 }
 
 int train_sft(const Arguments& arguments) {
@@ -177,10 +48,10 @@ int train_sft(const Arguments& arguments) {
   if (!flags.parse(options, arguments, config, common)) return 0;
   train::validate(config);
 
-  const data::Dataset rows = load_rows(flags, flags.data, llm::sft_row_kinds());
+  const data::Dataset rows = load_train_rows(flags, flags.data, llm::sft_row_kinds());
   std::optional<data::Dataset> held_out;
   if (!flags.eval_data.empty()) {
-    held_out = load_rows(flags, flags.eval_data, llm::sft_row_kinds());
+    held_out = load_train_rows(flags, flags.eval_data, llm::sft_row_kinds());
     if (!common.quiet) warn_of_overlap(rows, *held_out);
   }
   LoadedModel loaded = open_model(flags.model);
@@ -191,11 +62,11 @@ int train_sft(const Arguments& arguments) {
   std::vector<llm::SftTokens> eval_examples;
   if (held_out) eval_examples = llm::tokenize_sft(held_out->rows, codec, cut, loaded.model.config);
 
-  Plan plan;
+  TrainPlan plan;
   add_rows(plan, examples, sft_size);
   plan.eval_rows = eval_examples.size();
   plan.sequences = train::sft_units(config, examples).size();
-  check_plan(plan, config, loaded, nullptr, common, plan.longest);
+  check_train_plan(plan, config, loaded, nullptr, common, plan.longest);
   if (flags.dry_run) {
     std::printf("%s\n", plan.to_json().dump_pretty().c_str());
     return 0;
@@ -203,11 +74,12 @@ int train_sft(const Arguments& arguments) {
   tensor::Compute compute(common.threads);
   prepare_model(compute, config, loaded);
   TrainingProgress progress("sft", plan.steps, common.quiet);
-  train::TrainJob job = make_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
+  train::TrainJob job =
+      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
   progress.attach(job);
   const train::TrainResult result = train::train_sft(job, config, examples, eval_examples);
   progress.finish();
-  return finish(result, job, flags, common, loaded);
+  return finish_training(result, job, flags, common, loaded);
 }
 
 int train_dpo(const Arguments& arguments) {
@@ -256,10 +128,10 @@ int train_dpo(const Arguments& arguments) {
   }
   train::validate(config);
 
-  const data::Dataset rows = load_rows(flags, flags.data, llm::preference_row_kinds());
+  const data::Dataset rows = load_train_rows(flags, flags.data, llm::preference_row_kinds());
   std::optional<data::Dataset> held_out;
   if (!flags.eval_data.empty()) {
-    held_out = load_rows(flags, flags.eval_data, llm::preference_row_kinds());
+    held_out = load_train_rows(flags, flags.eval_data, llm::preference_row_kinds());
     if (!common.quiet) warn_of_overlap(rows, *held_out);
   }
   LoadedModel loaded = open_model(flags.model);
@@ -280,10 +152,10 @@ int train_dpo(const Arguments& arguments) {
     }
   }
 
-  Plan plan;
+  TrainPlan plan;
   add_rows(plan, examples, pair_size);
   plan.eval_rows = eval_examples.size();
-  check_plan(plan, config, loaded, reference ? &*reference : nullptr, common, plan.longest);
+  check_train_plan(plan, config, loaded, reference ? &*reference : nullptr, common, plan.longest);
   if (flags.dry_run) {
     std::printf("%s\n", plan.to_json().dump_pretty().c_str());
     return 0;
@@ -292,7 +164,8 @@ int train_dpo(const Arguments& arguments) {
   prepare_model(compute, config, loaded);
   if (reference) load_weights(compute, *reference);
   TrainingProgress progress("dpo", plan.steps, common.quiet);
-  train::TrainJob job = make_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
+  train::TrainJob job =
+      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
   progress.attach(job);
   train::DpoReference dpo_reference;
   dpo_reference.digest = job.manifest.digests["model"];
@@ -304,7 +177,7 @@ int train_dpo(const Arguments& arguments) {
   const train::TrainResult result =
       train::train_dpo(job, config, examples, eval_examples, dpo_reference);
   progress.finish();
-  return finish(result, job, flags, common, loaded);
+  return finish_training(result, job, flags, common, loaded);
 }
 
 }  // namespace

@@ -21,8 +21,9 @@ void TrainingProgress::attach(train::TrainJob& job) {
     training_->start_at(done, share);
   };
   job.progress = [this](const train::StepReport& report) {
-    char note[48];
-    std::snprintf(note, sizeof note, "loss %.4f", report.loss);
+    char loss[48];
+    std::snprintf(loss, sizeof loss, "loss %.4f", report.loss);
+    const std::string note = loss + (report.note.empty() ? "" : ", " + report.note);
     if (training_) training_->update(report.step, note, report.share_done);
   };
 }

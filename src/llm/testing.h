@@ -230,12 +230,17 @@ using Coefficient = std::function<float(size_t tree, size_t target)>;
 inline BatchGradient run_batch(tensor::Compute& compute, const Model& model,
                                const LoraAdapter* adapter, Trainable& trainable,
                                const std::vector<TreeExample>& batch, size_t max_rows,
-                               bool recompute, const Coefficient& coefficient) {
+                               bool recompute, const Coefficient& coefficient, bool known = false) {
   TrainingPass pass(compute, model, adapter, std::max(max_rows, least_pass_rows(batch)),
-                    PassOptions{recompute});
+                    PassOptions{recompute, false, known});
   BatchGradient out;
   out.log_probs.resize(batch.size());
   for_each_pass(batch, pass.max_rows(), [&](const PlannedPass& planned) {
+    std::vector<float> before;
+    for (size_t t = 0; known && t < planned.count; ++t) {
+      const size_t targets = planned.target_begin[t + 1] - planned.target_begin[t];
+      for (size_t i = 0; i < targets; ++i) before.push_back(coefficient(planned.first + t, i));
+    }
     const auto loss = [&](const PassResult& result, std::span<float> coefficients) {
       for (size_t t = 0; t < planned.count; ++t) {
         const auto here = planned.result_of(t, result).log_probs;
@@ -247,7 +252,8 @@ inline BatchGradient run_batch(tensor::Compute& compute, const Model& model,
     };
     ++out.passes;
     out.overflow =
-        pass.run(planned.rows, planned.targets, loss, trainable).overflow || out.overflow;
+        pass.run(planned.rows, planned.targets, loss, trainable, nullptr, before).overflow ||
+        out.overflow;
     return true;
   });
   return out;

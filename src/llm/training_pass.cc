@@ -84,9 +84,11 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
              tile_stride(2 * widest.intermediate) + 2 * tile_stride(widest.intermediate) +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   if (options.lora_dropout) per_row += widest.input(config);
-  // The heads' vocabulary tiles and attention's blocks of one layer, twice.
+  // The head's vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
-  return per_row * max_rows * sizeof(float);
+  return per_row * max_rows * sizeof(float) +
+         tensor::head_gradient_bytes(max_rows, config.hidden_size, config.vocab_size,
+                                     options.known_coefficients);
 }
 
 size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_lora_rank,
@@ -208,64 +210,85 @@ void TrainingPass::watch_mean_logits(std::vector<double> mean_head_row) {
   mean_head_row_ = std::move(mean_head_row);
 }
 
+void TrainingPass::watch_targets() {
+  mean_logits_.clear();
+  if (mean_head_row_.empty()) return;
+  for (const PassTarget& target : targets_) {
+    mean_logits_.push_back(mean_logit(target_hidden_.view().row(target.row), mean_head_row_));
+  }
+}
+
 void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targets,
                          float* log_probs, tensor::HeadRowResult* row_results) {
   dropout_.reset();
-  read_targets(rows, targets, log_probs, row_results);
-}
-
-void TrainingPass::read_targets(const TreeRows& rows, std::span<const PassTarget> targets,
-                                float* log_probs, tensor::HeadRowResult* row_results) {
   forward(rows);
   gather_targets(rows, targets);
   row_results_.resize(target_rows_.size());
   tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()), model_.head(),
                          targets_, log_probs, row_results_.data());
-  mean_logits_.clear();
-  if (!mean_head_row_.empty()) {
-    for (const PassTarget& target : targets_) {
-      mean_logits_.push_back(mean_logit(target_hidden_.view().row(target.row), mean_head_row_));
-    }
-  }
+  watch_targets();
   if (row_results == nullptr) return;
   for (size_t i = 0; i < targets.size(); ++i) row_results[i] = row_results_[targets_[i].row];
 }
 
+FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
+                                            std::span<const PassTarget> targets,
+                                            const PassLoss& loss, Trainable& trainable,
+                                            std::span<const float> known) {
+  forward(rows);
+  gather_targets(rows, targets);
+  const size_t count = target_rows_.size();
+  const View<const float> hidden = target_hidden_.rows_view(0, count);
+  const View<float> gradient = target_gradient_.rows_view(0, count);
+  Parameter* head =
+      trainable.find(model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head);
+  const tensor::FixedGradient head_target =
+      head == nullptr ? tensor::FixedGradient{} : head->target();
+  const tensor::FixedGradient* dw = head == nullptr ? nullptr : &head_target;
+  row_results_.resize(count);
+  log_probs_.resize(targets.size());
+  coefficients_.assign(targets.size(), 0.0f);
+
+  FixedStatistics statistics;
+  if (known.empty()) {
+    tensor::head_log_probs(compute_, hidden, model_.head(), targets_, log_probs_.data(),
+                           row_results_.data());
+  } else {
+    HONE_CHECK(options_.known_coefficients && known.size() == targets.size());
+    std::copy(known.begin(), known.end(), coefficients_.begin());
+    for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = known[i];
+    statistics =
+        tensor::head_at_once(compute_, hidden, model_.head(), targets_, log_probs_.data(),
+                             row_results_.data(), gradient, dw, target_groups_, head_memory_);
+  }
+  watch_targets();
+  std::vector<tensor::HeadRowResult> per_target;
+  for (const PassTarget& target : targets_) per_target.push_back(row_results_[target.row]);
+  loss({log_probs_, per_target, mean_logits_}, coefficients_);
+  if (!known.empty()) return statistics;
+
+  for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
+  target_lse_.resize(count);
+  for (size_t i = 0; i < count; ++i) target_lse_[i] = row_results_[i].lse;
+  return tensor::head_backward(compute_, hidden, model_.head(), targets_, target_lse_.data(),
+                               gradient, dw, target_groups_, head_memory_);
+}
+
 FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarget> targets,
                                   const PassLoss& loss, Trainable& trainable,
-                                  const LoraDropout* dropout) {
+                                  const LoraDropout* dropout, std::span<const float> known) {
   const size_t m = rows.size(), hidden = model_.config.hidden_size;
-  FixedStatistics statistics;
   dropout_.reset();
   if (adapter_ != nullptr && dropout != nullptr && dropout->p > 0) {
     HONE_CHECK(options_.lora_dropout);
     dropout_ = std::make_unique<DropoutRows>(*dropout, rows);
   }
-  std::vector<tensor::HeadRowResult> per_target(targets.size());
-  log_probs_.resize(targets.size());
-  read_targets(rows, targets, log_probs_.data(), per_target.data());
-  coefficients_.assign(targets.size(), 0.0f);
-  loss({log_probs_, per_target, mean_logits_}, coefficients_);
-  for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
-
-  const size_t target_count = target_rows_.size();
-  target_lse_.resize(target_count);
-  for (size_t i = 0; i < target_count; ++i) target_lse_[i] = row_results_[i].lse;
-  const int32_t head_index =
-      model_.config.tie_word_embeddings ? trainable.embedding : trainable.lm_head;
-  Parameter* head = trainable.find(head_index);
-  const tensor::FixedGradient head_gradient =
-      head == nullptr ? tensor::FixedGradient{} : head->target();
-  merge_statistics(statistics,
-                   tensor::head_backward(
-                       compute_, target_hidden_.rows_view(0, target_count), model_.head(), targets_,
-                       target_lse_.data(), target_gradient_.rows_view(0, target_count),
-                       head == nullptr ? nullptr : &head_gradient, target_groups_));
+  FixedStatistics statistics = head_and_loss(rows, targets, loss, trainable, known);
   // Back to all rows, then through the final norm.
   const View<float> dhidden = dnorm_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
   for (size_t r = 0; r < m; ++r) std::memset(dhidden.row(r), 0, hidden * sizeof(float));
-  for (size_t i = 0; i < target_count; ++i) {
+  for (size_t i = 0; i < target_rows_.size(); ++i) {
     std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
                 hidden * sizeof(float));
   }

@@ -25,6 +25,8 @@ namespace hone::llm {
 struct PassOptions {
   bool recompute = false;
   bool lora_dropout = false;  // some run will have it: memory for the dropped inputs
+  // Some run will know its coefficients beforehand: memory to keep logits.
+  bool known_coefficients = false;
 };
 
 // A token whose log-probability is wanted: token `token` predicted from row `row`.
@@ -66,16 +68,22 @@ class TrainingPass {
   // Forward, loss, backward: gradients are added to `trainable`. overflow in the answer
   // means that some exponent was too large and the whole step must be done again (decisions 1.5).
   // dropout: null or p = 0 for none; else PassOptions::lora_dropout must be set.
+  // known: the coefficients, one per target, when they do not depend on the log-probabilities. Then
+  // the head is computed once, and loss only watches: it is given a copy of them. The same bits.
   tensor::FixedStatistics run(const TreeRows& rows, std::span<const PassTarget> targets,
                               const PassLoss& loss, Trainable& trainable,
-                              const LoraDropout* dropout = nullptr);
+                              const LoraDropout* dropout = nullptr,
+                              std::span<const float> known = {});
 
  private:
   struct Saved;
   void forward(const TreeRows& rows);
-  // score, with the dropout of the run at hand.
-  void read_targets(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
-                    tensor::HeadRowResult* row_results);
+  // Forward, head and loss; into target_gradient_ the gradient of the targets' rows.
+  tensor::FixedStatistics head_and_loss(const TreeRows& rows, std::span<const PassTarget> targets,
+                                        const PassLoss& loss, Trainable& trainable,
+                                        std::span<const float> known);
+  // Fills mean_logits_ where they are watched.
+  void watch_targets();
   void gather_targets(const TreeRows& rows, std::span<const PassTarget> targets);
   LayerActivations layer_views(size_t layer, size_t rows);
   void layer_again(const TreeRows& rows, size_t layer);
@@ -108,6 +116,7 @@ class TrainingPass {
   std::vector<float> coefficients_, log_probs_, target_lse_, mean_logits_;
   std::vector<double> mean_head_row_;
   std::vector<tensor::HeadRowResult> row_results_;
+  tensor::Buffer head_memory_;
 };
 
 }  // namespace hone::llm

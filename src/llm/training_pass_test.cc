@@ -109,22 +109,23 @@ TEST(TrainingPass, AWindowAndAnAdapterKeepThatPromise) {
   expect_paths_alone(compute, model, &adapter, mixed_batch(8));
 }
 
-TEST(TrainingPass, CutsThreadsAndRecomputeChangeNoBitOfTheGradient) {
+TEST(TrainingPass, CutsThreadsRecomputeAndKnownCoefficientsChangeNoBitOfTheGradient) {
   Model model = testing::random_model(small_shape());
   const std::vector<TreeExample> batch = mixed_batch(12);
   std::vector<std::vector<int64_t>> first;
   size_t most_passes = 0;
   struct Setting {
     size_t threads, max_rows;
-    bool recompute;
+    bool recompute, known;
   };
-  for (const Setting& s : {Setting{1, 4096, false}, Setting{1, 1, false}, Setting{2, 300, false},
-                           Setting{3, 700, false}, Setting{2, 4096, true}, Setting{3, 1, true}}) {
+  for (const Setting& s :
+       {Setting{1, 4096, false, false}, Setting{1, 1, false, false}, Setting{2, 300, false, false},
+        Setting{3, 700, false, true}, Setting{2, 4096, true, true}, Setting{3, 1, true, false}}) {
     tensor::Compute compute(s.threads);
     Trainable trainable = full_parameters(model);
     testing::set_exponents(trainable, 34);
     const auto result = run_batch(compute, model, nullptr, trainable, batch, s.max_rows,
-                                  s.recompute, some_coefficient);
+                                  s.recompute, some_coefficient, s.known);
     ASSERT_FALSE(result.overflow);
     most_passes = std::max(most_passes, result.passes);
     if (first.empty()) {
@@ -132,7 +133,8 @@ TEST(TrainingPass, CutsThreadsAndRecomputeChangeNoBitOfTheGradient) {
       first = integers_of(trainable);
     }
     EXPECT_TRUE(first == integers_of(trainable))
-        << s.threads << " threads, " << s.max_rows << " rows, recompute " << s.recompute;
+        << s.threads << " threads, " << s.max_rows << " rows, recompute " << s.recompute
+        << ", known " << s.known;
   }
   EXPECT_GT(most_passes, 3u);
 }
@@ -142,12 +144,16 @@ TEST(TrainingPass, AdapterGradientsKeepTheirBitsToo) {
   LoraAdapter adapter = testing::random_adapter(model, 4);
   const std::vector<TreeExample> batch = mixed_batch(8);
   std::vector<std::vector<int64_t>> first;
-  for (const auto& [threads, max_rows, recompute] :
-       {std::tuple<size_t, size_t, bool>{1, 4096, false}, {2, 1, true}, {3, 512, false}}) {
+  for (const auto& [threads, max_rows, recompute, known] :
+       {std::tuple<size_t, size_t, bool, bool>{1, 4096, false, false},
+        {2, 1, true, false},
+        {2, 4096, false, true},
+        {3, 512, false, true}}) {
     tensor::Compute compute(threads);
     Trainable trainable = lora_parameters(model, adapter);
     testing::set_exponents(trainable, 34);
-    run_batch(compute, model, &adapter, trainable, batch, max_rows, recompute, some_coefficient);
+    run_batch(compute, model, &adapter, trainable, batch, max_rows, recompute, some_coefficient,
+              known);
     if (first.empty()) first = integers_of(trainable);
     EXPECT_TRUE(first == integers_of(trainable)) << threads << " threads, " << max_rows << " rows";
   }

@@ -81,7 +81,9 @@ void CompletionExchange::on_prompt(size_t prompt, size_t,
   for (size_t sample = 0; sample < samples_; ++sample) {
     add_prompt(choice(prompt, sample), prompts_[prompt], scores);
     if (is_stream()) {
-      send_chunk(prompt, sample, prompts_[prompt].text, {});
+      // Without an answer the prompt is the last that is sent.
+      send_chunk(prompt, sample, prompts_[prompt].text,
+                 request_.max_tokens == size_t{0} ? "length" : "");
     } else {
       choice(prompt, sample).text = prompts_[prompt].text;
     }
@@ -173,7 +175,9 @@ void CompletionExchange::send_chunk(size_t prompt, size_t sample, std::string_vi
   if (request_.return_token_ids) {
     out += ",\"token_ids\":" + ids_json(one.ids);
     one.ids.clear();
+    if (!one.has_begun) out += ",\"prompt_token_ids\":" + ids_json(prompts_[prompt].ids);
   }
+  one.has_begun = true;
   out += "}]";
   if (request_.include_usage) out += ",\"usage\":null";
   if (first_chunk_) {

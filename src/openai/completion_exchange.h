@@ -49,6 +49,7 @@ class CompletionExchange : public Exchange {
     std::vector<int32_t> ids;
     double log_prob_sum = 0;  // for best_of
     size_t tokens = 0;
+    bool has_begun = false;  // of a stream: a chunk was sent
     std::string finish_reason = "length";
   };
 

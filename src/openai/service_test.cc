@@ -78,6 +78,31 @@ TEST_F(ServiceTest, WithoutUsageAskedForNoChunkSpeaksOfIt) {
   for (const Json& chunk : events.chunks) EXPECT_EQ(chunk.find("usage"), nullptr);
 }
 
+TEST_F(ServiceTest, AStreamThatOnlyEchoesEndsAsTheWholeAnswerDoesAndNamesTheIdsOnce) {
+  const std::string body =
+      R"({"model":"tiny","prompt":["hello","he"],"max_tokens":0,"echo":true,"return_token_ids":true)";
+  const Json whole = answer("/v1/completions", body + "}");
+  const Events streamed = stream("/v1/completions", body + ",\"stream\":true}");
+  ASSERT_TRUE(streamed.done);
+  ASSERT_EQ(streamed.chunks.size(), 2u);
+  for (size_t i = 0; i < 2; ++i) {
+    const Json& one = whole.at("choices").as_array()[i];
+    const Json& piece = streamed.chunks[i].at("choices").as_array()[0];
+    for (const char* name : {"index", "text", "finish_reason", "prompt_token_ids"}) {
+      EXPECT_EQ(piece.at(name), one.at(name)) << name;
+    }
+    EXPECT_EQ(piece.at("finish_reason").as_string(), "length");
+  }
+  const Events longer = stream(
+      "/v1/completions", R"({"model":"tiny","prompt":"hello","max_tokens":3,"ignore_eos":true,)"
+                         R"("logprobs":0,"return_token_ids":true,"stream":true})");
+  ASSERT_GE(longer.chunks.size(), 3u);
+  for (size_t i = 0; i < longer.chunks.size(); ++i) {
+    const Json& piece = longer.chunks[i].at("choices").as_array()[0];
+    EXPECT_EQ(piece.find("prompt_token_ids") != nullptr, i == 0);
+  }
+}
+
 // The numbers and texts of an answer's choices, without the form around them.
 TEST_F(ServiceTest, StreamedAndWholeAnswersAreEqual) {
   for (int seed = 0; seed < 6; ++seed) {

@@ -21,7 +21,7 @@
 namespace hone::openai::testing {
 
 // 256 bytes, a few merges, the two marks of ChatML; <|im_end|> ends an answer.
-inline llm::TextCodec tiny_codec() {
+inline llm::TokenizerData tiny_tokenizer() {
   llm::TokenizerData data;
   for (int byte = 0; byte < 256; ++byte) {
     data.pieces.push_back(llm::piece_of_bytes(std::string(1, static_cast<char>(byte))));
@@ -42,12 +42,15 @@ inline llm::TextCodec tiny_codec() {
   }
   data.eos = static_cast<int32_t>(data.pieces.size()) - 1;
   llm::complete_end_of_generation(data);
-  return {
-      llm::Tokenizer(std::move(data)),
-      llm::ChatTemplate::parse("{% for message in messages %}<|im_start|>{{ message.role }}\n"
-                               "{{ message.content }}<|im_end|>\n{% endfor %}"
-                               "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
-          .value()};
+  return data;
+}
+inline constexpr std::string_view kTinyTemplate =
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n"
+    "{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+inline llm::TextCodec tiny_codec() {
+  return {llm::Tokenizer(tiny_tokenizer()),
+          llm::ChatTemplate::parse(std::string(kTinyTemplate)).value()};
 }
 inline constexpr size_t kTinyVocab = 272;  // some rows stand for nothing
 inline llm::testing::TinyShape tiny_shape(size_t context) {

@@ -19,12 +19,14 @@
 // order given; rows without a target have dlogit 0. dhidden and dw follow matmul's gradients.
 //
 // Memory: tiles of at most 512 rows x 1024 columns a thread forward; at most 16 MB of dlogits (or
-// one tile of all rows) backward. Rows without targets cost the same: leave them out.
+// one tile of all rows) backward; at most 64 MB of logits where both are done at once. Rows without
+// targets cost the same: leave them out.
 
 #include <span>
 
 #include "tensor/compute.h"
 #include "tensor/matmul.h"
+#include "tensor/memory.h"
 #include "tensor/panels.h"
 #include "tensor/view.h"
 
@@ -59,14 +61,25 @@ void log_softmax_rows(Compute& compute, View<const float> logits, HeadRowResult*
 void log_softmax_rows_reference(View<const float> logits, HeadRowResult* rows);
 
 // dhidden is written. dw (null: not wanted) has the panel layout of weights and is added to.
-// lse: one per row, from head_log_probs of the same hidden and weights.
+// lse: one per row, from head_log_probs of the same hidden and weights. memory is the caller's to
+// keep from call to call; it grows to head_gradient_bytes.
 FixedStatistics head_backward(Compute& compute, View<const float> hidden,
                               const PanelMatrix& weights, std::span<const HeadTarget> targets,
                               const float* lse, View<float> dhidden, const FixedGradient* dw,
-                              std::span<const TokenGroup> groups);
+                              std::span<const TokenGroup> groups, Buffer& memory);
 FixedStatistics head_backward_reference(View<const float> hidden, const PanelMatrix& weights,
                                         std::span<const HeadTarget> targets, const float* lse,
                                         View<float> dhidden, const FixedGradient* dw,
                                         std::span<const TokenGroup> groups);
+
+// head_log_probs and head_backward of targets whose coefficients do not depend on the log-probabilities
+// (a sum of -log p; a policy's first step): the logits are computed once instead of twice. The same
+// bits. Where a group of rows is too long to keep its logits, it calls the two.
+FixedStatistics head_at_once(Compute& compute, View<const float> hidden, const PanelMatrix& weights,
+                             std::span<const HeadTarget> targets, float* log_probs,
+                             HeadRowResult* rows, View<float> dhidden, const FixedGradient* dw,
+                             std::span<const TokenGroup> groups, Buffer& memory);
+// What `memory` of either grows to.
+size_t head_gradient_bytes(size_t rows, size_t hidden, size_t vocabulary, bool at_once);
 
 }  // namespace hone::tensor

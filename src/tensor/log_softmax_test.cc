@@ -154,19 +154,74 @@ TEST(LogSoftmax, BackwardEqualsReferenceToTheBit) {
           std::vector<float> dhidden(rows * c.hidden), alone(dhidden);
           std::vector<int64_t> dw(expected_dw.size(), 3);
           const FixedGradient grad{dw.data(), 33};
+          Buffer memory;
           const FixedStatistics got =
               head_backward(compute, in, head, targets, lse.data(),
-                            {dhidden.data(), rows, c.hidden}, &grad, groups);
+                            {dhidden.data(), rows, c.hidden}, &grad, groups, memory);
+          EXPECT_LE(memory.bytes(), head_gradient_bytes(rows, c.hidden, c.vocabulary, false));
           EXPECT_EQ(count_different(dhidden.data(), expected.data(), dhidden.size()), 0u);
           EXPECT_EQ(dw, expected_dw);
           EXPECT_FALSE(got.overflow);
           EXPECT_EQ(got.flushed_to_zero, want.flushed_to_zero);
           head_backward(compute, in, head, targets, lse.data(), {alone.data(), rows, c.hidden},
-                        nullptr, groups);
+                        nullptr, groups, memory);
           EXPECT_EQ(count_different(alone, dhidden), 0u);
         }
       });
     }
+  }
+}
+
+// 100,003 words: 163 rows are kept at a time, and a group of 200 cannot be.
+TEST(LogSoftmax, ForwardAndBackwardAtOnceHaveTheBitsOfBoth) {
+  struct Case {
+    HeadCase head;
+    size_t rows;
+    std::vector<TokenGroup> groups;
+  };
+  const std::vector<Case> cases = {{{2100, 40, 530}, 300, {{0, 150}, {150, 290}}},
+                                   {{1025, 33, 150}, 1, {{0, 1}}},
+                                   {{1, 7, 40}, 40, {{0, 40}}},
+                                   {{15, 1, 7}, 7, {}},
+                                   {{100003, 3, 420}, 420, {{0, 90}, {90, 160}, {170, 330}}},
+                                   {{100003, 3, 210}, 210, {{5, 205}}}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(testing::Message() << c.head.vocabulary << " words, rows " << c.rows);
+    const PanelMatrix head = random_head(c.head);
+    const std::vector<float> hidden = test_numbers(c.rows * c.head.hidden, 2);
+    const View<const float> in(hidden.data(), c.rows, c.head.hidden);
+    const std::vector<HeadTarget> targets = some_targets(c.head, c.rows);
+    const size_t weights = (c.head.vocabulary + 15) / 16 * 16 * c.head.hidden;
+    for_each_instruction_set([&] {
+      for (const size_t threads : {1, 2, 3}) {
+        Compute compute(threads);
+        std::vector<float> expected(targets.size()), got(targets.size()), lse;
+        std::vector<HeadRowResult> expected_rows(c.rows), got_rows(c.rows);
+        head_log_probs(compute, in, head, targets, expected.data(), expected_rows.data());
+        for (const HeadRowResult& r : expected_rows) lse.push_back(r.lse);
+        for (const bool weighted : {true, false}) {
+          std::vector<int64_t> expected_dw(weights, 3), dw(weights, 3);
+          const FixedGradient expected_grad{expected_dw.data(), 33}, grad{dw.data(), 33};
+          Tensor expected_dhidden(c.rows, c.head.hidden), dhidden(c.rows, c.head.hidden);
+          Buffer memory;
+          const FixedStatistics want =
+              head_backward(compute, in, head, targets, lse.data(), expected_dhidden.view(),
+                            weighted ? &expected_grad : nullptr, c.groups, memory);
+          memory = Buffer();
+          const FixedStatistics statistics =
+              head_at_once(compute, in, head, targets, got.data(), got_rows.data(), dhidden.view(),
+                           weighted ? &grad : nullptr, c.groups, memory);
+          EXPECT_LE(memory.bytes(),
+                    head_gradient_bytes(c.rows, c.head.hidden, c.head.vocabulary, true));
+          EXPECT_EQ(count_different(got, expected), 0u);
+          expect_equal_rows(got_rows, expected_rows);
+          EXPECT_EQ(count_different(dhidden.data(), expected_dhidden.data(), dhidden.size()), 0u);
+          EXPECT_EQ(dw, expected_dw);
+          EXPECT_EQ(statistics.overflow, want.overflow);
+          EXPECT_EQ(statistics.flushed_to_zero, want.flushed_to_zero);
+        }
+      }
+    });
   }
 }
 
@@ -200,7 +255,8 @@ TEST(LogSoftmax, BackwardAgreesWithFiniteDifferences) {
   head_log_probs(compute, in, head, targets, log_probs.data(), results.data());
   const float lse[] = {results[0].lse, results[1].lse, results[2].lse};
   Tensor got(3, c.hidden);
-  head_backward(compute, in, head, targets, lse, got.view(), nullptr, {});
+  Buffer memory;
+  head_backward(compute, in, head, targets, lse, got.view(), nullptr, {}, memory);
   for (size_t i = 0; i < hidden.size(); ++i) {
     std::vector<double> up(hidden.begin(), hidden.end()), down(up);
     up[i] += 1e-6;

@@ -1,4 +1,4 @@
-// exp_f32, sigmoid_f32 and silu_f32 of math.h on vectors: the same operations in the same order.
+// exp_f32, log_f32, sigmoid_f32 and silu_f32 of math.h on vectors: the same operations in the same order.
 #if defined(HONE_TENSOR_MATH_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef HONE_TENSOR_MATH_INL_H_
 #undef HONE_TENSOR_MATH_INL_H_
@@ -38,6 +38,23 @@ HWY_INLINE V Exp(D d, V x) {
   const V power_half = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(half, bias)));
   const V power_rest = hn::BitCast(d, hn::ShiftLeft<23>(hn::Add(rest, bias)));
   return hn::Mul(hn::Mul(p, power_half), power_rest);
+}
+
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Log(D d, V x) {
+  const hn::RebindToSigned<D> di;
+  const auto bits = hn::BitCast(di, x);
+  const auto k = hn::ShiftRight<23>(hn::Sub(bits, hn::Set(di, 0x3f3504f3)));
+  const V f = hn::Sub(hn::BitCast(d, hn::Sub(bits, hn::ShiftLeft<23>(k))), hn::Set(d, 1.0f));
+  const V s = hn::Div(f, hn::Add(hn::Set(d, 2.0f), f));
+  const V z = hn::Mul(s, s);
+  V p = hn::MulAdd(z, hn::Set(d, 0x1.745d18p-3f), hn::Set(d, 0x1.c71c72p-3f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0x1.24924ap-2f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0x1.99999ap-2f));
+  p = hn::MulAdd(p, z, hn::Set(d, 0x1.555556p-1f));
+  const V n = hn::ConvertTo(d, k);
+  const V low = hn::MulAdd(n, hn::Set(d, 0x1.0bfbe8p-15f), hn::Add(s, s));
+  return hn::MulAdd(n, hn::Set(d, 0x1.62ep-1f), hn::MulAdd(hn::Mul(s, z), p, low));
 }
 
 template <class D, class V = hn::Vec<D>>

@@ -97,6 +97,22 @@ float exp_f32(float x) {
          power(static_cast<int32_t>(static_cast<uint32_t>(k) - static_cast<uint32_t>(half)));
 }
 
+// x = 2^k m with m in [sqrt(1/2), sqrt(2)); ln m = 2 atanh(s), s = (m - 1) / (m + 1).
+float log_f32(float x) {
+  const auto bits = std::bit_cast<int32_t>(x);
+  const int32_t k = (bits - 0x3f3504f3) >> 23;
+  const float f = std::bit_cast<float>(bits - k * (1 << 23)) - 1.0f;
+  const float s = f / (2.0f + f);
+  const float z = s * s;
+  float p = std::fma(z, 0x1.745d18p-3f, 0x1.c71c72p-3f);
+  p = std::fma(p, z, 0x1.24924ap-2f);
+  p = std::fma(p, z, 0x1.99999ap-2f);
+  p = std::fma(p, z, 0x1.555556p-1f);
+  const auto n = static_cast<float>(k);
+  const float low = std::fma(n, 0x1.0bfbe8p-15f, s + s);
+  return std::fma(n, 0x1.62ep-1f, std::fma(s * z, p, low));
+}
+
 float sigmoid_f32(float x) { return 1.0f / (1.0f + exp_f32(-x)); }
 
 float silu_f32(float x) { return x / (1.0f + exp_f32(-x)); }

@@ -19,6 +19,13 @@
 HWY_BEFORE_NAMESPACE();
 namespace hone::tensor::HWY_NAMESPACE {
 
+void LogOf(const float* x, size_t n, float* out) {
+  const Floats d;
+  ForVectors(d, n, [&](size_t i, size_t count) HWY_ATTR {
+    StoreCount(Log(d, LoadCount(d, x + i, count)), d, out + i, count);
+  });
+}
+
 void ExpAndSigmoid(const float* x, size_t n, float* e, float* s) {
   const Floats d;
   ForVectors(d, n, [&](size_t i, size_t count) HWY_ATTR {
@@ -35,6 +42,7 @@ HWY_AFTER_NAMESPACE();
 namespace hone::tensor {
 
 HWY_EXPORT(ExpAndSigmoid);
+HWY_EXPORT(LogOf);
 
 namespace {
 
@@ -103,6 +111,41 @@ TEST(Math, VectorFormsHaveTheBitsOfTheScalarForms) {
     }
     EXPECT_EQ(count_different(e, expected_e), 0u);
     EXPECT_EQ(count_different(s, expected_s), 0u);
+  });
+}
+
+TEST(Math, LogF32IsWithinTwoUnitsAndItsVectorFormHasItsBits) {
+  std::vector<float> x = {1.0f,
+                          std::numeric_limits<float>::min(),
+                          std::numeric_limits<float>::max(),
+                          std::nextafter(1.0f, 0.0f),
+                          std::nextafter(1.0f, 2.0f),
+                          0.70710678f,
+                          1.4142135f,
+                          0.5f,
+                          2.0f};
+  for (const float v : test_numbers(200000, 7)) {
+    const float size = std::fabs(v);
+    if (size < 1e-30f) continue;
+    x.insert(x.end(), {size, 1.0f + v * 0.3f, size * 1e30f});
+  }
+  std::vector<float> expected;
+  double worst = 0.0;
+  for (const float v : x) {
+    expected.push_back(log_f32(v));
+    const long double exact = std::log(static_cast<long double>(v));
+    const float nearest = std::fabs(static_cast<float>(exact));
+    const float unit = std::nextafter(nearest, 3e38f) - nearest;
+    worst = std::max(
+        worst, static_cast<double>(std::fabs(static_cast<long double>(expected.back()) - exact) /
+                                   static_cast<long double>(unit)));
+  }
+  EXPECT_LT(worst, 2.0);
+  EXPECT_EQ(log_f32(1.0f), 0.0f);
+  for_each_instruction_set([&] {
+    std::vector<float> got(x.size());
+    HWY_DYNAMIC_DISPATCH(LogOf)(x.data(), x.size(), got.data());
+    EXPECT_EQ(count_different(got, expected), 0u);
   });
 }
 

@@ -46,12 +46,15 @@ struct TrainConfig {
   bool recompute = false;
   bool log_gradient_norms = false;
   ReportTo report_to = ReportTo::kNone;  // beside metrics.jsonl
+  // No option: whether the method's loss has slopes that do not depend on the log-probabilities.
+  bool known_coefficients = false;
 
   // Settings that decide bits, for the manifest.
   Json to_json() const;
 };
 
 struct SftConfig : TrainConfig {
+  SftConfig() { known_coefficients = true; }
   bool packing = false;              // a batch counts packed sequences (train/packing.h)
   bool completion_only_loss = true;  // of prompt-completion rows
   bool assistant_only_loss = false;  // of message rows

@@ -1,87 +1,8 @@
-#include <algorithm>
-#include <set>
-
 #include "base/error.h"
 #include "train/config.h"
+#include "train/settings_reader.h"
 
 namespace hone::train {
-
-namespace {
-
-// Reads members one by one and knows at the end which were not asked for.
-class Settings {
- public:
-  explicit Settings(const Json& json) : json_(json) {
-    if (!json.is_object()) {
-      throw invalid_input("settings: expected an object, found a " + std::string(json.kind_name()));
-    }
-  }
-
-  void read(const char* key, double* value) {
-    with(key, [&](const Json& j) { *value = j.as_double(); });
-  }
-  void read(const char* key, bool* value) {
-    with(key, [&](const Json& j) { *value = j.as_bool(); });
-  }
-  void read(const char* key, size_t* value) {
-    with(key, [&](const Json& j) {
-      const int64_t number = j.as_int();
-      if (number < 0) throw invalid_input("a number of 0 or more is expected");
-      *value = static_cast<size_t>(number);
-    });
-  }
-  void read(const char* key, std::vector<double>* values) {
-    with(key, [&](const Json& j) {
-      values->clear();
-      for (const Json& element : j.as_array()) values->push_back(element.as_double());
-    });
-  }
-  void read(const char* key, std::vector<std::string>* values) {
-    with(key, [&](const Json& j) {
-      values->clear();
-      for (const Json& element : j.as_array()) values->push_back(element.as_string());
-    });
-  }
-  // One of the enumerators, by its name.
-  template <typename Enum>
-  void read(const char* key, Enum* value, std::initializer_list<Enum> all) {
-    with(key, [&](const Json& j) {
-      for (Enum candidate : all) {
-        if (train::name(candidate) != j.as_string()) continue;
-        *value = candidate;
-        return;
-      }
-      throw invalid_input("\"" + j.as_string() + "\" is not known");
-    });
-  }
-
-  void refuse_unknown() const {
-    for (const auto& [key, value] : json_.as_object()) {
-      if (!known_.contains(key)) {
-        throw invalid_input("settings: \"" + key + "\" is not known to this version of hone");
-      }
-    }
-  }
-
- private:
-  template <typename Use>
-  void with(const char* key, const Use& use) {
-    known_.insert(key);
-    const Json* value = json_.find(key);
-    if (value == nullptr) {
-      throw invalid_input(std::string("settings: \"") + key +
-                          "\" is missing: another version of hone wrote them");
-    }
-    try {
-      use(*value);
-    } catch (const Error& error) {
-      throw invalid_input(std::string("settings: \"") + key + "\": " + error.message());
-    }
-  }
-
-  const Json& json_;
-  std::set<std::string, std::less<>> known_;
-};
 
 void read_common(Settings& settings, TrainConfig& c) {
   settings.read("learning_rate", &c.learning_rate);
@@ -108,8 +29,6 @@ void read_common(Settings& settings, TrainConfig& c) {
                 {SamplingStrategy::kRandom, SamplingStrategy::kSequential});
   settings.read("prefix_sharing", &c.prefix_sharing);
 }
-
-}  // namespace
 
 SftConfig sft_config_from_json(const Json& json) {
   Settings settings(json);

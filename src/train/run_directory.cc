@@ -17,6 +17,7 @@ constexpr uint64_t kMaxLogBytes = uint64_t{4} << 30;
 constexpr const char* kManifest = "manifest.json";
 constexpr const char* kMetrics = "metrics.jsonl";
 constexpr const char* kSteps = "steps.jsonl";
+constexpr const char* kCompletions = "completions.jsonl";
 constexpr const char* kSources = "sources.json";
 constexpr const char* kEvents = "events.out.tfevents.hone";  // TensorBoard looks for "tfevents"
 constexpr uint64_t kMaxSourcesBytes = 1 << 20;
@@ -173,6 +174,7 @@ size_t RunDirectory::restore(Optimizer& optimizer, ReportTo report_to) {
   remove_unfinished(env_, path_ + "/final");
   if (accept_recipe_) accept_recipe_of(step, from.recipe);
   cut_log(kMetrics, step, nullptr);
+  cut_log(kCompletions, step, nullptr);
   cut_log(kSteps, step, &expected_steps_);
   if (from.recipe != tensor::kRecipe) expected_steps_.clear();  // other bits, as was accepted
   rebuild_events(report_to);
@@ -227,13 +229,17 @@ void RunDirectory::cut_log(const char* name, size_t step, std::vector<std::strin
   if (set_aside != nullptr) std::reverse(set_aside->begin(), set_aside->end());
 }
 
-void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit) {
+void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit,
+                                   const std::map<std::string, std::string>& files) {
   flush();
   const std::string folder = path_ + "/checkpoints";
   const std::string name = checkpoint_name(step), temporary = folder + "/.writing";
   env_.remove_all(temporary);
   env_.create_directories(temporary);
   write_checkpoint(env_, temporary + "/" + kState, optimizer, step);
+  for (const auto& [file_name, text] : files) {
+    write_file_atomically(env_, temporary + "/" + file_name, text);
+  }
   env_.sync_directory(temporary);
   env_.remove_all(folder + "/" + name);
   env_.rename(temporary, folder + "/" + name);
@@ -243,6 +249,12 @@ void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t tot
     env_.remove_all(folder + "/" + names.front());
     names.erase(names.begin());
   }
+}
+
+std::optional<std::string> RunDirectory::checkpoint_file(size_t step, const std::string& name) {
+  const std::string path = path_ + "/checkpoints/" + checkpoint_name(step) + "/" + name;
+  if (!env_.exists(path)) return std::nullopt;
+  return env_.read_file(path, kMaxLogBytes);
 }
 
 void RunDirectory::log_step(const StepRecord& record) {
@@ -271,7 +283,13 @@ void RunDirectory::log_metrics(const Json& line) {
   flush();  // so that who watches the run sees it
 }
 
+void RunDirectory::log_completion(const Json& line) {
+  if (completions_ == nullptr) completions_ = env_.append_file(file(kCompletions));
+  completions_->append(line.dump() + "\n");
+}
+
 void RunDirectory::flush() {
+  if (completions_ != nullptr) completions_->sync();
   if (metrics_ != nullptr) metrics_->sync();
   if (steps_ != nullptr) steps_->sync();
   if (events_ != nullptr) events_->sync();

@@ -7,6 +7,7 @@
 //                  replay compares; hash is over the parameters after the step.
 //   metrics.jsonl  what people plot, every --logging-steps.
 //   events.out.tfevents.hone   with --report-to tensorboard: metrics.jsonl for TensorBoard
+//   completions.jsonl   of methods that generate: what was said and what it earned.
 //   sources.json   where model and data lay: names for hone replay, not part of what the run was.
 //
 // When a resumed run writes a step that was written before, the lines of steps.jsonl must be equal:
@@ -53,10 +54,16 @@ class RunDirectory {
   // Event files are made anew from what metrics.jsonl keeps; with tensorboard they go on.
   size_t restore(Optimizer& optimizer, ReportTo report_to = ReportTo::kNone);
   // Writes checkpoints/step-NNNNNN and drops the oldest beyond `total_limit`.
-  void save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit);
+  // files: name to content, kept beside the state.
+  void save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit,
+                       const std::map<std::string, std::string>& files = {});
+  // Such a file of the checkpoint of that step; nothing when it has none.
+  std::optional<std::string> checkpoint_file(size_t step, const std::string& name);
 
   void log_step(const StepRecord& record);
   void log_metrics(const Json& line);
+  // {"step", ...}; synced with the next flush.
+  void log_completion(const Json& line);
   void flush();
 
   static std::vector<StepRecord> read_steps(Env& env, const std::string& path);
@@ -79,7 +86,7 @@ class RunDirectory {
   Env& env_;
   std::string path_;
   bool accept_recipe_ = false;
-  std::unique_ptr<WritableFile> metrics_, steps_, events_;
+  std::unique_ptr<WritableFile> metrics_, steps_, events_, completions_;
   std::vector<std::string> expected_steps_;  // lines behind the checkpoint, oldest last
 };
 

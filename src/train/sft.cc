@@ -140,11 +140,14 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
     if (s <= done) continue;
     if (normaliser == 0) normaliser = 1;  // every row weighs 0: the gradient is 0 too
     std::vector<RowSums> rows(batch.size());
-    const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
-      rows[i] = sums_of(batch[i], result);
+    const auto known = [&](size_t i, std::span<float> coefficients) {
       std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(-weights[i]));
     };
-    const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    const auto watch = [&](size_t i, const TreeResult& result, std::span<float>) {
+      rows[i] = sums_of(batch[i], result);
+    };
+    const Accumulated gradients =
+        accumulate_gradients(run.pass(), run.optimizer(), batch, watch, s, known);
     BatchSums sums = combine(rows, weights, "");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end{s,

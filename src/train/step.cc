@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include <cmath>
+#include <vector>
 
 #include "base/error.h"
 
@@ -46,7 +47,7 @@ class SumsOfPass {
 
 Accumulated accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
                                  std::span<const llm::TreeExample> batch, const TreeLoss& loss,
-                                 size_t step) {
+                                 size_t step, const KnownCoefficients& known) {
   llm::LoraDropout dropout{optimizer.config().lora_dropout, optimizer.config().seed, step, 0};
   const SumsOfPass sums_of_pass(optimizer.trainable());
   for (int attempt = 0; attempt < kMaxRepeats; ++attempt) {
@@ -54,18 +55,24 @@ Accumulated accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
     Accumulated done;
     double sums = 0, flushed = 0;
     llm::for_each_pass(batch, pass.max_rows(), [&](const llm::PlannedPass& planned) {
+      const auto of_tree = [&](size_t t, auto values) {
+        const size_t begin = planned.target_begin[t];
+        return values.subspan(begin, planned.target_begin[t + 1] - begin);
+      };
+      std::vector<float> before(known ? planned.targets.size() : 0);
+      for (size_t t = 0; known && t < planned.count; ++t) {
+        known(planned.first + t, of_tree(t, std::span<float>(before)));
+      }
       const auto pass_loss = [&](const llm::PassResult& result, std::span<float> coefficients) {
         check_finite(result.log_probs, step);
         for (size_t t = 0; t < planned.count; ++t) {
-          const size_t begin = planned.target_begin[t];
-          loss(planned.first + t, planned.result_of(t, result),
-               coefficients.subspan(begin, planned.target_begin[t + 1] - begin));
+          loss(planned.first + t, planned.result_of(t, result), of_tree(t, coefficients));
         }
       };
       done.rows += planned.rows.size();
       dropout.first_tree = planned.first;
-      const tensor::FixedStatistics statistics =
-          pass.run(planned.rows, planned.targets, pass_loss, optimizer.trainable(), &dropout);
+      const tensor::FixedStatistics statistics = pass.run(planned.rows, planned.targets, pass_loss,
+                                                          optimizer.trainable(), &dropout, before);
       sums += sums_of_pass(planned.rows);
       flushed += static_cast<double>(statistics.flushed_to_zero);
       overflow = statistics.overflow;

@@ -30,6 +30,10 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
   return manifest;
 }
 
+llm::PassOptions pass_options(const TrainConfig& config) {
+  return {config.recompute, config.lora_dropout > 0, config.known_coefficients};
+}
+
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
                               size_t max_rows) {
   size_t trained = 0;
@@ -45,13 +49,12 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
-  // The program, its libraries, the tokenizer, the head's tiles and the scratch of each thread; and
-  // the pages that a piece of memory is rounded up to.
-  constexpr size_t kProgramBytes = size_t{80} << 20;
+  // The program, its libraries, the tokenizer and the scratch of each thread; and the pages that a
+  // piece of memory is rounded up to.
+  constexpr size_t kProgramBytes = size_t{64} << 20;
   const size_t state = trained * per_value;
   return kProgramBytes + state + state / 64 +
-         llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows,
-                                          {config.recompute, config.lora_dropout > 0});
+         llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows, pass_options(config));
 }
 
 WorkShare::WorkShare(const TrainConfig& config, std::span<const size_t> sizes, size_t total_steps,
@@ -95,8 +98,7 @@ TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
       optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config)),
       pass_(std::make_unique<llm::TrainingPass>(
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
-          std::max(config.max_tokens_per_pass, max_rows),
-          llm::PassOptions{config.recompute, config.lora_dropout > 0})),
+          std::max(config.max_tokens_per_pass, max_rows), pass_options(config))),
       directory_(RunDirectory::open(job.env, job.output, manifest,
                                     {job.resume, job.overwrite, job.accept_recipe})) {
   directory_.write_sources(job.sources);
@@ -144,10 +146,13 @@ bool TrainingRun::end_step(const StepEnd& end) {
   if (end.evaluate && (due || last)) directory_.log_metrics(end.evaluate(end.step));
   const bool stop = job_.stop != nullptr && job_.stop->load();
   if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
-    directory_.save_checkpoint(*optimizer_, end.step, config_.save_total_limit);
+    directory_.save_checkpoint(
+        *optimizer_, end.step, config_.save_total_limit,
+        end.checkpoint_files ? end.checkpoint_files() : std::map<std::string, std::string>());
   }
   if (job_.progress) {
-    job_.progress({end.step, end.total_steps, end.loss, end.gradients.rows, end.share_done});
+    job_.progress(
+        {end.step, end.total_steps, end.loss, end.gradients.rows, end.share_done, end.note});
   }
   return !stop;
 }

@@ -27,6 +27,7 @@ struct StepReport {
   double loss = 0;
   size_t rows = 0;        // tokens that were run in this step
   double share_done = 0;  // of the work of all steps: rows are not equally long
+  std::string note = {};  // of the method, for who watches: "reward 0.25"
 };
 
 // What a method is given. References must outlive the training.
@@ -81,6 +82,9 @@ struct StepEnd {
   double epoch = 0;
   Json metrics = Json::object();              // added to the step's line
   std::function<Json(size_t step)> evaluate;  // a line of eval_ metrics, or null
+  std::string note = {};                      // StepReport's
+  // What a checkpoint behind this step needs beside the state, or null: name to content.
+  std::function<std::map<std::string, std::string>()> checkpoint_files = {};
 };
 
 class TrainingRun {
@@ -92,6 +96,8 @@ class TrainingRun {
   RunDirectory& directory() { return directory_; }
   Optimizer& optimizer() { return *optimizer_; }
   llm::TrainingPass& pass() { return *pass_; }
+  // What is trained when it is not the model itself; else null.
+  const llm::LoraAdapter* adapter() const { return adapter_ ? &*adapter_ : nullptr; }
 
   // The last step that is done: 0, or the checkpoint's.
   size_t restore() { return directory_.restore(*optimizer_, config_.report_to); }
@@ -123,6 +129,8 @@ class TrainingRun {
   std::vector<double> mean_head_row_;
   RunDirectory directory_;
 };
+
+llm::PassOptions pass_options(const TrainConfig& config);
 
 // Peak bytes of training beside the model's own weights: never below the truth, and within some 10 %
 // of it (docs/results).

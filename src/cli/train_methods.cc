@@ -1,0 +1,122 @@
+#include "cli/train_methods.h"
+
+#include <cmath>
+#include <cstdio>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "data/data_check.h"
+
+namespace hone::cli {
+
+data::Dataset load_train_rows(const TrainFlags& flags, const std::string& path,
+                              const std::vector<data::RowKind>& kinds) {
+  data::ReadOptions options;
+  options.accepted = kinds;
+  options.on_bad_row = flags.on_bad_row == "skip" ? data::OnBadRow::kSkip : data::OnBadRow::kFail;
+  return data::load_dataset(real_env(), path, options);
+}
+
+Json TrainPlan::to_json() const {
+  Json json = Json::object();
+  json["rows"] = uint64_t{rows};
+  json["eval_rows"] = uint64_t{eval_rows};
+  json["tokens_per_epoch"] = uint64_t{tokens};
+  json["longest_row"] = uint64_t{longest};
+  json["rows_cut"] = uint64_t{cut_rows};
+  json["tokens_cut"] = uint64_t{cut_tokens};
+  json["sequences"] = uint64_t{sequences};
+  json["steps"] = uint64_t{steps};
+  json["memory_bytes"] = memory.peak_bytes();
+  json["memory"] = memory.to_json();
+  return json;
+}
+
+void say_plan(const TrainPlan& plan, const CommonOptions& common) {
+  if (common.quiet) return;
+  std::fprintf(stderr,
+               "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
+               plan.rows, plan.tokens, plan.longest, plan.steps,
+               bytes_text(plan.memory.peak_bytes()).c_str());
+  if (plan.sequences != plan.rows) {
+    std::fprintf(stderr, "note: --packing makes them %zu sequences; a batch counts sequences\n",
+                 plan.sequences);
+  }
+  if (plan.cut_rows > 0) {
+    std::fprintf(stderr, "note: %zu rows are cut by --max-length (%zu tokens left out)\n",
+                 plan.cut_rows, plan.cut_tokens);
+  }
+}
+
+void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out) {
+  const data::DataReport report = data::check_data(train, &held_out, {});
+  if (report.shared_prompts.count == 0) return;
+  std::fprintf(stderr,
+               "warning: %llu training rows have a prompt that is also in --eval-data (line %llu): "
+               "the evaluation will look better than it is\n",
+               static_cast<unsigned long long>(report.shared_prompts.count),
+               static_cast<unsigned long long>(report.shared_prompts.lines.front()));
+}
+
+train::TrainJob make_train_job(tensor::Compute& compute, LoadedModel& loaded,
+                               const TrainFlags& flags, const data::Dataset& rows,
+                               const data::Dataset* eval_rows) {
+  train::TrainJob job{compute,         real_env(), loaded.model, flags.output,  flags.resume,
+                      flags.overwrite, {},         {},           &interrupted()};
+  job.manifest.digests["model"] = model_digest(flags.model.model);
+  job.manifest.digests["data"] = rows.digest;
+  if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
+  job.accept_recipe = flags.accept_recipe;
+  job.sources["model"] = absolute_path(flags.model.model);
+  job.sources["data"] = absolute_path(flags.data);
+  if (eval_rows != nullptr) job.sources["eval_data"] = absolute_path(flags.eval_data);
+  job.manifest.program_version = program_version();
+  job.manifest.program_commit = program_commit();
+  return job;
+}
+
+int finish_training(const train::TrainResult& result, const train::TrainJob& job,
+                    const TrainFlags& flags, const CommonOptions& common,
+                    const LoadedModel& loaded) {
+  if (result.stopped) {
+    std::fprintf(stderr,
+                 "stopped after step %zu; everything is saved. Go on with the same command "
+                 "and --resume\n",
+                 result.steps);
+    return 130;
+  }
+  train::save_final(
+      job, result,
+      {flags.model.model, loaded.end_of_generation, loaded.codec ? &*loaded.codec : nullptr});
+  Json json = Json::object();
+  json["run"] = job.output;
+  json["steps"] = uint64_t{result.steps};
+  json["final"] = job.output + "/final";
+  if (common.json) {
+    std::printf("%s\n", json.dump().c_str());
+  } else if (!common.quiet) {
+    std::fprintf(stderr, "done: %s/final (%s)\n", job.output.c_str(),
+                 result.adapter ? "a PEFT adapter" : "a model");
+  }
+  return 0;
+}
+
+// The memory and the steps, said and refused before the weights are loaded.
+void check_train_plan(TrainPlan& plan, const train::TrainConfig& config, const LoadedModel& loaded,
+                      const LoadedModel* reference, const CommonOptions& common,
+                      size_t largest_tree) {
+  plan.steps = train::total_steps(config, plan.sequences);
+  plan.memory = training_memory(loaded, reference, config,
+                                std::max(config.max_tokens_per_pass, largest_tree));
+  check_memory(common, plan.memory, "training",
+               "use --lora-r 16, --recompute, or a smaller --max-tokens-per-pass or --max-length");
+  say_plan(plan, common);
+}
+
+void prepare_model(tensor::Compute& compute, const train::TrainConfig& config,
+                   LoadedModel& loaded) {
+  load_weights(compute, loaded);
+  if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
+}
+
+}  // namespace hone::cli

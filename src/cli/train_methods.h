@@ -1,0 +1,60 @@
+#pragma once
+// What the methods of hone train share around their options: rows, the plan that is said before
+// anything long starts, the job, the result.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/common.h"
+#include "cli/memory.h"
+#include "cli/train_options.h"
+#include "data/dataset.h"
+#include "train/final_model.h"
+#include "train/training_run.h"
+
+namespace hone::cli {
+
+data::Dataset load_train_rows(const TrainFlags& flags, const std::string& path,
+                              const std::vector<data::RowKind>& kinds);
+void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out);
+
+// What will happen, before anything long starts.
+struct TrainPlan {
+  size_t rows = 0, eval_rows = 0, cut_rows = 0, cut_tokens = 0, tokens = 0, longest = 0;
+  size_t steps = 0, sequences = 0;  // sequences: what a batch counts
+  MemoryPlan memory;
+
+  Json to_json() const;
+};
+
+template <typename Tokens>
+void add_rows(TrainPlan& plan, const std::vector<Tokens>& rows, size_t (*size)(const Tokens&)) {
+  plan.rows = plan.sequences = rows.size();
+  for (const Tokens& row : rows) {
+    plan.tokens += size(row);
+    plan.longest = std::max(plan.longest, size(row));
+    plan.cut_rows += row.cut > 0 ? 1 : 0;
+    plan.cut_tokens += row.cut;
+  }
+}
+
+// The memory and the steps, said and refused before the weights are loaded. check_train_plan counts
+// steps and memory of a method without generation; say_plan is told both.
+void check_train_plan(TrainPlan& plan, const train::TrainConfig& config, const LoadedModel& loaded,
+                      const LoadedModel* reference, const CommonOptions& common,
+                      size_t largest_tree);
+void say_plan(const TrainPlan& plan, const CommonOptions& common);
+// Loads the weights; as f32 when all of them are trained.
+void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, LoadedModel& loaded);
+
+train::TrainJob make_train_job(tensor::Compute& compute, LoadedModel& loaded,
+                               const TrainFlags& flags, const data::Dataset& rows,
+                               const data::Dataset* eval_rows);
+// Saves final/ and says so; the command's exit code.
+int finish_training(const train::TrainResult& result, const train::TrainJob& job,
+                    const TrainFlags& flags, const CommonOptions& common,
+                    const LoadedModel& loaded);
+
+
+}  // namespace hone::cli
