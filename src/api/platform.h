@@ -30,10 +30,6 @@
 #include "seal/secret_box.h"
 #include "store/database.h"
 
-namespace hone::usage {
-class Ledger;
-}
-
 namespace hone::api {
 
 struct PlatformOptions {
@@ -78,10 +74,6 @@ class Platform {
 
   // Set by the roof before the server starts; both may stay absent.
   void set_job_runner(JobRunner* runner) { job_runner_ = runner; }
-  // Null when this server answers from no model.
-  void set_ledger(usage::Ledger* ledger) { ledger_ = ledger; }
-  bool has_ledger() const { return ledger_ != nullptr; }
-  usage::Ledger& ledger() { return *ledger_; }
   void set_model_host(ModelHost* host) { model_host_ = host; }
   void set_server_metrics(std::function<http::ServerMetrics()> read) {
     server_metrics_ = std::move(read);
@@ -144,7 +136,6 @@ class Platform {
   RateLimiter stranger_rate_;
   JobRunner* job_runner_ = nullptr;
   ModelHost* model_host_ = nullptr;
-  usage::Ledger* ledger_ = nullptr;
   std::function<http::ServerMetrics()> server_metrics_;
   std::function<std::string()> more_metrics_;
   std::atomic<bool> stopping_{false};

@@ -7,7 +7,7 @@
 #include "api/platform.h"
 #include "api/route.h"
 #include "http/router.h"
-#include "label/identity.h"
+#include "label/key_limits.h"
 
 namespace hone::api {
 

@@ -1,13 +1,18 @@
 // Access tokens of programs: one's own, and everybody's for who may manage them.
+#include <map>
+
 #include "api/handlers.h"
 #include "label/events.h"
+#include "label/key_limits.h"
 #include "usage/ledger.h"
 #include "usage/report.h"
 
 namespace hone::api {
 namespace {
 
-Json token_json(const label::TokenRecord& token) {
+constexpr int kMostTokens = 100'000;
+
+Json token_json(const label::TokenRecord& token, const label::KeyLimits& limits) {
   Json body = Json::object();
   body["id"] = token.id;
   body["name"] = token.name;
@@ -23,7 +28,6 @@ Json token_json(const label::TokenRecord& token) {
   body["created_at"] = time_text(token.created_at_ms);
   body["last_used_at"] = time_json(token.last_used_at_ms);
   body["expires_at"] = time_json(token.expires_at_ms);
-  const label::KeyLimits& limits = token.limits;
   body["models"] = texts_json(limits.models);
   body["requests_per_day"] = limits.requests_per_day ? Json(*limits.requests_per_day) : Json();
   body["tokens_per_day"] = limits.tokens_per_day ? Json(*limits.tokens_per_day) : Json();
@@ -40,6 +44,18 @@ label::KeyLimits limits_of(const Call& call) {
   limits.weight = call.maybe_number("weight").value_or(1);
   limits.priority = static_cast<int>(call.maybe_int("priority").value_or(0));
   return limits;
+}
+
+// A key with bounds makes no key without them, and lifts none.
+void require_unbounded(Call& call) {
+  if (!call.who().is_token()) return;
+  const label::KeyLimits own = call.platform.control().read(
+      [&](store::Connection& db) { return label::limits_of_token(db, call.who().token_id); });
+  if (own.is_bounded()) {
+    throw Error(ErrorCode::kForbidden,
+                "this key has bounds of its own, so it makes and changes no keys: sign in, or use "
+                "a key without bounds");
+  }
 }
 
 // Whose tokens this caller reaches; 0 = everybody's.
@@ -61,7 +77,9 @@ void record_token(Call& call, const label::Actor& actor, std::string_view kind,
 http::Response list_tokens(Call& call) {
   label::Identity& identity = call.platform.identity();
   const PageRequest page = read_page(call.request.query);
+  std::map<std::string, label::KeyLimits> limits;
   const auto tokens = identity.read([&](store::Connection& db) {
+    limits = label::limits_of_tokens(db, call.who().organisation_key);
     return identity.tokens(db, call.who().organisation_key, reach(call),
                            page.after.empty() ? 0 : page.after[0], page.limit + 1);
   });
@@ -72,7 +90,7 @@ http::Response list_tokens(Call& call) {
       next = write_cursor({tokens[items.size() - 1].key});
       break;
     }
-    items.push_back(token_json(each));
+    items.push_back(token_json(each, limits[each.id]));
   }
   return json_response(200, page_body(std::move(items), next));
 }
@@ -88,14 +106,18 @@ http::Response make_token(Call& call) {
   std::optional<int64_t> life_ms;
   if (const auto days = call.maybe_int("expires_in_days")) life_ms = *days * label::kDayMs;
   const label::Actor actor = call.actor();
+  const label::KeyLimits limits = limits_of(call);
+  require_unbounded(call);
+  if (limits.is_raised()) label::require(actor, label::Permission::kTokenManage);
   return once_over_both(call, [&]() -> Answer {
     const auto made = identity.write([&](store::Transaction& tx) {
-      return identity.add_token(tx, call.who(), call.text("name"), scopes, life_ms,
-                                limits_of(call));
+      auto token = identity.add_token(tx, call.who(), call.text("name"), scopes, life_ms);
+      label::set_limits(tx, call.who().organisation_key, token.token.id, limits);
+      return token;
     });
     record_token(call, actor, "token.made", made.token.id);
     Json body = Json::object();
-    body["token"] = token_json(made.token);
+    body["token"] = token_json(made.token, limits);
     body["secret"] = made.secret;
     return {.status = 201, .body = std::move(body), .has_secret = true};
   });
@@ -104,17 +126,24 @@ http::Response make_token(Call& call) {
 http::Response change_token(Call& call) {
   label::Identity& identity = call.platform.identity();
   const label::Actor actor = call.actor();
+  const label::KeyLimits limits = limits_of(call);
+  require_unbounded(call);
   return once_over_both(call, [&]() -> Answer {
+    const std::string& id = call.id("token_id");
     const auto token = identity.write([&](store::Transaction& tx) {
-      return identity.set_limits(tx, call.who().organisation_key, call.id("token_id"),
-                                 limits_of(call));
+      label::set_limits(tx, call.who().organisation_key, id, limits);
+      for (const label::TokenRecord& each :
+           identity.tokens(tx, call.who().organisation_key, 0, 0, kMostTokens)) {
+        if (each.id == id) return each;
+      }
+      throw not_found("there is no such token");
     });
-    record_token(call, actor, "token.changed", token.id);
-    return {.status = 200, .body = token_json(token)};
+    record_token(call, actor, "token.changed", id);
+    return {.status = 200, .body = token_json(token, limits)};
   });
 }
 
-// Days back from today, today too.
+// Days back from today, today too; what came in the last second may be missing (usage/ledger.h).
 http::Response read_usage(Call& call) {
   const PageRequest page = read_page(call.request.query);
   constexpr int64_t kDaysDefault = 30;
@@ -124,7 +153,6 @@ http::Response read_usage(Call& call) {
   filter.first_day = filter.last_day - call.query_int("days").value_or(kDaysDefault) + 1;
   filter.key = call.query("key");
   if (reach(call) != 0) filter.person = call.who().person_id;
-  if (call.platform.has_ledger()) call.platform.ledger().flush();
   const auto rows = call.platform.control().read(
       [&](store::Connection& db) { return usage::usage_rows(db, filter); });
   Json::Array items;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/admin.h"
 #include "cli/options.h"
+#include "label/key_limits.h"
 #include "usage/ledger.h"
 #include "usage/report.h"
 
@@ -62,17 +63,17 @@ std::string limits_text(const KeyLimits& limits) {
   return text;
 }
 
-Json token_json(const TokenRecord& token) {
+Json token_json(const TokenRecord& token, const KeyLimits& limits) {
   Json json = Json::object();
   json["id"] = token.id;
   json["name"] = token.name;
   json["scope"] = token.scope;
   json["person_id"] = token.person_id;
-  for (const std::string& name : token.limits.models) json["models"].push_back(name);
-  if (token.limits.requests_per_day) json["requests_per_day"] = *token.limits.requests_per_day;
-  if (token.limits.tokens_per_day) json["tokens_per_day"] = *token.limits.tokens_per_day;
-  json["weight"] = token.limits.weight;
-  json["priority"] = int64_t{token.limits.priority};
+  for (const std::string& name : limits.models) json["models"].push_back(name);
+  if (limits.requests_per_day) json["requests_per_day"] = *limits.requests_per_day;
+  if (limits.tokens_per_day) json["tokens_per_day"] = *limits.tokens_per_day;
+  json["weight"] = limits.weight;
+  json["priority"] = int64_t{limits.priority};
   if (token.expires_at_ms) json["expires_at_ms"] = *token.expires_at_ms;
   return json;
 }
@@ -135,10 +136,11 @@ std::optional<AdminCommand> token_create(const Arguments& arguments) {
     const auto organisation = find_organisation(context.platform, where.organisation);
     const auto person = find_person(context.platform, organisation, user);
     const auto made = identity.write([&](store::Transaction& tx) {
-      return identity.add_token(
+      auto token = identity.add_token(
           tx, organisation.key, person.key, name, scopes,
-          days == 0 ? std::nullopt : std::optional<int64_t>(static_cast<int64_t>(days) * kDayMs),
-          limits);
+          days == 0 ? std::nullopt : std::optional<int64_t>(static_cast<int64_t>(days) * kDayMs));
+      label::set_limits(tx, organisation.key, token.token.id, limits);
+      return token;
     });
     if (!where.common.json) return made.secret + "\n";
     Json json = Json::object();
@@ -158,11 +160,14 @@ std::optional<AdminCommand> token_list(const Arguments& arguments) {
   if (options.show_help()) return std::nullopt;
   const auto work = [=](AdminContext& context) {
     const auto organisation = find_organisation(context.platform, where.organisation);
+    auto all = context.platform.control().read(
+        [&](store::Connection& db) { return label::limits_of_tokens(db, organisation.key); });
     std::string text;
     for (const TokenRecord& token : tokens_of(context, organisation.key)) {
-      text += where.common.json ? token_json(token).dump() + "\n"
-                                : token.id + "  " + token.name + "  " + token.scope +
-                                      limits_text(token.limits) + "\n";
+      const KeyLimits& limits = all[token.id];
+      text += where.common.json
+                  ? token_json(token, limits).dump() + "\n"
+                  : token.id + "  " + token.name + "  " + token.scope + limits_text(limits) + "\n";
     }
     return text.empty() ? std::string("no keys yet: hone token create --user WHO\n") : text;
   };
@@ -187,12 +192,10 @@ std::optional<AdminCommand> token_limit(const Arguments& arguments) {
     label::Identity& identity = context.platform.identity();
     const auto organisation = find_organisation(context.platform, where.organisation);
     const std::string id = find_token(context, organisation.key, words[0]);
-    const TokenRecord token = identity.write([&](store::Transaction& tx) {
-      return identity.set_limits(tx, organisation.key, id, limits);
-    });
-    if (where.common.json) return token_json(token).dump() + "\n";
-    const std::string said = limits_text(token.limits);
-    return token.name + ":" + (said.empty() ? " no bounds" : said) + "\n";
+    identity.write(
+        [&](store::Transaction& tx) { label::set_limits(tx, organisation.key, id, limits); });
+    const std::string said = limits_text(limits);
+    return words[0] + ":" + (said.empty() ? " no bounds" : said) + "\n";
   };
   return AdminCommand{work, where.data_dir};
 }
@@ -243,7 +246,6 @@ std::optional<AdminCommand> token_usage(const Arguments& arguments) {
     if (!key.empty()) {
       filter.key = key.rfind("usr_", 0) == 0 ? key : find_token(context, organisation.key, key);
     }
-    if (context.platform.has_ledger()) context.platform.ledger().flush();
     const auto rows = context.platform.control().read(
         [&](store::Connection& db) { return usage::usage_rows(db, filter); });
     std::string text;

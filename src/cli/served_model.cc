@@ -42,8 +42,8 @@ void check(const ServingFlags& flags) {
   within("max-waiting", flags.max_waiting, 1'000'000);
   for (const std::string& adapter : flags.adapters) {
     const std::string directory = parse_adapter(adapter).second;
-    if (!real_env().is_directory(directory)) {
-      throw not_found("--adapter " + adapter + ": there is no folder " + directory);
+    if (!real_env().exists(directory)) {
+      throw not_found("--adapter " + adapter + ": there is no folder or file " + directory);
     }
   }
   if (!flags.adapter_folder.empty() && !real_env().is_directory(flags.adapter_folder)) {
@@ -90,8 +90,9 @@ openai::Caller caller_of(api::Platform& platform, const http::Request& request, 
 
 void ServingFlags::add_to(Options& options) {
   options.section("Answering from a model (/v1)");
-  options.list("adapter", &adapters, "NAME=DIR,..",
-               "PEFT LoRA directories, served beside the model under these names");
+  options.list(
+      "adapter", &adapters, "NAME=DIR,..",
+      "LoRA adapters (PEFT folders, GGUF files), served beside the model under these names");
   options.text("adapter-folder", &adapter_folder, "DIR",
                "/v1/load_lora_adapter takes folders from here, by name; empty = none");
   options.count("context-tokens", &context_tokens,

@@ -372,7 +372,6 @@ int run_server(ServerFlags& flags, bool is_up) {
   name_demo(env, *platform);
   open_the_only_one(*platform);
   usage::Ledger ledger(env, platform->control());
-  platform->set_ledger(&ledger);
   const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before these two
   if (served != nullptr) served->load(env, *platform, ledger, folder);
   ServedRegistry registry(env, *platform, served == nullptr ? nullptr : &served->service(), folder);

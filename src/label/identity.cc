@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/check.h"
-#include "label/key_limits_row.h"
 #include "label/public_id.h"
 
 namespace hone::label {
@@ -41,8 +40,7 @@ SELECT o.id, o.public_id, o.name, m.role
 constexpr std::string_view kTokenPrincipal = R"(
 SELECT t.public_id, t.scope, t.last_used_at_ms, t.expires_at_ms,
        p.id, p.public_id, p.name, p.locale, p.password_hash IS NOT NULL,
-       o.id, o.public_id, o.name, m.role,
-       t.models, t.requests_per_day, t.tokens_per_day, t.weight, t.priority
+       o.id, o.public_id, o.name, m.role
   FROM access_token t
   JOIN person p ON p.id = t.person_id
   JOIN organisation o ON o.id = t.organisation_id
@@ -195,7 +193,6 @@ std::optional<Identity::Cached> Identity::load_token(const std::string& digest) 
       principal->organisation_id = row.string(10);
       principal->organisation_name = row.string(11);
       principal->role = role_of(row.text(12));
-      principal->limits = read_limits(row, 13);
       principal->is_bound = true;
       Cached entry;
       entry.seen_at_ms = row.optional_int64(2).value_or(0);

@@ -115,18 +115,6 @@ struct NewPerson {
   bool is_operator = false;
 };
 
-// What a token may ask of models (/v1) and how much; of a session nothing is bounded.
-inline constexpr size_t kKeyModelsMax = 100;
-struct KeyLimits {
-  std::vector<std::string> models = {};  // names of models and aliases; empty = all
-  std::optional<int64_t> requests_per_day = {}, tokens_per_day = {};  // of a UTC day
-  double weight = 1;  // of its turns beside other keys: 0.01 to 100
-  int priority = 0;   // -10 to 10; higher goes first, always
-
-  // Whether it asks for more than others have: who gives that must be allowed to (token.manage).
-  bool is_raised() const { return weight > 1 || priority > 0; }
-};
-
 // Who is asking. Immutable and shared between requests.
 struct Principal {
   int64_t person_key = 0;
@@ -146,7 +134,6 @@ struct Principal {
   bool is_bound = false;
   std::string token_id;
   Scopes scopes = Scopes::all();
-  KeyLimits limits;
 
   bool is_token() const { return !token_id.empty(); }
   // What events name and what idempotency keys and rates are counted by.
@@ -168,7 +155,6 @@ struct TokenRecord {
   int64_t created_at_ms = 0;
   std::optional<int64_t> last_used_at_ms = {};
   std::optional<int64_t> expires_at_ms = {};
-  KeyLimits limits = {};
 };
 
 struct InvitationRecord {
@@ -304,16 +290,11 @@ class Identity {
     TokenRecord token;
     std::string secret;  // "hone_…"
   };
-  // Throws invalid_input for limits out of bounds, forbidden for raised ones without token.manage.
   NewToken add_token(store::Transaction& tx, const Principal& principal, std::string_view name,
-                     Scopes scopes, std::optional<int64_t> life_ms, const KeyLimits& limits = {});
+                     Scopes scopes, std::optional<int64_t> life_ms);
   // The same for the operator at the command line.
   NewToken add_token(store::Transaction& tx, int64_t organisation, int64_t person,
-                     std::string_view name, Scopes scopes, std::optional<int64_t> life_ms,
-                     const KeyLimits& limits = {});
-  // In place of what it had. Throws not_found.
-  TokenRecord set_limits(store::Transaction& tx, int64_t organisation, std::string_view token_id,
-                         const KeyLimits& limits);
+                     std::string_view name, Scopes scopes, std::optional<int64_t> life_ms);
   // Living ones; of everybody when person is 0.
   std::vector<TokenRecord> tokens(store::Connection& db, int64_t organisation, int64_t person,
                                   int64_t after_key, int limit);

@@ -77,7 +77,8 @@ http::Response load_lora_adapter(Call& call) {
                     "lora_path must be the name of a folder inside the server's adapter folder");
   }
   const std::string directory = service.options().adapter_folder + "/" + folder;
-  if (!service.env().is_directory(directory)) {
+  const bool is_file = folder.ends_with(".gguf") && service.env().is_file(directory);
+  if (!is_file && !service.env().is_directory(directory)) {
     throw RequestError(ErrorCode::kNotFound,
                        "there is no '" + folder + "' in the server's adapter folder", "lora_path");
   }

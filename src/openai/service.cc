@@ -95,7 +95,8 @@ ServedModel Service::load_adapter(const std::string& name, const std::string& di
   served.owner = owner;
   served.parent = models_.base()->name;
   served.created_s = env_.now_ms() / 1000;
-  served.digest = folder_digest(env_, directory);
+  served.digest =
+      env_.is_file(directory) ? seal::sha256_file(directory) : folder_digest(env_, directory);
   auto adapter = std::make_shared<const llm::LoraAdapter>(llm::load_lora(model_, directory));
   if (adapter->max_rank() > options_.engine.max_lora_rank) {
     throw Error(ErrorCode::kTooLarge, "the adapter has rank " +

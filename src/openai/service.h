@@ -86,7 +86,7 @@ class Service {
   // Work that would hold up the engine's thread; done at once when there is too much of it.
   void later(std::function<void()> task);
 
-  // Reads an adapter's folder and names it; throws what load_lora throws.
+  // Reads an adapter's folder, or GGUF file, and names it; throws what load_lora throws.
   ServedModel load_adapter(const std::string& name, const std::string& directory,
                            const std::string& owner) const;
 

@@ -12,6 +12,7 @@ import { Empty, Failed, Skeleton } from "../../ui/pieces";
 import { BottomBar, TopBar } from "./bars";
 import { useNotices, useWarm } from "./effects";
 import { TaskView } from "./task_view";
+import "../../ui/answer_card.css";
 import "./label.css";
 
 const Panels = screen(() => import("./panels"));

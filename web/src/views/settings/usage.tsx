@@ -54,7 +54,7 @@ export function Usage() {
               );
             return (
               <>
-                <figure className="body" style={{ margin: 0 }} aria-label={t.settings.usage}>
+                <figure style={{ margin: 0, padding: "12px 16px" }} aria-label={t.settings.usage}>
                   <Suspense fallback={<Skeleton height={220} />}>
                     <Bars
                       data={data.map((d) => ({ ...d, day: d.day.slice(5) }))}
