@@ -184,6 +184,9 @@ Adapter parse_gguf_adapter(const GgufFile& file, const ModelConfig& model) {
 void write_gguf_adapter(Env& env, const std::string& path, const Adapter& adapter,
                         const ModelConfig& model) {
   if (adapter.pairs.empty()) throw invalid_input("the adapter changes nothing: there is no file");
+  if (!adapter.score.empty()) {
+    throw invalid_input("GGUF has no words for the score head of a reward model; keep it as PEFT");
+  }
   GgufWriter writer(env, path);
   writer.add(gguf_string("general.architecture", architecture_of(model)));
   writer.add(gguf_string("general.type", "adapter"));
