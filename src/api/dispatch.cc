@@ -239,12 +239,18 @@ std::optional<ModelCaller> find_model_caller(Platform& platform, const http::Req
     throw Error(ErrorCode::kForbidden, "this token has the scope '" + principal->scopes.words() +
                                            "', which does not reach models: it needs infer");
   }
+  label::KeyLimits limits;
+  if (principal->is_token()) {
+    limits = platform.control().read(
+        [&](store::Connection& db) { return label::limits_of_token(db, principal->token_id); });
+  }
   const bool may_manage = principal->is_token()
                               ? principal->scopes.contains(label::Scope::kServe)
                               : label::can(principal->role, label::Permission::kRunStart);
   return ModelCaller{.key = principal->actor_id(),
                      .organisation = principal->organisation_id,
-                     .may_manage = may_manage};
+                     .may_manage = may_manage,
+                     .limits = std::move(limits)};
 }
 
 http::ServerOptions server_options(http::ServerOptions options) {

@@ -42,7 +42,9 @@ http::Response make_organisation(Call& call);
 // token_handlers.cc
 http::Response list_tokens(Call& call);
 http::Response make_token(Call& call);
+http::Response change_token(Call& call);
 http::Response revoke_token(Call& call);
+http::Response read_usage(Call& call);
 
 // project_handlers.cc
 http::Response list_projects(Call& call);

@@ -7,6 +7,7 @@
 #include "api/platform.h"
 #include "api/route.h"
 #include "http/router.h"
+#include "label/key_limits.h"
 
 namespace hone::api {
 
@@ -18,6 +19,7 @@ struct ModelCaller {
   std::string key;           // the token or person: whose turn, and what is counted
   std::string organisation;  // org_…; empty for an operator who belongs nowhere
   bool may_manage = false;   // load and unload adapters
+  label::KeyLimits limits;   // of a token
 };
 // Null when nobody is known to be asking: of strangers, unless they are welcome, only so many a second
 // (429). Throws forbidden too (scope, page token).

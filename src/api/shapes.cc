@@ -23,6 +23,15 @@ Field email() { return line("email", 3, 254); }
 Field secret(std::string_view name) { return line(name, 1, 200); }
 Field interval(std::string_view name) { return nullable(list(name, number_type())); }
 Field id() { return required(text("id")); }
+// What a key may ask of models: nothing said = no bound.
+Field key_models() {
+  return note(nullable(list("models", line_type(1, 200), 0, 100)), "names; empty = all");
+}
+Field key_quota(std::string_view name) {
+  return note(nullable(integer(name, 0, 1'000'000'000'000)), "of a UTC day; absent = no bound");
+}
+Field key_weight() { return nullable(number("weight", 0.01, 100)); }
+Field key_priority() { return nullable(integer("priority", -10, 10)); }
 
 std::vector<Shape> people_bodies() {
   return {
@@ -52,7 +61,11 @@ std::vector<Shape> people_bodies() {
         list("scope",
              word_type({"all", "read", "label", "import", "export", "train", "serve", "infer"}), 1,
              8),
-        nullable(integer("expires_in_days", 1, 3650))}},
+        nullable(integer("expires_in_days", 1, 3650)), key_models(), key_quota("requests_per_day"),
+        key_quota("tokens_per_day"), key_weight(), key_priority()}},
+      {"TokenLimits",
+       {key_models(), key_quota("requests_per_day"), key_quota("tokens_per_day"), key_weight(),
+        key_priority()}},
   };
 }
 
@@ -98,7 +111,14 @@ std::vector<Shape> people_answers() {
       {"Token",
        {id(), required(text("name")), required(list("scope", text_type())),
         required(text("person_id")), required(time("created_at")),
-        required(nullable(time("last_used_at"))), required(nullable(time("expires_at")))}},
+        required(nullable(time("last_used_at"))), required(nullable(time("expires_at"))),
+        required(list("models", text_type())), required(nullable(integer("requests_per_day"))),
+        required(nullable(integer("tokens_per_day"))), required(number("weight")),
+        required(integer("priority"))}},
+      {"UsageRow",
+       {required(text("day")), required(text("key_id")), required(text("model")),
+        required(integer("requests")), required(integer("prompt_tokens")),
+        required(integer("cached_tokens")), required(integer("completion_tokens"))}},
       {"MadeToken", {required(ref("token", "Token")), required(text("secret"))}},
       {"ActorName", {id(), required(text("name"))}},
       {"Event",

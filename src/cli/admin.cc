@@ -24,7 +24,7 @@ struct Verb {
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> kVerbs = {
       {"user", "people of a data folder.", {"add", "list", "link"}, parse_user},
-      {"token", "keys for programs.", {"create"}, parse_token},
+      {"token", "keys for programs.", {"create", "list", "limit", "revoke", "usage"}, parse_token},
       {"project", "labelling projects.", {"list", "create", "import", "export"}, parse_project},
       {"feedback",
        "what people say of served answers, and where it goes.",

@@ -11,8 +11,6 @@ namespace hone::cli {
 namespace {
 
 constexpr int kMostPeople = 10'000;
-constexpr int64_t kDayMs = 24LL * 3600 * 1000;
-constexpr size_t kMostDays = 3650;  // of a key, as in the API
 
 label::Role role_of(const std::string& name) {
   if (const auto role = label::role_from_name(name)) return *role;
@@ -125,54 +123,11 @@ std::optional<AdminCommand> user_link(const Arguments& arguments) {
   return AdminCommand{work, where.data_dir};
 }
 
-std::optional<AdminCommand> token_create(const Arguments& arguments) {
-  Where where;
-  std::string name = "program", scope = "all", user;
-  size_t days = 0;
-  Options options("token create", "a key for programs; it is shown once.", "--user WHO");
-  options.example("hone token create --user \"Ada Quist\" --scope \"import export\"",
-                  "may do what Ada may, as far as the scope goes");
-  options.text("user", &user, "WHO", "name, address or id of the person whose rights it has");
-  options.text("name", &name, "NAME", "what it is for");
-  options.text("scope", &scope, "WORDS",
-               "all, or some of: read label import export train serve infer");
-  options.count("expires-in-days", &days, "0 = never");
-  where.add_to(options);
-  if (!options.parse(arguments).empty()) throw invalid_input("hone token create takes no words");
-  if (options.show_help()) return std::nullopt;
-  options.require("user", user);
-  if (days > kMostDays) {
-    throw invalid_input("--expires-in-days is at most " + std::to_string(kMostDays) +
-                        "; 0 = never");
-  }
-  const label::Scopes scopes = label::Scopes::parse(scope);
-  const auto work = [=](AdminContext& context) {
-    label::Identity& identity = context.platform.identity();
-    const auto organisation = find_organisation(context.platform, where.organisation);
-    const auto person = find_person(context.platform, organisation, user);
-    const auto made = identity.write([&](store::Transaction& tx) {
-      return identity.add_token(
-          tx, organisation.key, person.key, name, scopes,
-          days == 0 ? std::nullopt : std::optional<int64_t>(static_cast<int64_t>(days) * kDayMs));
-    });
-    if (!where.common.json) return made.secret + "\n";
-    Json json = Json::object();
-    json["id"] = made.token.id;
-    json["token"] = made.secret;
-    return json.dump() + "\n";
-  };
-  return AdminCommand{work, where.data_dir};
-}
-
 }  // namespace
 
 std::optional<AdminCommand> parse_user(const std::string& object, const Arguments& arguments) {
   if (object == "add") return user_add(arguments);
   return object == "list" ? user_list(arguments) : user_link(arguments);
-}
-
-std::optional<AdminCommand> parse_token(const std::string&, const Arguments& arguments) {
-  return token_create(arguments);
 }
 
 }  // namespace hone::cli

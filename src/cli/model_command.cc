@@ -407,17 +407,61 @@ int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm:
   return 0;
 }
 
+bool is_adapter(const std::string& path) {
+  if (real_env().is_directory(path)) return real_env().exists(path + "/adapter_config.json");
+  if (!real_env().is_file(path) || !is_gguf_name(path)) return false;
+  const llm::GgufValue* type = llm::GgufFile::open(path)->find("general.type");
+  return type != nullptr && type->type == llm::GgufType::kString && type->as_string() == "adapter";
+}
+
+// An adapter from PEFT's form to GGUF's, or back: the same numbers.
+int export_adapter(const OutputFlags& flags, const std::string& base) {
+  if (base.empty()) {
+    throw invalid_input(flags.model +
+                        " is an adapter: name the model that it stands on with --base");
+  }
+  if (!flags.type.empty())
+    throw invalid_input("--type is about models: adapters are written as F32");
+  const llm::ModelConfig config = llm::ModelFile::open(base)->config();
+  llm::Adapter adapter = llm::read_adapter(flags.model, config);
+  if (adapter.base_model.empty()) adapter.base_model = base;
+  if (is_gguf_name(flags.output)) {
+    llm::write_gguf_adapter(real_env(), flags.output, adapter, config);
+  } else {
+    llm::write_adapter(real_env(), flags.output, adapter);
+  }
+  const std::string digest = model_digest(flags.output);
+  if (flags.common.json) {
+    Json json = Json::object();
+    json["output"] = flags.output;
+    json["maps"] = uint64_t{adapter.pairs.size()};
+    json["digest"] = digest;
+    std::printf("%s\n", json.dump().c_str());
+  } else {
+    std::printf("%s: %zu maps, sha256 %s\n", flags.output.c_str(), adapter.pairs.size(),
+                digest.c_str());
+  }
+  return 0;
+}
+
 int export_model(const Arguments& arguments) {
   OutputFlags flags;
+  std::string base;
   Options options("model export", "a model in another format: GGUF or a Hugging Face folder.",
                   "M --output DIR|FILE.gguf");
   options.example("hone model export m.gguf --output folder --type BF16",
                   "what transformers and other trainers read");
   options.example("hone model export folder --output m.gguf --type F16", "what llama.cpp reads");
+  options.example("hone model export run/final --base m.gguf --output adapter.gguf",
+                  "an adapter as llama.cpp reads it; a folder as --output: as PEFT does");
+  options.text("base", &base, "M", "the model that an adapter stands on");
   flags.add_to(options, false,
                "F32, F16, BF16, and in GGUF Q8_0, Q4_0, Q4_1; empty = the source's, F32 when it is "
                "quantised");
   if (!flags.parse(options, arguments, "hone model export")) return 0;
+  if (is_adapter(flags.model)) return export_adapter(flags, base);
+  if (!base.empty())
+    throw invalid_input("--base is about adapters, and " + flags.model + " is none");
   const auto file = open_file(flags.model);
   return write_model(flags, *file, llm::rows_of(*file));
 }

@@ -46,8 +46,8 @@ void check(const ServingFlags& flags) {
   }
   for (const std::string& adapter : flags.adapters) {
     const std::string directory = parse_adapter(adapter).second;
-    if (!real_env().is_directory(directory)) {
-      throw not_found("--adapter " + adapter + ": there is no folder " + directory);
+    if (!real_env().exists(directory)) {
+      throw not_found("--adapter " + adapter + ": there is no folder or file " + directory);
     }
   }
   if (!flags.adapter_folder.empty() && !real_env().is_directory(flags.adapter_folder)) {
@@ -69,16 +69,19 @@ openai::Caller caller_of(api::Platform& platform, const http::Request& request, 
     if (const auto known = api::find_model_caller(platform, request, no_auth)) {
       return {.key = known->key,
               .organisation = known->organisation,
-              .weight = 1,
-              .may_manage = known->may_manage};
+              .weight = known->limits.weight,
+              .priority = known->limits.priority,
+              .may_manage = known->may_manage,
+              .models = known->limits.models,
+              .requests_per_day = known->limits.requests_per_day,
+              .tokens_per_day = known->limits.tokens_per_day};
     }
   } catch (const Error& error) {
     // Whoever may ask without a key may also ask with a useless one.
     if (!no_auth || error.code() != ErrorCode::kForbidden) throw;
   }
   if (no_auth) {
-    return {
-        .key = "anybody", .organisation = strangers_organisation, .weight = 1, .may_manage = true};
+    return {.key = "anybody", .organisation = strangers_organisation, .may_manage = true};
   }
   const std::string next = "hone token create --user WHO --scope infer makes one";
   throw Error(ErrorCode::kUnauthenticated,
@@ -91,8 +94,9 @@ openai::Caller caller_of(api::Platform& platform, const http::Request& request, 
 
 void ServingFlags::add_to(Options& options) {
   options.section("Answering from a model (/v1)");
-  options.list("adapter", &adapters, "NAME=DIR,..",
-               "PEFT LoRA directories, served beside the model under these names");
+  options.list(
+      "adapter", &adapters, "NAME=DIR,..",
+      "LoRA adapters (PEFT folders, GGUF files), served beside the model under these names");
   options.text("adapter-folder", &adapter_folder, "DIR",
                "/v1/load_lora_adapter takes folders from here, by name; empty = none");
   options.count("context-tokens", &context_tokens,
@@ -146,7 +150,8 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
   if (flags_.keep_hours > 0) plan_.add("answers kept to be judged", flags_.keep().total_bytes_max);
 }
 
-void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string& data_folder) {
+void ServedModelFiles::load(Env& env, api::Platform& platform, usage::Ledger& ledger,
+                            const std::string& data_folder) {
   const std::string path = opened_.path;
   auto digest =
       std::async(std::launch::async, [&] { return cached_digest(env, data_folder, path); });
@@ -156,6 +161,7 @@ void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string
   }
   file_.reset();  // nothing reads the user's file any more
   openai::ServiceOptions options;
+  options.ledger = &ledger;
   options.engine = engine_;
   options.kept = &platform.kept();
   options.adapter_folder =

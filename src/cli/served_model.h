@@ -34,8 +34,9 @@ class ServedModelFiles {
 
   const MemoryPlan& plan() const { return plan_; }
   // Loads and starts the engine; data_folder keeps digests. platform: who may ask; it must outlive
-  // the service.
-  void load(Env& env, api::Platform& platform, const std::string& data_folder);
+  // the service, and so must the ledger.
+  void load(Env& env, api::Platform& platform, usage::Ledger& ledger,
+            const std::string& data_folder);
   openai::Service& service() { return *service_; }
 
  private:

@@ -388,8 +388,9 @@ int run_server(ServerFlags& flags, bool is_up) {
   const FirstStart first = first_start(env, *platform, flags);
   name_demo(env, *platform);
   open_the_only_one(*platform);
-  const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before the platform
-  if (served != nullptr) served->load(env, *platform, folder);
+  usage::Ledger ledger(env, platform->control());
+  const std::unique_ptr<ServedModelFiles> served = std::move(opened);  // ends before these two
+  if (served != nullptr) served->load(env, *platform, ledger, folder);
   ServedRegistry registry(env, *platform, served == nullptr ? nullptr : &served->service(), folder);
   for (const std::string& note : registry.refreshed()) {
     std::fprintf(stderr, "hone: note: %s\n", note.c_str());

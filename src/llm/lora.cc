@@ -86,10 +86,12 @@ namespace {
 
 // "model.layers.3.self_attn.q_proj" -> the layer and the map; read_adapter has refused the rest.
 LoraPair& pair_of(LoraAdapter& adapter, const std::string& module) {
-  constexpr size_t kPrefix = sizeof("model.layers.") - 1;
-  const size_t dot = module.find('.', kPrefix);
-  const size_t layer = std::stoul(module.substr(kPrefix, dot - kPrefix));
-  for (size_t k = 0; k < kLinearKinds; ++k) {
+  constexpr std::string_view kLayers = "model.layers.";
+  constexpr size_t kPrefix = kLayers.size();
+  const bool is_of_a_layer = module.starts_with(kLayers);
+  const size_t dot = is_of_a_layer ? module.find('.', kPrefix) : 0;
+  const size_t layer = is_of_a_layer ? std::stoul(module.substr(kPrefix, dot - kPrefix)) : 0;
+  for (size_t k = 0; is_of_a_layer && k < kLinearKinds; ++k) {
     if (module.substr(dot + 1) == linear_module(static_cast<LinearKind>(k))) {
       return adapter.layers.at(layer).pair[k];
     }

@@ -48,7 +48,7 @@ struct LoraOptions {
 // (seed, module); B: zero, so that training starts from the base model.
 LoraAdapter make_lora(const Model& model, const LoraOptions& options, uint64_t seed);
 
-// PEFT directory. Refuses an adapter made for another model, or one that asks what Hone
+// PEFT directory, or a GGUF file of llama.cpp's. Refuses an adapter made for another model, or one that asks what Hone
 // cannot do, by name.
 LoraAdapter load_lora(const Model& model, const std::string& directory);
 // Writes a PEFT directory; base_model is what adapter_config.json will name.

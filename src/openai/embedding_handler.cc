@@ -79,7 +79,7 @@ http::Response create_embeddings(Call& call) {
   Fields fields(call.body);
   fields.require("model");
   const ServedModelPointer model =
-      service.models().find(*fields.text("model", kNameBytesMax), call.caller.organisation);
+      service.find_model(call.caller, *fields.text("model", kNameBytesMax));
   const std::vector<PromptText> input = read_prompts(fields, "input");
   const std::string format = fields.word("encoding_format", {"float", "base64"}).value_or("float");
   const std::string pooling = fields.word("pooling", {"mean", "last"}).value_or("mean");

@@ -35,7 +35,7 @@ Json object_of(int status, std::string_view message, std::string_view param,
                std::string_view reason) {
   Json inner = Json::object();
   inner["message"] = message;
-  inner["type"] = type_of(status);
+  inner["type"] = reason == kInsufficientQuota ? reason : type_of(status);
   inner["param"] = param.empty() ? Json() : Json(param);
   inner["code"] = reason.empty() ? Json() : Json(reason);
   Json body = Json::object();

@@ -3,7 +3,7 @@
 //
 //   400 invalid_request_error   401 authentication_error (code invalid_api_key)
 //   403 permission_error        404 invalid_request_error (model_not_found for models)
-//   413 invalid_request_error   429 rate_limit_error with Retry-After
+//   413 invalid_request_error   429 rate_limit_error, or insufficient_quota; with Retry-After
 //   500 server_error            503 unavailable_error with Retry-After
 //
 // kBusy means that a queue is full: 429. Pure functions, any thread.
@@ -17,6 +17,9 @@
 #include "http/server.h"
 
 namespace hone::openai {
+
+// The code, and the type, of a key whose quota is used up.
+inline constexpr std::string_view kInsufficientQuota = "insufficient_quota";
 
 // An Error that knows which field of the request it is about.
 class RequestError : public Error {

@@ -61,6 +61,7 @@ Exchange::Exchange(Service& service, Caller caller, ServedModelPointer model)
       started_s_(service.env().steady_seconds()) {}
 
 Exchange::~Exchange() {
+  settle();  // of an exchange that was cancelled: what it came to
   if (stream_ == nullptr || over_.exchange(true)) return;
   stream_->send_data(error_json(Error(ErrorCode::kInternal, "the answer was given up")).dump());
   stream_->close();
@@ -79,6 +80,13 @@ void Exchange::set_id(std::string_view prefix) {
 
 http::Response Exchange::submit(http::Request& request, std::vector<llm::BatchRequest> prompts,
                                 bool is_stream) {
+  uint64_t most = 0;
+  for (const llm::BatchRequest& each : prompts) {
+    prompt_tokens_ += each.prompt.size();
+    most += each.prompt.size() + each.n * each.max_tokens;
+    last_token_s_.emplace_back(each.n, -1.0);
+  }
+  reservation_ = service_.reserve(caller_, *model_, static_cast<int64_t>(most));
   if (is_stream) {
     stream_ = std::make_shared<http::EventStream>(http::EventStreamOptions{.outlives_stop = true});
   } else {
@@ -86,10 +94,6 @@ http::Response Exchange::submit(http::Request& request, std::vector<llm::BatchRe
   }
   client_ = request.client;
   left_ = recording_left_ = prompts.size();
-  for (const llm::BatchRequest& each : prompts) {
-    prompt_tokens_ += each.prompt.size();
-    last_token_s_.emplace_back(each.n, -1.0);
-  }
   const auto self = shared_from_this();
   const auto stop = [weak = weak_from_this()] {
     if (const auto exchange = weak.lock()) exchange->cancel();
@@ -100,6 +104,7 @@ http::Response Exchange::submit(http::Request& request, std::vector<llm::BatchRe
     submission.adapter = model_->adapter;
     submission.key = caller_.key;
     submission.weight = caller_.weight;
+    submission.priority = caller_.priority;
     submission.listener = std::make_shared<Prompt>(self, i);
     try {
       const serve::Engine::Ticket ticket = service_.engine().submit(std::move(submission));
@@ -109,6 +114,7 @@ http::Response Exchange::submit(http::Request& request, std::vector<llm::BatchRe
     } catch (const Error& error) {
       over_.store(true);
       cancel();
+      give_back();
       if (error.code() != ErrorCode::kBusy) throw;
       throw RequestError(ErrorCode::kBusy, error.message(), {})
           .with_retry_after(service_.engine().retry_after_seconds());
@@ -163,6 +169,7 @@ void Exchange::prompt_done(const Error* error) {
 
 void Exchange::finish_whole() {
   if (over_.exchange(true)) return;
+  settle();  // before the client knows: its next request finds what is left
   try {
     std::string body = finish();
     if (is_stream()) {
@@ -181,6 +188,7 @@ void Exchange::finish_whole() {
 
 void Exchange::fail(const Error& error) {
   if (over_.exchange(true)) return;
+  settle();
   service_.metrics().failed.fetch_add(1);
   if (is_stream()) {
     stream_->send_data(error_json(error).dump());
@@ -195,6 +203,19 @@ void Exchange::fail(const Error& error) {
     tickets.swap(tickets_);
   }
   for (const serve::Engine::Ticket ticket : tickets) service_.engine().cancel(ticket);
+}
+
+// The engine took not all of it: it counts as nothing.
+void Exchange::give_back() {
+  const std::lock_guard lock(mutex_);
+  reservation_.release();
+}
+
+void Exchange::settle() {
+  const std::lock_guard lock(mutex_);
+  reservation_.settle({.prompt = static_cast<int64_t>(prompt_tokens_),
+                       .cached = static_cast<int64_t>(cached_tokens_),
+                       .completion = static_cast<int64_t>(generated_tokens_)});
 }
 
 void Exchange::deliver(http::Response response) {

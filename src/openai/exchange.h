@@ -80,6 +80,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   void finish_record();
 
   void prompt_done(const Error* error);
+  // What the key's quota is charged; once.
+  void settle();
+  void give_back();
   void time_token(size_t prompt, size_t sample);
   void deliver(http::Response response);
   void fail(const Error& error);
@@ -107,6 +110,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
   std::mutex mutex_;
   // Guarded by mutex_.
   std::vector<serve::Engine::Ticket> tickets_;
+  usage::Reservation reservation_;
   bool cancelled_ = false;
 };
 

@@ -37,7 +37,7 @@ ServedModelPointer find_model(Call& call, const std::string& name) {
   const std::string key = user != nullptr && user->is_string()
                               ? "user " + user->as_string()
                               : "request " + std::to_string(call.service.next_split_key());
-  return call.service.models().find(name, call.caller.organisation, key);
+  return call.service.find_model(call.caller, name, key);
 }
 
 }  // namespace

@@ -42,6 +42,7 @@ http::Response list_models(Call& call) {
   body["object"] = "list";
   body["data"] = Json::array();
   for (const ServedModelPointer& model : models.list(call.caller.organisation)) {
+    if (!call.caller.may_ask(model->name, model->alias_of)) continue;
     body["data"].push_back(model_json(*model, *models.base(), call.service.context_tokens()));
   }
   return json_of(body);
@@ -55,7 +56,7 @@ http::Response read_model(Call& call) {
   }
   if (name.empty()) return list_models(call);
   Models& models = call.service.models();
-  return json_of(model_json(*models.find(name, call.caller.organisation), *models.base(),
+  return json_of(model_json(*call.service.find_model(call.caller, name), *models.base(),
                             call.service.context_tokens()));
 }
 
@@ -76,7 +77,8 @@ http::Response load_lora_adapter(Call& call) {
                     "lora_path must be the name of a folder inside the server's adapter folder");
   }
   const std::string directory = service.options().adapter_folder + "/" + folder;
-  if (!service.env().is_directory(directory)) {
+  const bool is_file = folder.ends_with(".gguf") && service.env().is_file(directory);
+  if (!is_file && !service.env().is_directory(directory)) {
     throw RequestError(ErrorCode::kNotFound,
                        "there is no '" + folder + "' in the server's adapter folder", "lora_path");
   }

@@ -1,10 +1,12 @@
 #include "openai/service.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "llm/kv_cache.h"
 #include "llm/lora.h"
+#include "openai/errors.h"
 #include "seal/digest.h"
 
 namespace hone::openai {
@@ -40,6 +42,36 @@ Service::Service(Env& env, const llm::Model& model, const llm::TextCodec& codec,
       finisher_(1, kFinishersWaitingMax),
       engine_(std::make_unique<serve::Engine>(env, model, codec, options_.engine)) {}
 
+bool Caller::may_ask(std::string_view said, std::string_view name) const {
+  return models.empty() || std::find(models.begin(), models.end(), said) != models.end() ||
+         std::find(models.begin(), models.end(), name) != models.end();
+}
+
+ServedModelPointer Service::find_model(const Caller& caller, std::string_view name,
+                                       std::string_view split_key) const {
+  ServedModelPointer model = models_.find(name, caller.organisation, split_key);
+  if (caller.may_ask(name, model->name)) return model;
+  throw RequestError(ErrorCode::kForbidden,
+                     "this key may not ask the model '" + shown(name) +
+                         "'; GET /v1/models lists those that it may",
+                     "model", "model_not_allowed");
+}
+
+usage::Reservation Service::reserve(const Caller& caller, const ServedModel& model,
+                                    int64_t most_tokens) {
+  if (options_.ledger == nullptr) return {};
+  try {
+    return options_.ledger->reserve({.organisation = caller.organisation,
+                                     .id = caller.key,
+                                     .requests_per_day = caller.requests_per_day,
+                                     .tokens_per_day = caller.tokens_per_day},
+                                    model.name, most_tokens);
+  } catch (const usage::QuotaExceeded& error) {
+    throw RequestError(ErrorCode::kBusy, error.message(), {}, std::string(kInsufficientQuota))
+        .with_retry_after(error.retry_after_seconds());
+  }
+}
+
 size_t Service::context_tokens() const { return model_.config.context_length; }
 
 size_t Service::pages() const { return llm::KvCache::pages_for(options_.engine.context_tokens); }
@@ -63,7 +95,8 @@ ServedModel Service::load_adapter(const std::string& name, const std::string& di
   served.owner = owner;
   served.parent = models_.base()->name;
   served.created_s = env_.now_ms() / 1000;
-  served.digest = folder_digest(env_, directory);
+  served.digest =
+      env_.is_file(directory) ? seal::sha256_file(directory) : folder_digest(env_, directory);
   auto adapter = std::make_shared<const llm::LoraAdapter>(llm::load_lora(model_, directory));
   if (adapter->max_rank() > options_.engine.max_lora_rank) {
     throw Error(ErrorCode::kTooLarge, "the adapter has rank " +

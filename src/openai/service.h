@@ -13,7 +13,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/env.h"
 #include "feedback/kept_completions.h"
@@ -25,15 +28,22 @@
 #include "openai/metrics.h"
 #include "openai/models.h"
 #include "serve/engine.h"
+#include "usage/ledger.h"
 
 namespace hone::openai {
 
 // Who asks.
 struct Caller {
-  std::string key;           // whose turn a request takes
-  std::string organisation;  // whose models are seen and whose cached pages are used
-  double weight = 1;         // of the turn
-  bool may_manage = false;   // load and unload adapters
+  std::string key;                       // whose turn a request takes, and what is counted
+  std::string organisation;              // whose models are seen and whose cached pages are used
+  double weight = 1;                     // of the turn
+  int priority = 0;                      // higher goes first
+  bool may_manage = false;               // load and unload adapters
+  std::vector<std::string> models = {};  // names that it may ask; empty = all
+  std::optional<int64_t> requests_per_day = {}, tokens_per_day = {};
+
+  // By the name that it says, or the model's own.
+  bool may_ask(std::string_view said, std::string_view name) const;
 };
 
 struct ServiceOptions {
@@ -45,6 +55,7 @@ struct ServiceOptions {
   Variant variant;  // of the base: adapters add their digest
   // Where answers go so that they can be judged; must outlive the service. Null = nowhere.
   feedback::KeptCompletions* kept = nullptr;
+  usage::Ledger* ledger = nullptr;  // null: nothing is counted, no quota holds
 };
 
 class Service {
@@ -59,6 +70,12 @@ class Service {
   const llm::Tokenizer& tokenizer() const { return codec_.tokenizer(); }
   Models& models() { return models_; }
   feedback::KeptCompletions* kept() const { return options_.kept; }
+  // What the caller means by a name. Throws RequestError: 404 model_not_found, 403 model_not_allowed.
+  ServedModelPointer find_model(const Caller& caller, std::string_view name,
+                                std::string_view split_key = {}) const;
+  // Room for a request in its key's quota; nothing without a ledger. Throws RequestError 429
+  // insufficient_quota.
+  usage::Reservation reserve(const Caller& caller, const ServedModel& model, int64_t most_tokens);
   serve::Engine& engine() { return *engine_; }
   Metrics& metrics() { return metrics_; }
 
@@ -73,7 +90,7 @@ class Service {
   // Work that would hold up the engine's thread; done at once when there is too much of it.
   void later(std::function<void()> task);
 
-  // Reads an adapter's folder and names it; throws what load_lora throws.
+  // Reads an adapter's folder, or GGUF file, and names it; throws what load_lora throws.
   ServedModel load_adapter(const std::string& name, const std::string& directory,
                            const std::string& owner) const;
 

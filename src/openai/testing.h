@@ -92,7 +92,8 @@ class ServiceTest : public ::testing::Test {
                                                       .context_tokens = 4096,
                                                       .rows_per_pass = 64,
                                                       .max_lora_rank = 8},
-                       size_t context = 512, feedback::KeepOptions keep = {})
+                       size_t context = 512, feedback::KeepOptions keep = {},
+                       usage::Ledger* ledger = nullptr)
       : folder_("openai"),
         kept_(real_env(), keep, "secret"),
         model_(llm::testing::random_model(tiny_shape(context))),
@@ -107,6 +108,7 @@ class ServiceTest : public ::testing::Test {
                        .recipe = "test"};
     options.authorise = authorise;
     options.kept = &kept_;
+    options.ledger = ledger;
     ServedModel base;
     base.name = "tiny";
     base.digest = options.variant.base_digest;
@@ -126,17 +128,34 @@ class ServiceTest : public ::testing::Test {
     service_.reset();
   }
 
-  // "Bearer ORGANISATION" is a key of that organisation; "-" in front: one that may not manage.
+  // "Bearer ORGANISATION" is a key of that organisation; "-" in front: one that may not manage;
+  // "limited/REQUESTS/TOKENS/MODEL": with a quota, for that model alone unless it is empty.
   static Caller authorise(const http::Request& request) {
     std::string_view key = request.headers.get("Authorization");
     if (!key.starts_with("Bearer ")) throw Error(ErrorCode::kUnauthenticated, "send a key");
     key.remove_prefix(7);
     const bool may_manage = !key.starts_with("-");
     if (!may_manage) key.remove_prefix(1);
+    if (key.starts_with("limited/")) return limited(key);
     return {.key = std::string(key),
             .organisation = std::string(key),
             .weight = 1,
             .may_manage = may_manage};
+  }
+
+  static Caller limited(std::string_view key) {
+    std::vector<std::string> parts;
+    for (std::string_view rest = key;;) {
+      const size_t slash = rest.find('/');
+      parts.emplace_back(rest.substr(0, slash));
+      if (slash == rest.npos) break;
+      rest.remove_prefix(slash + 1);
+    }
+    Caller caller{.key = std::string(key), .organisation = "one"};
+    if (!parts.at(1).empty()) caller.requests_per_day = std::stoll(parts.at(1));
+    if (!parts.at(2).empty()) caller.tokens_per_day = std::stoll(parts.at(2));
+    if (!parts.at(3).empty()) caller.models = {parts.at(3)};
+    return caller;
   }
 
   http::ClientResponse ask(std::string_view method, std::string_view target, std::string_view body,

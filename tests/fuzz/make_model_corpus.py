@@ -1,4 +1,4 @@
-"""Writes the seeds of the gguf, tokenizer_gguf, safetensors, config_json, adapter and run fuzz
+"""Writes the seeds of the gguf, tokenizer_gguf, safetensors, config_json, adapter, adapter_gguf and run fuzz
 targets (no packages)."""
 import json
 import pathlib
@@ -47,6 +47,17 @@ def gguf():
             size *= n
         infos += text(name + ".weight") + struct.pack("<I", len(shape))
         infos += b"".join(struct.pack("<Q", n) for n in shape) + struct.pack("<IQ", 0, len(data))
+        data += bytes(size + -size % 32)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(meta)) + b"".join(meta) + infos
+    return head + bytes(-len(head) % 32) + data
+
+
+def gguf_adapter(meta, shapes):
+    """A GGUF of these words and f32 tensors, as an adapter is."""
+    infos, data = b"", b""
+    for name, shape in shapes.items():
+        size = 4 * shape[0] * shape[1]
+        infos += text(name) + struct.pack("<IQQIQ", 2, shape[0], shape[1], 0, len(data))
         data += bytes(size + -size % 32)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(meta)) + b"".join(meta) + infos
     return head + bytes(-len(head) % 32) + data
@@ -104,6 +115,15 @@ module = "base_model.model.model.layers.0.self_attn.q_proj.lora_"
 adapter = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "none", "rank_pattern": {"q_proj": 1}}
 put("adapter", "q", json.dumps(adapter).encode() + b"\0" +
     safetensors({module + "A.weight": [1, 4], module + "B.weight": [4, 1]}))
+
+lora = [text("general.architecture") + word("llama"), text("general.type") + word("adapter"),
+        text("adapter.type") + word("lora"), text("adapter.lora.alpha") + struct.pack("<If", 6, 8.0)]
+both = {"blk.0.attn_q.weight.lora_a": [4, 2], "blk.0.attn_q.weight.lora_b": [2, 4],
+        "blk.0.ffn_down.weight.lora_a": [6, 1], "blk.0.ffn_down.weight.lora_b": [1, 4]}
+put("adapter_gguf", "q_down", gguf_adapter(lora, both))
+put("adapter_gguf", "only_a", gguf_adapter(lora, {"blk.0.attn_q.weight.lora_a": [4, 2]}))
+put("adapter_gguf", "no_map", gguf_adapter(lora, {"blk.9.attn_q.weight.lora_a": [4, 2], "output_norm.weight.lora_b": [2, 4]}))
+put("adapter_gguf", "cut", gguf_adapter(lora, both)[:300])
 
 module = "model.layers.0.self_attn.q_proj.lora_"
 kinds = [".value", ".exp_avg", ".exp_avg_sq"]

@@ -168,13 +168,51 @@ export const results_routes = ({ world, now, tell, project_of, page, view, run_o
       const token = {
         id: new_id("key"),
         name: body.name,
-        scope: body.scope ?? [],
+        scope: body.scope ?? ["all"],
         created_at: now(),
         last_used_at: null,
+        models: body.models ?? [],
+        requests_per_day: body.requests_per_day ?? null,
+        tokens_per_day: body.tokens_per_day ?? null,
+        weight: body.weight ?? 1,
+        priority: body.priority ?? 0,
         expires_at: body.expires_in_days ? new Date(Date.now() + body.expires_in_days * 864e5).toISOString() : null,
       };
       world.tokens.push(token);
       return [201, { token, secret: "hone_" + new_id("s").slice(2) }];
+    },
+  ],
+  [
+    "PATCH",
+    "/tokens/:id",
+    "token.manage",
+    ({ ids, body }) => {
+      const token = world.tokens.find((t) => t.id === ids[0]);
+      if (!token) throw new Problem(404, "not_found", "There is no such token.");
+      return Object.assign(token, { models: [], requests_per_day: null, tokens_per_day: null, weight: 1, priority: 0 }, body);
+    },
+  ],
+  [
+    "GET",
+    "/usage",
+    "token.create",
+    ({ who, query }) => {
+      const keys = [who.id, ...world.tokens.map((t) => t.id)];
+      const days = Number(query.get("days") ?? 30);
+      const rows = keys.flatMap((key, k) =>
+        Array.from({ length: days }, (_, i) => i)
+          .filter((i) => (i * 7 + k) % 3 !== 0)
+          .map((i) => ({
+            day: new Date(Date.now() - i * 864e5).toISOString().slice(0, 10),
+            key_id: key,
+            model: k % 2 ? "polite-2" : "assistant",
+            requests: 20 + ((i * 13 + k * 5) % 40),
+            prompt_tokens: 4000 + ((i * 977 + k * 311) % 6000),
+            cached_tokens: 900,
+            completion_tokens: 1500 + ((i * 613 + k * 97) % 3000),
+          })),
+      );
+      return page(rows, query);
     },
   ],
   [

@@ -185,3 +185,32 @@ test("the server itself: an offered base gets a name and answers under an alias"
   await ask(page, "DELETE", "/aliases/page-alias/gate");
   assert.deepEqual(trouble, []);
 });
+
+test("a key has a scope and limits, its usage is a chart", async () => {
+  const { page, trouble } = await world.page();
+  await page.goto(world.base + "/settings");
+  await page.waitForSelector("text=Keys for programs");
+  await page.getByPlaceholder("Nightly export").fill("Chat widget");
+  await page.getByLabel("May").selectOption("infer");
+  await page.click("summary >> text=What it may ask of models");
+  await page.getByLabel("Tokens a day").fill("50000");
+  await page.getByLabel("Models", { exact: true }).first().fill("assistant");
+  await page.keyboard.press("Enter");
+  await button(page, "Make a key").click();
+  await page.waitForSelector(`${dialog} input[readonly]`);
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("td >> text=50,000 tokens a day");
+  const made = (await ask(page, "GET", "/tokens")).items.at(-1);
+  assert.deepEqual(made.scope, ["infer"]);
+  assert.deepEqual(made.models, ["assistant"]);
+  assert.equal(made.tokens_per_day, 50_000);
+  await button(page, "Limits of Chat widget").click();
+  await page.locator(dialog).getByLabel("Weight").fill("0.5");
+  await button(page, "Save").last().click();
+  await page.waitForSelector("td >> text=Weight 0.5");
+  await page.waitForSelector("figure svg");
+  assert.match(await page.textContent("figure figcaption"), /requests and .* tokens in 30 days/);
+  await button(page, "Remove Chat widget").click();
+  await until("the key is gone", async () => !(await page.textContent("body")).includes("Chat widget"));
+  assert.deepEqual(trouble, []);
+});

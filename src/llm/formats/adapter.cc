@@ -188,20 +188,6 @@ std::vector<float> to_f32(const SafetensorsTensor& tensor) {
   return out;
 }
 
-// Shapes of the linear layers by module name.
-std::map<std::string, std::pair<size_t, size_t>> linear_layers(const ModelConfig& model) {
-  constexpr std::string_view kWeight = ".weight";
-  std::map<std::string, std::pair<size_t, size_t>> out;
-  for (const TensorShape& shape : tensor_shapes(model)) {
-    if (shape.cols == 1 || shape.name == "model.embed_tokens.weight" ||
-        shape.name == "score.weight") {
-      continue;
-    }
-    out[shape.name.substr(0, shape.name.size() - kWeight.size())] = {shape.rows, shape.cols};
-  }
-  return out;
-}
-
 void check_fit(const std::string& directory, const LoraTensorPair& pair, const SafetensorsTensor& a,
                const SafetensorsTensor& b,
                const std::map<std::string, std::pair<size_t, size_t>>& layers) {
@@ -261,12 +247,28 @@ Json config_json(const Adapter& adapter) {
 
 }  // namespace
 
+std::map<std::string, std::pair<size_t, size_t>> linear_layers(const ModelConfig& model) {
+  constexpr std::string_view kWeight = ".weight";
+  std::map<std::string, std::pair<size_t, size_t>> out;
+  for (const TensorShape& shape : tensor_shapes(model)) {
+    if (shape.cols == 1 || shape.name == "model.embed_tokens.weight" ||
+        shape.name == "score.weight") {
+      continue;
+    }
+    out[shape.name.substr(0, shape.name.size() - kWeight.size())] = {shape.rows, shape.cols};
+  }
+  return out;
+}
+
 float lora_scale(double alpha, size_t r, bool use_rslora) {
   const auto rank = static_cast<double>(r);
   return static_cast<float>(alpha / (use_rslora ? std::sqrt(rank) : rank));
 }
 
 Adapter read_adapter(const std::string& directory, const ModelConfig& model) {
+  if (real_env().is_file(directory)) {
+    return parse_gguf_adapter(*GgufFile::open(directory), model);
+  }
   const std::string path = directory + "/adapter_config.json";
   if (!real_env().exists(path)) {
     throw not_found(directory + ": is no adapter: it has no adapter_config.json");

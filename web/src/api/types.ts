@@ -465,5 +465,19 @@ export interface Token {
   created_at: string;
   last_used_at: string | null;
   expires_at: string | null;
+  models: string[];
+  requests_per_day: number | null;
+  tokens_per_day: number | null;
+  weight: number;
+  priority: number;
+  person_id?: string;
+}
+/** What a key may ask of models; null = no bound, no models = all. */
+export interface TokenLimits {
+  models: string[];
+  requests_per_day: number | null;
+  tokens_per_day: number | null;
+  weight: number;
+  priority: number;
 }
 export type { Answer, Schema, TaskBody };

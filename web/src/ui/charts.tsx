@@ -116,6 +116,40 @@ export function Histogram({
   );
 }
 
+/** Parts of a whole, one bar on another, each time step a bar. */
+export function StackedBars({
+  data,
+  x,
+  series,
+  height = 220,
+  format,
+}: {
+  data: Record<string, number | string>[];
+  x: string;
+  series: Series[];
+  height?: number;
+  format?: (v: number) => string;
+}) {
+  return (
+    <BarChart
+      h={height}
+      data={data}
+      dataKey={x}
+      type="stacked"
+      withLegend
+      legendProps={{ verticalAlign: "top", height: 32 }}
+      series={series.map((s) => ({ name: s.name, label: s.label, color: s.color }))}
+      tickLine="none"
+      gridAxis="x"
+      barProps={{ isAnimationActive: false }}
+      xAxisProps={{ minTickGap: 24 }}
+      yAxisProps={{ width: 52 }}
+      barChartProps={{ barCategoryGap: "12%" }}
+      {...(format ? { valueFormatter: format } : {})}
+    />
+  );
+}
+
 /** An estimate with its interval on a scale from `from` to `to`; `mark` is what chance or the middle is. */
 export function IntervalBar({
   value,

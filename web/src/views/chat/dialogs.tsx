@@ -3,7 +3,7 @@ import { useState, type ReactNode } from "react";
 import { t } from "../../messages";
 import type { ChatNode } from "../../pure/conversation";
 import { toast } from "../../state/toasts";
-import { Dialog } from "../../ui/dialog";
+import { Dialog, DialogActions } from "../../ui/dialog";
 import { Field, FormError, Switch, TextField } from "../../ui/forms";
 
 export function RenameDialog({
@@ -25,16 +25,7 @@ export function RenameDialog({
     <Dialog
       title={t.chat.rename_title}
       onClose={close}
-      footer={
-        <>
-          <button type="button" className="btn" onClick={close}>
-            {t.common.cancel}
-          </button>
-          <button type="button" className="btn primary" disabled={!name.trim()} onClick={done}>
-            {t.common.save}
-          </button>
-        </>
-      }
+      footer={<DialogActions go={t.common.save} run={done} cancel={close} busy={!name.trim()} />}
     >
       <form
         onSubmit={(event) => {
@@ -64,21 +55,15 @@ export function SureDialog({
       title={title}
       onClose={close}
       footer={
-        <>
-          <button type="button" className="btn" onClick={close}>
-            {t.common.cancel}
-          </button>
-          <button
-            type="button"
-            className="btn danger"
-            onClick={() => {
-              go();
-              close();
-            }}
-          >
-            {t.chat.remove}
-          </button>
-        </>
+        <DialogActions
+          go={t.chat.remove}
+          tone="danger"
+          cancel={close}
+          run={() => {
+            go();
+            close();
+          }}
+        />
       }
     >
       <p>{text}</p>
@@ -136,21 +121,14 @@ export function CorrectDialog({
       onClose={close}
       wide
       footer={
-        <>
-          <button type="button" className="btn" onClick={close}>
-            {t.common.cancel}
-          </button>
-          <button
-            type="button"
-            className="btn primary"
-            disabled={!ready}
-            onClick={() =>
-              run(() => save(text, send && can_send), send && can_send ? t.chat.thanks : t.common.saved)
-            }
-          >
-            {t.chat.correct_save}
-          </button>
-        </>
+        <DialogActions
+          go={t.chat.correct_save}
+          busy={!ready}
+          cancel={close}
+          run={() =>
+            run(() => save(text, send && can_send), send && can_send ? t.chat.thanks : t.common.saved)
+          }
+        />
       }
     >
       <div className="stack">
@@ -203,19 +181,12 @@ export function ReportDialog({
       title={t.chat.report_title}
       onClose={close}
       footer={
-        <>
-          <button type="button" className="btn" onClick={close}>
-            {t.common.cancel}
-          </button>
-          <button
-            type="button"
-            className="btn primary"
-            disabled={sending}
-            onClick={() => run(() => send(reason, comment.trim()), t.chat.thanks)}
-          >
-            {t.chat.report_send}
-          </button>
-        </>
+        <DialogActions
+          go={t.chat.report_send}
+          busy={sending}
+          cancel={close}
+          run={() => run(() => send(reason, comment.trim()), t.chat.thanks)}
+        />
       }
     >
       <div className="stack">

@@ -11,6 +11,7 @@ import { sign_out_here, useSession } from "../../state/session";
 import { toast_error } from "../../state/toasts";
 import { Empty, Failed, Waiting } from "../../ui/pieces";
 import { ChatScreen } from "./chat_screen";
+import "../../ui/answer_card.css";
 import "./chat.css";
 
 export default function ChatPage({ id }: { id: string | null }) {

@@ -13,6 +13,7 @@ import { BottomBar, TopBar } from "./bars";
 import { useNotices, useWarm } from "./effects";
 import { Live } from "./live";
 import { TaskView } from "./task_view";
+import "../../ui/answer_card.css";
 import "./label.css";
 
 const Panels = screen(() => import("./panels"));

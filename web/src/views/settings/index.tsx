@@ -3,18 +3,15 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect, useState, type FormEvent } from "react";
 import { get_organisation, rename_organisation } from "../../api/organisation";
 import { set_password, switch_organisation } from "../../api/session";
-import { create_token, delete_token, list_tokens } from "../../api/tokens";
-import { ago } from "../../pure/format";
 import { kLanguages, t } from "../../messages";
 import { kSessionKey, useCan, useSession } from "../../state/session";
 import { get_theme, set_theme, type Theme } from "../../state/theme";
 import { toast, toast_error } from "../../state/toasts";
-import { CopyLine } from "../../ui/copy";
-import { Dialog } from "../../ui/dialog";
-import { Field, FormError, NumberInput, SegmentedControl, TextField } from "../../ui/forms";
+import { Field, FormError, SegmentedControl, TextField } from "../../ui/forms";
 import { Loaded, Panel } from "../../ui/pieces";
-import { Table } from "../../ui/table";
 import { PageHead } from "../shell/shell";
+import { Keys } from "./keys";
+import { Usage } from "./usage";
 
 export default function SettingsPage() {
   const session = useSession();
@@ -30,6 +27,7 @@ export default function SettingsPage() {
       {session.organisations.length > 1 && <Organisations />}
       {can("organisation.manage") && <OrganisationName />}
       {can("token.create") && <Keys />}
+      {can("token.create") && <Usage />}
       <p className="dim small">
         {t.settings.version(session.version)} {t.settings.no_telemetry}
       </p>
@@ -215,94 +213,6 @@ function OrganisationName() {
           </div>
         )}
       </Loaded>
-    </Panel>
-  );
-}
-
-function Keys() {
-  const queries = useQueryClient();
-  const query = useQuery({ queryKey: ["tokens"], queryFn: list_tokens });
-  const [name, set_name] = useState("");
-  const [days, set_days] = useState(90);
-  const [secret, set_secret] = useState<string | null>(null);
-  const refresh = () => void queries.invalidateQueries({ queryKey: ["tokens"] });
-  const missing = name.trim() ? null : t.settings.missing_key_name;
-  const make = (e: FormEvent) => {
-    e.preventDefault();
-    if (!missing)
-      create_token({ name: name.trim(), ...(days ? { expires_in_days: days } : {}) }).then((r) => {
-        set_secret(r.secret);
-        set_name("");
-        refresh();
-      }, toast_error);
-  };
-  return (
-    <Panel title={t.settings.keys} pad={false}>
-      <div className="body stack">
-        <p className="dim">{t.settings.keys_text}</p>
-        <form className="row wrap" style={{ alignItems: "flex-end" }} onSubmit={make}>
-          <div style={{ width: 240 }}>
-            <TextField
-              label={t.common.name}
-              value={name}
-              put={set_name}
-              max_length={200}
-              example={t.settings.key_example}
-            />
-          </div>
-          <div style={{ width: 150 }}>
-            <NumberInput
-              label={t.settings.expires}
-              suffix={t.settings.days}
-              min={1}
-              max={3650}
-              value={days}
-              onChange={(v) => set_days(Number(v) || 90)}
-            />
-          </div>
-          <button type="submit" className="btn" aria-disabled={missing !== null}>
-            {missing ?? t.settings.make_key}
-          </button>
-        </form>
-      </div>
-      {query.data && query.data.items.length > 0 && (
-        <Table
-          columns={[
-            t.common.name,
-            t.common.created,
-            t.settings.last_used,
-            t.settings.expires,
-            { text: t.common.remove, quiet: true },
-          ]}
-        >
-          {query.data.items.map((k) => (
-            <tr key={k.id}>
-              <td className="strong">{k.name}</td>
-              <td className="dim">{ago(k.created_at, Date.now())}</td>
-              <td className="dim">{ago(k.last_used_at, Date.now())}</td>
-              <td className="dim">{k.expires_at ? k.expires_at.slice(0, 10) : t.settings.never}</td>
-              <td className="right">
-                <button
-                  type="button"
-                  className="btn quiet slim danger"
-                  aria-label={`${t.common.remove} ${k.name}`}
-                  onClick={() => void delete_token(k.id).then(refresh, toast_error)}
-                >
-                  {t.common.remove}
-                </button>
-              </td>
-            </tr>
-          ))}
-        </Table>
-      )}
-      {secret && (
-        <Dialog title={t.settings.key_title} onClose={() => set_secret(null)}>
-          <div className="stack">
-            <p>{t.common.once}</p>
-            <CopyLine text={secret} label={t.settings.key_title} />
-          </div>
-        </Dialog>
-      )}
     </Panel>
   );
 }
