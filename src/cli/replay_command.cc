@@ -157,15 +157,6 @@ struct Difference {
   std::string what, then, now;
 };
 
-std::vector<data::RowKind> row_kinds_of(const std::string& method) {
-  if (method == "sft") return llm::sft_row_kinds();
-  std::vector<data::RowKind> kinds = llm::preference_row_kinds();
-  if (method == "dpo") return kinds;
-  if (method != "reward") return llm::prompt_row_kinds();
-  kinds.push_back(data::RowKind::kStepwise);
-  return kinds;
-}
-
 bool same_bits(double a, double b) {
   return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b);
 }
@@ -193,7 +184,7 @@ std::optional<Difference> first_difference(const std::vector<train::StepRecord>&
 std::vector<data::RowKind> row_kinds_of(const std::string& method) {
   if (method == "sft" || method == "distill") return llm::sft_row_kinds();
   if (method == "kto") return llm::unpaired_row_kinds();
-  if (method == "grpo" || method == "rloo" || method == "online_dpo") {
+  if (method == "grpo" || method == "rloo" || method == "online_dpo" || method == "ppo") {
     return llm::prompt_row_kinds();
   }
   std::vector<data::RowKind> kinds = llm::preference_row_kinds();

@@ -4,6 +4,7 @@
 // Base and adapter are computed apart, in serving as in training: W + BA rounds differently.
 // Every sum is matmul's, so an adapter's answer does not depend on the batch either.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct LoraAdapter {
   // [1, hidden], f32: a score head that was trained with it (PEFT's modules_to_save); else empty.
   tensor::PanelMatrix score;
   size_t max_rank() const;
+  uint64_t bytes() const;  // of memory
 };
 
 struct LoraOptions {
@@ -51,6 +53,8 @@ LoraAdapter make_lora(const Model& model, const LoraOptions& options, uint64_t s
 // PEFT directory, or a GGUF file of llama.cpp's. Refuses an adapter made for another model, or one that asks what Hone
 // cannot do, by name.
 LoraAdapter load_lora(const Model& model, const std::string& directory);
+// What load_lora's result will take, from the header of the file alone.
+uint64_t planned_lora_bytes(Env& env, const std::string& directory);
 // Writes a PEFT directory; base_model is what adapter_config.json will name.
 void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapter,
                const std::string& base_model);

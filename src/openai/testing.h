@@ -93,7 +93,7 @@ class ServiceTest : public ::testing::Test {
                                                       .rows_per_pass = 64,
                                                       .max_lora_rank = 8},
                        size_t context = 512, feedback::KeepOptions keep = {},
-                       usage::Ledger* ledger = nullptr)
+                       usage::Ledger* ledger = nullptr, uint64_t adapter_bytes_max = UINT64_MAX)
       : folder_("openai"),
         kept_(real_env(), keep, "secret"),
         model_(llm::testing::random_model(tiny_shape(context))),
@@ -101,6 +101,7 @@ class ServiceTest : public ::testing::Test {
     ServiceOptions options;
     options.engine = engine;
     options.adapter_folder = folder_.path();
+    options.adapter_bytes_max = adapter_bytes_max;
     options.variant = {.base_digest = std::string(64, 'b'),
                        .adapter_digest = {},
                        .tokenizer_digest = tokenizer_digest(codec_.tokenizer()),
