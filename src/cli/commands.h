@@ -38,7 +38,8 @@ int run_bench(const Arguments& arguments);
 int run_chat(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
 int run_data(const Arguments& arguments);  // data check
-int run_eval(const Arguments& arguments);  // eval preferences
+int run_eval(const Arguments& arguments);  // eval preferences | reward
+int eval_reward(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_model(const Arguments& arguments);    // model info | export | quantize | merge
 int run_quality(const Arguments& arguments);  // quality aggregate | agreement | rank | simulate
@@ -61,6 +62,6 @@ int run_score(const Arguments& arguments);
 int run_selfcheck(const Arguments& arguments);
 int run_template(const Arguments& arguments);
 int run_tokenize(const Arguments& arguments);
-int run_train(const Arguments& arguments);  // train sft | dpo
+int run_train(const Arguments& arguments);  // train sft | dpo | reward
 
 }  // namespace hone::cli

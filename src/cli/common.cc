@@ -112,8 +112,8 @@ LoadedModel open_model(const ModelOptions& options) {
   return loaded;
 }
 
-void load_weights(tensor::Compute& compute, LoadedModel& opened) {
-  llm::Model model = llm::load_model(compute, *llm::ModelFile::open(opened.path));
+void load_weights(tensor::Compute& compute, LoadedModel& opened, llm::HeadNeed need) {
+  llm::Model model = llm::load_model(compute, *llm::ModelFile::open(opened.path), need);
   if (!(model.config == opened.model.config)) {
     throw corrupt_data(opened.path + " was replaced while it was read: start again");
   }

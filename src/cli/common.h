@@ -45,11 +45,16 @@ struct LoadedModel {
 
   const llm::LoraAdapter* adapter_or_null() const { return adapter ? &*adapter : nullptr; }
   const llm::TextCodec* codec_or_null() const { return codec ? &*codec : nullptr; }
+  // Known as soon as it is opened.
+  bool has_score_head() const {
+    return model.config.score_head || (adapter && adapter->score.rows() > 0);
+  }
   size_t lora_rank() const { return adapter ? adapter->max_rank() : 0; }
   const llm::TextCodec& text() const;  // throws when the model has no tokenizer
 };
 LoadedModel open_model(const ModelOptions& options);
-void load_weights(tensor::Compute& compute, LoadedModel& opened);
+void load_weights(tensor::Compute& compute, LoadedModel& opened,
+                  llm::HeadNeed need = llm::HeadNeed::kLanguage);
 // Both, for work whose size the model alone tells.
 LoadedModel load(tensor::Compute& compute, const ModelOptions& options);
 // SHA-256 of a model file, or of a directory (docs/formats/digest.md).

@@ -85,7 +85,8 @@ int eval_preferences(const Arguments& arguments) {
 
 int run_eval(const Arguments& arguments) {
   constexpr Object kObjects[] = {
-      {"preferences", "does the model prefer what people preferred?", eval_preferences}};
+      {"preferences", "does the model prefer what people preferred?", eval_preferences},
+      {"reward", "does a reward model agree with people on pairs it has not seen?", eval_reward}};
   return run_object("eval", "what a model can, as a report that others can check.", kObjects,
                     arguments);
 }

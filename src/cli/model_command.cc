@@ -1,7 +1,8 @@
-// hone model info | export | quantize | merge: model files in and out, without running the model.
+// hone model info | export | quantize | merge | prune: model files in and out, without running the model.
 // Its other words are about names in a data folder (admin_models.cc).
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <map>
 
@@ -11,6 +12,7 @@
 #include "cli/common.h"
 #include "data/jsonl_writer.h"
 #include "llm/formats/adapter.h"
+#include "llm/formats/layer_choice.h"
 #include "llm/formats/model_writer.h"
 #include "llm/kv_cache.h"
 #include "llm/tokenizer/tokenizer_gguf_writer.h"
@@ -337,8 +339,8 @@ void make_way(const OutputFlags& flags) {
 }
 
 // Writes into a folder beside it, which then takes its name: whole or not at all.
-void write_directory(const OutputFlags& flags, const llm::ModelFile& file, DataType type,
-                     const llm::RowReader& rows) {
+void write_directory(const OutputFlags& flags, const llm::ModelFile& file,
+                     const llm::ModelConfig& config, DataType type, const llm::RowReader& rows) {
   Env& env = real_env();
   const std::string partial = flags.output + ".part";
   env.remove_all(partial);
@@ -349,8 +351,8 @@ void write_directory(const OutputFlags& flags, const llm::ModelFile& file, DataT
     } else {
       files = tokenizer_files_of_gguf(flags.model, file);
     }
-    llm::write_huggingface_directory(env, partial, file.config(), type, rows,
-                                     file.extras().eos_token_ids, files);
+    llm::write_huggingface_directory(env, partial, config, type, rows, file.extras().eos_token_ids,
+                                     files);
     env.remove_all(flags.output);
     env.rename(partial, flags.output);
   } catch (...) {
@@ -371,17 +373,20 @@ void check_file_memory(const OutputFlags& flags, const llm::ModelFile& file) {
   check_memory(flags.common, plan, "hone model", "close other programs");
 }
 
-int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm::RowReader& rows) {
+// config: of what is written, when it is not the file's own.
+int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm::RowReader& rows,
+                const llm::ModelConfig* changed = nullptr) {
+  const llm::ModelConfig& config = changed == nullptr ? file.config() : *changed;
   const DataType type = wanted_type(flags, file);
   check_file_memory(flags, file);
   make_way(flags);
   const bool gguf = is_gguf_name(flags.output);
   std::string why_not = "as the model that it came from";
   if (gguf) {
-    llm::write_gguf(real_env(), flags.output, file.config(), type, rows,
+    llm::write_gguf(real_env(), flags.output, config, type, rows,
                     gguf_tokenizer_entries(flags.model, file, &why_not));
   } else {
-    write_directory(flags, file, type, rows);
+    write_directory(flags, file, config, type, rows);
   }
   const bool has_tokenizer = llm::load_text_codec(flags.output).has_value();
   const std::string digest = model_digest(flags.output);
@@ -435,6 +440,35 @@ int quantize(const Arguments& arguments) {
   }
   const auto file = open_file(flags.model);
   return write_model(flags, *file, llm::rows_of(*file));
+}
+
+int prune(const Arguments& arguments) {
+  OutputFlags flags;
+  std::vector<std::string> layers;
+  Options options("model prune",
+                  "a model without some of its layers, to be taught by the whole one.",
+                  "M --drop-layers 24,25 --output FILE.gguf");
+  options.example("hone model prune m.gguf --drop-layers 21,22,23,24,25,26 --output small.gguf",
+                  "a student for hone train distill --teacher m.gguf");
+  flags.add_to(options, false,
+               "F32, F16, BF16, and in GGUF Q8_0, Q4_0, Q4_1; empty = the source's, F32 when it is "
+               "quantised");
+  options.list("drop-layers", &layers, "N,..", "layers to leave out, counted from 0");
+  if (!flags.parse(options, arguments, "hone model prune")) return 0;
+  if (layers.empty()) throw invalid_input("--drop-layers names no layer");
+  std::vector<size_t> dropped;
+  for (const std::string& layer : layers) {
+    size_t number = 0;
+    const char* end = layer.data() + layer.size();
+    const auto [stop, status] = std::from_chars(layer.data(), end, number);
+    if (status != std::errc() || stop != end) {
+      throw invalid_input("--drop-layers: \"" + layer + "\" is not a layer's number");
+    }
+    dropped.push_back(number);
+  }
+  const auto file = open_file(flags.model);
+  const llm::LayerChoice choice(file->config(), dropped);
+  return write_model(flags, *file, choice.rows(llm::rows_of(*file)), &choice.config());
 }
 
 // Rows of W + scale * B A; the product is summed in f64 and added once.
@@ -502,6 +536,7 @@ int run_model(const Arguments& arguments) {
       {"export", "another format: GGUF, or a Hugging Face folder", export_model},
       {"quantize", "a smaller GGUF file", quantize},
       {"merge", "an adapter written into the weights", merge},
+      {"prune", "a smaller model: some layers left out", prune},
       {"add", "a model or adapter under a name, for serving", in_registry<kAdd>},
       {"list", "names, digests, and what each alias answers with", in_registry<kList>},
       {"remove", "a name given up; the files stay", in_registry<kRemove>},

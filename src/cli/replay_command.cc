@@ -14,6 +14,7 @@
 #include "data/dataset.h"
 #include "tensor/recipe.h"
 #include "train/dpo.h"
+#include "train/reward.h"
 #include "train/sft.h"
 
 namespace hone::cli {
@@ -188,7 +189,8 @@ class Replay {
     data::ReadOptions read;
     // Bad rows were left out then, or there were none: the digest says that it is the same file.
     read.on_bad_row = data::OnBadRow::kSkip;
-    read.accepted = manifest_.method == "dpo" ? llm::preference_row_kinds() : llm::sft_row_kinds();
+    read.accepted = manifest_.method == "sft" ? llm::sft_row_kinds() : llm::preference_row_kinds();
+    if (manifest_.method == "reward") read.accepted.push_back(data::RowKind::kStepwise);
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
@@ -210,6 +212,8 @@ class Replay {
     };
     if (manifest_.method == "dpo") {
       dpo(compute, loaded, dataset, job);
+    } else if (manifest_.method == "reward") {
+      reward(compute, loaded, dataset, job);
     } else {
       sft(compute, loaded, dataset, job);
     }
@@ -234,7 +238,8 @@ class Replay {
 
   template <typename Config>
   void prepare(tensor::Compute& compute, LoadedModel& loaded, const LoadedModel* reference,
-               Config& config, size_t largest_row) const {
+               Config& config, size_t largest_row,
+               llm::HeadNeed need = llm::HeadNeed::kLanguage) const {
     config.seed = manifest_.seeds.at("seed");
     config.save_steps = 0;
     config.logging_steps = SIZE_MAX;
@@ -242,7 +247,7 @@ class Replay {
                  training_memory(loaded, reference, config,
                                  std::max(config.max_tokens_per_pass, largest_row)),
                  "the replay", "close other programs");
-    load_weights(compute, loaded);
+    load_weights(compute, loaded, need);
     if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
   }
 
@@ -258,6 +263,31 @@ class Replay {
     for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
     prepare(compute, loaded, nullptr, config, largest);
     train::train_sft(job, config, examples, {});
+  }
+
+  void reward(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+              train::TrainJob& job) {
+    train::RewardConfig config = train::reward_config_from_json(manifest_.settings);
+    const llm::TextCodec* codec = loaded.codec_or_null();
+    size_t largest = 0;
+    if (config.process) {
+      const auto examples = llm::tokenize_steps(dataset.rows, codec, config.step_separator,
+                                                config.train_on_last_step_only, config.max_length,
+                                                loaded.model.config);
+      for (const auto& e : examples) largest = std::max(largest, e.tokens.size());
+      prepare(compute, loaded, nullptr, config, largest, llm::HeadNeed::kScore);
+      train::train_process_reward(job, config, examples, {});
+      return;
+    }
+    const train::RewardPairs examples = train::reward_pairs(
+        llm::tokenize_preferences(dataset.rows, codec, {0, config.max_prompt_length, true, false},
+                                  loaded.model.config),
+        config.max_length);
+    for (const auto& e : examples.pairs) {
+      largest = std::max(largest, e.prompt.size() + e.chosen.size() + e.rejected.size());
+    }
+    prepare(compute, loaded, nullptr, config, largest, llm::HeadNeed::kScore);
+    train::train_reward(job, config, examples.pairs, {});
   }
 
   void dpo(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
@@ -310,9 +340,9 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  if (manifest.method != "sft" && manifest.method != "dpo") {
+  if (manifest.method != "sft" && manifest.method != "dpo" && manifest.method != "reward") {
     throw invalid_input(run + " is a run of " + manifest.method +
-                        ": hone replay knows sft and dpo");
+                        ": hone replay knows sft, dpo and reward");
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {

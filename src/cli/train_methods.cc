@@ -26,6 +26,7 @@ Json TrainPlan::to_json() const {
   json["rows_cut"] = uint64_t{cut_rows};
   json["tokens_cut"] = uint64_t{cut_tokens};
   json["sequences"] = uint64_t{sequences};
+  if (too_long > 0) json["rows_left_out"] = uint64_t{too_long};
   json["steps"] = uint64_t{steps};
   json["memory_bytes"] = memory.peak_bytes();
   json["memory"] = memory.to_json();
@@ -41,6 +42,10 @@ void say_plan(const TrainPlan& plan, const CommonOptions& common) {
   if (plan.sequences != plan.rows) {
     std::fprintf(stderr, "note: --packing makes them %zu sequences; a batch counts sequences\n",
                  plan.sequences);
+  }
+  if (plan.too_long > 0) {
+    std::fprintf(stderr, "note: %zu pairs are longer than --max-length and are left out\n",
+                 plan.too_long);
   }
   if (plan.cut_rows > 0) {
     std::fprintf(stderr, "note: %zu rows are cut by --max-length (%zu tokens left out)\n",
@@ -113,9 +118,9 @@ void check_train_plan(TrainPlan& plan, const train::TrainConfig& config, const L
   say_plan(plan, common);
 }
 
-void prepare_model(tensor::Compute& compute, const train::TrainConfig& config,
-                   LoadedModel& loaded) {
-  load_weights(compute, loaded);
+void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, LoadedModel& loaded,
+                   llm::HeadNeed need) {
+  load_weights(compute, loaded, need);
   if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
 }
 

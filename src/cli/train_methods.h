@@ -23,6 +23,7 @@ void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out);
 struct TrainPlan {
   size_t rows = 0, eval_rows = 0, cut_rows = 0, cut_tokens = 0, tokens = 0, longest = 0;
   size_t steps = 0, sequences = 0;  // sequences: what a batch counts
+  size_t too_long = 0;              // left out of a reward model's pairs
   MemoryPlan memory;
 
   Json to_json() const;
@@ -46,7 +47,8 @@ void check_train_plan(TrainPlan& plan, const train::TrainConfig& config, const L
                       size_t largest_tree);
 void say_plan(const TrainPlan& plan, const CommonOptions& common);
 // Loads the weights; as f32 when all of them are trained.
-void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, LoadedModel& loaded);
+void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, LoadedModel& loaded,
+                   llm::HeadNeed need = llm::HeadNeed::kLanguage);
 
 train::TrainJob make_train_job(tensor::Compute& compute, LoadedModel& loaded,
                                const TrainFlags& flags, const data::Dataset& rows,
@@ -56,5 +58,10 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
                     const TrainFlags& flags, const CommonOptions& common,
                     const LoadedModel& loaded);
 
+// The methods that have a file of their own.
+int train_reward(const std::vector<std::string>& arguments);
+int train_kto(const std::vector<std::string>& arguments);
+int train_orpo(const std::vector<std::string>& arguments);
+int train_cpo(const std::vector<std::string>& arguments);
 
 }  // namespace hone::cli

@@ -19,10 +19,10 @@ bool one_of(std::string_view name, const std::array<std::string_view, n>& names)
 }
 
 constexpr std::array<std::string_view, 4> kTexts = {"prompt", "completion", "chosen", "rejected"};
-constexpr std::array<std::string_view, 7> kArrays = {"messages",    "labels",         "input_ids",
-                                                     "prompt_ids",  "completion_ids", "chosen_ids",
-                                                     "rejected_ids"};
-constexpr std::array<std::string_view, 2> kNumbers = {"weight", "probability"};
+constexpr std::array<std::string_view, 8> kArrays = {"messages",     "labels",         "input_ids",
+                                                     "prompt_ids",   "completion_ids", "chosen_ids",
+                                                     "rejected_ids", "completions"};
+constexpr std::array<std::string_view, 3> kNumbers = {"weight", "probability", "margin"};
 
 std::string_view trim(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t");

@@ -122,6 +122,28 @@ std::vector<std::string> take_names(Json& object, std::string_view key) {
   return names;
 }
 
+std::vector<std::string> take_strings(Json& object, std::string_view key) {
+  const Json value = take(object, key);
+  if (!value.is_array()) throw wrong_kind(key, "a list of strings", value);
+  std::vector<std::string> out;
+  for (const Json& element : value.as_array()) {
+    if (!element.is_string()) throw wrong_kind(key, "a list of strings", element);
+    out.push_back(element.as_string());
+  }
+  return out;
+}
+
+std::vector<bool> take_bools(Json& object, std::string_view key) {
+  const Json value = take(object, key);
+  if (!value.is_array()) throw wrong_kind(key, "a list of true and false", value);
+  std::vector<bool> out;
+  for (const Json& element : value.as_array()) {
+    if (!element.is_bool()) throw wrong_kind(key, "a list of true and false", element);
+    out.push_back(element.as_bool());
+  }
+  return out;
+}
+
 std::vector<int32_t> take_ids(Json& object, std::string_view key, Emptiness emptiness) {
   std::vector<int32_t> ids = numbers_of(take(object, key), key, 0);
   if (ids.empty() && emptiness == kMustNotBeEmpty) {

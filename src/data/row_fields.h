@@ -25,6 +25,8 @@ bool take_bool(Json& object, std::string_view key);
 double take_number(Json& object, std::string_view key);
 std::string take_name(Json& object, std::string_view key);                // a string or an integer
 std::vector<std::string> take_names(Json& object, std::string_view key);  // a list of them
+std::vector<std::string> take_strings(Json& object, std::string_view key);
+std::vector<bool> take_bools(Json& object, std::string_view key);
 std::vector<int32_t> take_ids(Json& object, std::string_view key, Emptiness emptiness);
 std::vector<int32_t> take_token_labels(Json& object, std::string_view key);  // ids or -100
 

@@ -15,11 +15,12 @@ struct Shape {
 };
 
 // In the order of rows.h.
-constexpr std::array<Shape, 10> kShapes = {{
+constexpr std::array<Shape, 11> kShapes = {{
     {RowKind::kTokenizedLm, {"input_ids"}},
     {RowKind::kTokenizedPreference, {"prompt_ids", "chosen_ids", "rejected_ids"}},
     {RowKind::kTokenizedCompletion, {"prompt_ids", "completion_ids"}},
     {RowKind::kPreference, {"chosen", "rejected"}},
+    {RowKind::kStepwise, {"prompt", "completions", "labels"}},
     {RowKind::kUnpaired, {"prompt", "completion", "label"}},
     {RowKind::kPromptCompletion, {"prompt", "completion"}},
     {RowKind::kMessages, {"messages"}},
@@ -28,9 +29,10 @@ constexpr std::array<Shape, 10> kShapes = {{
     {RowKind::kPromptOnly, {"prompt_ids"}},
 }};
 
-constexpr std::array<std::string_view, 13> kDecidingKeys = {
-    "text",      "messages", "prompt",     "completion",     "chosen",     "rejected",    "label",
-    "input_ids", "labels",   "prompt_ids", "completion_ids", "chosen_ids", "rejected_ids"};
+constexpr std::array<std::string_view, 14> kDecidingKeys = {
+    "text",           "messages",   "prompt",       "completion", "chosen",
+    "rejected",       "label",      "input_ids",    "labels",     "prompt_ids",
+    "completion_ids", "chosen_ids", "rejected_ids", "completions"};
 
 bool present(const Json& object, std::string_view key) {
   const Json* value = object.find(key);
@@ -140,6 +142,17 @@ void take_prompt_completion(Json& object, Row& row) {
   take_texts(object, targets, keys);
 }
 
+void take_steps(Json& object, Row& row) {
+  row.prompt = take_string(object, "prompt");
+  row.steps = take_strings(object, "completions");
+  for (bool right : take_bools(object, "labels")) row.step_labels.push_back(right ? 1 : 0);
+  if (row.steps.empty() || row.steps.size() != row.step_labels.size()) {
+    throw invalid_input("\"completions\" has " + std::to_string(row.steps.size()) +
+                        " steps and \"labels\" " + std::to_string(row.step_labels.size()) +
+                        ": each step needs one label, and there must be a step");
+  }
+}
+
 void take_tokenized_lm(Json& object, Row& row) {
   row.input_ids = take_ids(object, "input_ids", kMustNotBeEmpty);
   if (!present(object, "labels")) return;
@@ -166,6 +179,7 @@ void take_content(Json& object, Row& row) {
       take_prompt_completion(object, row);
       row.label = take_bool(object, "label");
       break;
+    case RowKind::kStepwise: take_steps(object, row); break;
     case RowKind::kPromptOnly:
       if (present(object, "prompt")) {
         row.prompt = take_text(object, "prompt");
@@ -187,10 +201,11 @@ void take_content(Json& object, Row& row) {
   }
 }
 
-bool is_judged(const Row& row) {
-  return row.kind == RowKind::kPreference || row.kind == RowKind::kTokenizedPreference ||
-         row.label.has_value();
+bool is_preference(const Row& row) {
+  return row.kind == RowKind::kPreference || row.kind == RowKind::kTokenizedPreference;
 }
+
+bool is_judged(const Row& row) { return is_preference(row) || row.label.has_value(); }
 
 void take_extras(Json& object, Row& row) {
   if (present(object, "weight")) {
@@ -208,6 +223,10 @@ void take_extras(Json& object, Row& row) {
       throw invalid_input("\"probability\" must lie between 0 and 1, found " +
                           number_to_string(row.probability));
     }
+  }
+  if (is_preference(row) && present(object, "margin")) {
+    row.margin = take_number(object, "margin");
+    if (!std::isfinite(row.margin)) throw invalid_input("\"margin\" must be a finite number");
   }
   if (present(object, "labels")) row.labels = take_names(object, "labels");
 }
@@ -244,6 +263,7 @@ std::string_view row_kind_name(RowKind kind) {
     case RowKind::kPromptOnly: return "prompt_only";
     case RowKind::kTokenizedLm: return "tokenized_lm";
     case RowKind::kTokenizedCompletion: return "tokenized_completion";
+    case RowKind::kStepwise: return "stepwise";
     case RowKind::kTokenizedPreference: break;
   }
   return "tokenized_preference";
@@ -298,6 +318,8 @@ std::string row_content(const Row& row) {
   add_ids("chosen_ids", row.chosen_ids);
   add_ids("rejected_ids", row.rejected_ids);
   if (row.label) content["label"] = *row.label;
+  for (const std::string& step : row.steps) content["completions"].push_back(step);
+  for (uint8_t right : row.step_labels) content["labels"].push_back(right != 0);
   return content.dump_canonical();
 }
 

@@ -7,6 +7,7 @@
 //   prompt_ids + chosen_ids + rejected_ids  tokenized_preference
 //   prompt_ids + completion_ids             tokenized_completion  (label: an unpaired judgement)
 //   chosen + rejected                       preference            (prompt may be implicit)
+//   prompt + completions + labels           stepwise              (a label for each step)
 //   prompt + completion + label             unpaired
 //   prompt + completion                     prompt_completion
 //   messages, then text                     messages, text
@@ -38,6 +39,7 @@ enum class RowKind {
   kTokenizedLm,
   kTokenizedCompletion,
   kTokenizedPreference,
+  kStepwise,
 };
 // "text", "messages", "prompt_completion", ...
 std::string_view row_kind_name(RowKind kind);
@@ -57,8 +59,13 @@ struct Row {
   std::vector<int32_t> token_labels;  // as long as input_ids, or empty: every token is trained
 
   std::optional<bool> label;  // unpaired, or tokenized_completion
-  double weight = 1.0;        // finite, >= 0
-  double probability = 1.0;   // [0, 1]: how sure that chosen is better, or that label is right
+
+  // Stepwise: an answer's steps, and whether each is right (1) or not (0); as long.
+  std::vector<std::string> steps;
+  std::vector<uint8_t> step_labels;
+  double weight = 1.0;       // finite, >= 0
+  double probability = 1.0;  // [0, 1]: how sure that chosen is better, or that label is right
+  double margin = 0.0;       // finite: by how much chosen is better (reward models)
 
   std::string id;                    // empty when the row has none
   std::vector<std::string> labels;   // ids of the annotations that the row came from

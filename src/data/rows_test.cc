@@ -183,5 +183,28 @@ TEST(RowContent, LooksAtWhatIsTrainedAndAtNothingElse) {
             row_content(read(R"({"prompt":"pc","completion":""})")));
 }
 
+TEST(Rows, AnAnswerInStepsHasALabelForEach) {
+  const Row row = read(R"({"prompt":"p","completions":["a","b"],"labels":[true,false],"x":1})");
+  EXPECT_EQ(row.kind, RowKind::kStepwise);
+  EXPECT_EQ(row.steps, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(row.step_labels, (std::vector<uint8_t>{1, 0}));
+  EXPECT_EQ(row.provenance.size(), 1u);
+  for (const char* bad : {R"({"prompt":"p","completions":["a","b"],"labels":[true]})",
+                          R"({"prompt":"p","completions":[],"labels":[]})",
+                          R"({"prompt":"p","completions":["a"],"labels":[1]})",
+                          R"({"prompt":"p","completions":[2],"labels":[true]})",
+                          R"({"prompt":"p","completions":"a","labels":[true]})"}) {
+    EXPECT_FALSE(row_from_json(Json::parse(bad).value())) << bad;
+  }
+}
+
+TEST(Rows, APreferenceMayHaveAMarginThatIsANumber) {
+  EXPECT_EQ(read(R"({"prompt":"p","chosen":"a","rejected":"b","margin":0.5})").margin, 0.5);
+  EXPECT_EQ(read(R"({"prompt":"p","chosen":"a","rejected":"b"})").margin, 0);
+  const Json text =
+      Json::parse(R"({"prompt":"p","chosen":"a","rejected":"b","margin":"much"})").value();
+  EXPECT_FALSE(row_from_json(text));
+}
+
 }  // namespace
 }  // namespace hone::data

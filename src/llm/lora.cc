@@ -113,6 +113,10 @@ LoraAdapter load_lora(const Model& model, const std::string& directory) {
     to.scale = from.scale;
     to.alpha = from.alpha;
   }
+  if (!file.score.empty()) {
+    adapter.score = tensor::PanelMatrix::zeros(1, file.score.size());
+    adapter.score.write_row(0, file.score.data());
+  }
   return adapter;
 }
 
@@ -146,6 +150,10 @@ void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapte
       file.alpha = to.alpha;
       file.pairs.push_back(std::move(to));
     }
+  }
+  if (adapter.score.rows() > 0) {
+    file.score.resize(adapter.score.cols());
+    adapter.score.read_row(0, file.score.data());
   }
   std::sort(file.pairs.begin(), file.pairs.end(),
             [](const auto& a, const auto& b) { return a.module < b.module; });

@@ -32,6 +32,8 @@ struct LoraLayer {
 struct LoraAdapter {
   std::vector<LoraLayer> layers;  // one per layer of the model
   bool use_rslora = false;
+  // [1, hidden], f32: a score head that was trained with it (PEFT's modules_to_save); else empty.
+  tensor::PanelMatrix score;
   size_t max_rank() const;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "llm/formats/model_file.h"
 
 namespace hone::llm {
@@ -23,7 +24,8 @@ std::string_view linear_module(LinearKind kind) {
 }
 
 size_t Model::weight_bytes() const {
-  size_t bytes = embedding.bytes() + lm_head.bytes() + final_norm.size() * sizeof(float);
+  size_t bytes =
+      embedding.bytes() + lm_head.bytes() + score.bytes() + final_norm.size() * sizeof(float);
   for (const Layer& layer : layers) {
     for (const Linear& linear : layer.linear) {
       bytes += linear.weight.bytes() + linear.bias.size() * sizeof(float);
@@ -72,10 +74,15 @@ tensor::RopeTable make_rope_table(const ModelConfig& config) {
 
 }  // namespace
 
-Model load_model(Compute& compute, const ModelFile& file) {
+Model load_model(Compute& compute, const ModelFile& file, HeadNeed need) {
   Model model;
   model.config = file.config();
   const ModelConfig& config = model.config;
+  if (need == HeadNeed::kLanguage && !config.language_head) {
+    throw invalid_input(file.path() +
+                        " is a reward model without a language head: it scores answers (hone eval "
+                        "reward) and cannot write or read them word by word");
+  }
   model.embedding = load_matrix(compute, file, "model.embed_tokens.weight");
   for (size_t i = 0; i < config.layers.size(); ++i) {
     const std::string prefix = "model.layers." + std::to_string(i) + ".";
@@ -97,7 +104,10 @@ Model load_model(Compute& compute, const ModelFile& file) {
     model.layers.push_back(std::move(layer));
   }
   model.final_norm = load_vector(file, "model.norm.weight");
-  if (!config.tie_word_embeddings) model.lm_head = load_matrix(compute, file, "lm_head.weight");
+  if (!config.tie_word_embeddings && config.language_head) {
+    model.lm_head = load_matrix(compute, file, "lm_head.weight");
+  }
+  if (config.score_head) model.score = load_matrix(compute, file, "score.weight");
   model.rope = make_rope_table(config);
   model.rope.reserve(std::min<size_t>(config.context_length, 8192));
   return model;
@@ -109,6 +119,7 @@ void make_trainable(Compute& compute, Model& model) {
   };
   widen(model.embedding);
   widen(model.lm_head);
+  widen(model.score);
   for (Layer& layer : model.layers) {
     for (Linear& linear : layer.linear) widen(linear.weight);
   }

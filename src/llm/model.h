@@ -43,7 +43,8 @@ struct Layer {
 struct Model {
   ModelConfig config;
   tensor::PanelMatrix embedding;  // [vocab, hidden]; the head too when tied
-  tensor::PanelMatrix lm_head;    // [vocab, hidden], empty when tied
+  tensor::PanelMatrix lm_head;    // [vocab, hidden], empty when tied or without a language head
+  tensor::PanelMatrix score;      // [1, hidden], empty without a score head (llm/score_head.h)
   std::vector<float> final_norm;
   std::vector<Layer> layers;
   tensor::RopeTable rope;
@@ -55,8 +56,13 @@ struct Model {
   size_t parameter_count() const;
 };
 
-// Reads every tensor that the config demands and packs it. Refuses weights that are not finite.
-Model load_model(tensor::Compute& compute, const ModelFile& file);
+// Who needs what of a model.
+enum class HeadNeed { kLanguage, kScore };
+
+// Reads every tensor that the config demands and packs it. Refuses weights that are not finite, and
+// a reward model without a language head where one is needed.
+Model load_model(tensor::Compute& compute, const ModelFile& file,
+                 HeadNeed need = HeadNeed::kLanguage);
 
 // All matrices as f32 panels: full fine-tuning starts here.
 void make_trainable(tensor::Compute& compute, Model& model);

@@ -55,6 +55,8 @@ struct ModelConfig {
   // forward uses: angle(i) = position * theta^(-2i / rope_dim) / rope_factors[i].
   std::vector<float> rope_factors;
   bool tie_word_embeddings = false;
+  bool score_head = false;    // [1, hidden] on the final norm: a reward or value model
+  bool language_head = true;  // false: a reward model that can score and not write
   std::vector<LayerConfig> layers;
 
   bool operator==(const ModelConfig&) const = default;

@@ -103,21 +103,36 @@ TreeExample SftTokens::tree() const {
   return example;
 }
 
-TreeExample PreferenceTokens::tree(bool prefix_sharing) const {
-  TreeExample example;
-  const uint32_t skip = prompt.empty() ? 1 : 0;
-  uint32_t offset = 0, first = 1;
-  if (prefix_sharing) {
-    example.tree = make_group(prompt, {chosen, rejected});
-  } else {
-    first = 0;
-    offset = static_cast<uint32_t>(prompt.size());
-    for (const auto* side : {&chosen, &rejected}) {
-      std::vector<int32_t> tokens = prompt;
-      tokens.insert(tokens.end(), side->begin(), side->end());
-      example.tree.nodes.push_back({-1, std::move(tokens)});
-    }
+namespace {
+
+// Both answers behind their prompt: once for both, or once each.
+TokenTree pair_tree(const PreferenceTokens& pair, bool prefix_sharing) {
+  if (prefix_sharing) return make_group(pair.prompt, {pair.chosen, pair.rejected});
+  TokenTree tree;
+  for (const auto* side : {&pair.chosen, &pair.rejected}) {
+    std::vector<int32_t> tokens = pair.prompt;
+    tokens.insert(tokens.end(), side->begin(), side->end());
+    tree.nodes.push_back({-1, std::move(tokens)});
   }
+  return tree;
+}
+
+}  // namespace
+
+TreeExample PreferenceTokens::score_tree(bool prefix_sharing) const {
+  TreeExample example{pair_tree(*this, prefix_sharing), {}};
+  for (uint32_t node = prefix_sharing ? 1 : 0; node < example.tree.nodes.size(); ++node) {
+    const size_t tokens = example.tree.nodes[node].tokens.size();
+    example.targets.push_back({node, static_cast<uint32_t>(tokens - 1), true});
+  }
+  return example;
+}
+
+TreeExample PreferenceTokens::tree(bool prefix_sharing) const {
+  TreeExample example{pair_tree(*this, prefix_sharing), {}};
+  const uint32_t skip = prompt.empty() ? 1 : 0;
+  const uint32_t first = prefix_sharing ? 1 : 0;
+  const uint32_t offset = prefix_sharing ? 0 : static_cast<uint32_t>(prompt.size());
   for (uint32_t i = skip; i < chosen.size(); ++i) example.targets.push_back({first, offset + i});
   for (uint32_t i = skip; i < rejected.size(); ++i) {
     example.targets.push_back({first + 1, offset + i});
@@ -194,6 +209,7 @@ PreferenceTokens tokenize_preference_row(const Row& row, const TextCodec* codec,
   PreferenceTokens example;
   example.weight = row.weight;
   example.probability = row.probability;
+  example.margin = row.margin;
   example.name = data::row_name(row);
   if (row.kind == RowKind::kTokenizedPreference) {
     example.prompt = row.prompt_ids;
@@ -280,10 +296,52 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
   return examples;
 }
 
+TreeExample StepTokens::score_tree() const {
+  TreeExample example{make_sequence(tokens), {}};
+  for (uint32_t end : ends) example.targets.push_back({0, end, true});
+  return example;
+}
+
+std::vector<StepTokens> tokenize_steps(const std::vector<Row>& rows, const TextCodec* codec,
+                                       const std::string& separator, bool last_step_only,
+                                       size_t max_length, const ModelConfig& model) {
+  std::vector<StepTokens> out;
+  const size_t limit =
+      max_length == 0 ? model.context_length : std::min(max_length, model.context_length);
+  for (const Row& row : rows) {
+    const TextCodec& c = need_codec(row, codec);
+    StepTokens steps;
+    steps.name = data::row_name(row);
+    steps.weight = row.weight;
+    steps.tokens = c.encode_text(row.prompt.as_string());
+    const std::vector<int32_t> between = c.encode_continuation(separator);
+    for (size_t i = 0; i < row.steps.size(); ++i) {
+      const std::vector<int32_t> ids = c.encode_continuation(row.steps[i]);
+      steps.tokens.insert(steps.tokens.end(), ids.begin(), ids.end());
+      steps.tokens.insert(steps.tokens.end(), between.begin(), between.end());
+      const bool wanted = !last_step_only || i + 1 == row.steps.size();
+      if (!wanted || ids.size() + between.size() == 0 || steps.tokens.size() > limit) continue;
+      steps.ends.push_back(static_cast<uint32_t>(steps.tokens.size() - 1));
+      steps.labels.push_back(row.step_labels[i]);
+    }
+    if (steps.ends.empty()) {
+      throw row_error(row, "no step ends within --max-length " + std::to_string(limit) +
+                               ": there is nothing to train on; raise it");
+    }
+    steps.cut = steps.tokens.size() - std::min(steps.tokens.size(), limit);
+    steps.tokens.resize(steps.tokens.size() - steps.cut);
+    check_ids(row, steps.tokens, model.vocab_size);
+    out.push_back(std::move(steps));
+  }
+  return out;
+}
+
 std::vector<RowKind> sft_row_kinds() {
   return {RowKind::kTokenizedLm, RowKind::kTokenizedCompletion, RowKind::kMessages,
           RowKind::kPromptCompletion, RowKind::kText};
 }
+
+std::vector<RowKind> stepwise_row_kinds() { return {RowKind::kStepwise}; }
 
 std::vector<RowKind> preference_row_kinds() {
   return {RowKind::kTokenizedPreference, RowKind::kPreference};

@@ -41,15 +41,29 @@ struct SftTokens {
 
 struct PreferenceTokens {
   std::vector<int32_t> prompt, chosen, rejected;
-  double weight = 1, probability = 1;
+  double weight = 1, probability = 1, margin = 0;
   std::string name;
   size_t cut = 0;
 
   // Targets: the chosen tokens, then the rejected ones (without a first token that nothing
   // predicts, when the prompt is empty).
   TreeExample tree(bool prefix_sharing) const;
+  // Targets: the score behind the chosen answer's last token, then behind the rejected one's.
+  TreeExample score_tree(bool prefix_sharing) const;
   size_t chosen_tokens() const { return chosen.size() - (prompt.empty() ? 1 : 0); }
   size_t rejected_tokens() const { return rejected.size() - (prompt.empty() ? 1 : 0); }
+};
+
+// An answer in steps, each with its label; the score stands behind a step's last token.
+struct StepTokens {
+  std::vector<int32_t> tokens;
+  std::vector<uint32_t> ends;   // positions of the steps' last tokens; those that are trained
+  std::vector<uint8_t> labels;  // of each: 1 right, 0 wrong
+  double weight = 1;
+  std::string name;
+  size_t cut = 0;  // tokens that max_length took away
+
+  TreeExample score_tree() const;
 };
 
 // codec may be null when every row is already tokenised. context_length bounds every path.
@@ -65,8 +79,16 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<data::Row>&
                                                    const TokenizeOptions& config,
                                                    const ModelConfig& model);
 
+// TRL's rule for process rewards: prompt and steps are tokenised apart, without special tokens, BOS
+// in front where there is one, the separator behind every step; the row keeps its first max_length
+// tokens. A row that keeps no step's end is refused by name.
+std::vector<StepTokens> tokenize_steps(const std::vector<data::Row>& rows, const TextCodec* codec,
+                                       const std::string& separator, bool last_step_only,
+                                       size_t max_length, const ModelConfig& model);
+
 // Row kinds that each method takes, in the order in which it prefers them.
 std::vector<data::RowKind> sft_row_kinds();
 std::vector<data::RowKind> preference_row_kinds();
+std::vector<data::RowKind> stepwise_row_kinds();
 
 }  // namespace hone::llm

@@ -70,7 +70,7 @@ void Trainable::clear_gradients() {
   if (memory.bytes() > 0) std::memset(memory.data(), 0, memory.bytes());
 }
 
-Trainable full_parameters(Model& model) {
+Trainable full_parameters(Model& model, bool language_head) {
   Trainable t;
   t.embedding = add_panels(t, "model.embed_tokens.weight", model.embedding);
   for (size_t i = 0; i < model.layers.size(); ++i) {
@@ -93,9 +93,10 @@ Trainable full_parameters(Model& model) {
     t.layers.push_back(p);
   }
   t.final_norm = add_vector(t, "model.norm.weight", model.final_norm);
-  if (!model.config.tie_word_embeddings) {
+  if (language_head && model.lm_head.rows() > 0) {
     t.lm_head = add_panels(t, "lm_head.weight", model.lm_head);
   }
+  if (model.score.rows() > 0) t.score = add_panels(t, "score.weight", model.score);
   give_memory(t);
   return t;
 }
@@ -114,6 +115,7 @@ Trainable lora_parameters(const Model& model, LoraAdapter& adapter) {
     }
     t.layers.push_back(p);
   }
+  if (adapter.score.rows() > 0) t.score = add_panels(t, "score.weight", adapter.score);
   give_memory(t);
   return t;
 }

@@ -46,7 +46,7 @@ struct LayerParameters {
 struct Trainable {
   std::vector<Parameter> parameters;
   std::vector<LayerParameters> layers;
-  int32_t embedding = kFrozen, lm_head = kFrozen, final_norm = kFrozen;
+  int32_t embedding = kFrozen, lm_head = kFrozen, final_norm = kFrozen, score = kFrozen;
   tensor::Buffer memory;  // all gradients in one piece: large pages round every piece up
 
   Parameter* find(int32_t index) {
@@ -56,9 +56,10 @@ struct Trainable {
   size_t gradient_bytes() const { return memory.bytes(); }
 };
 
-// Every weight of the model, which must hold f32 panels (make_trainable).
-Trainable full_parameters(Model& model);
-// The adapter's A and B only.
+// Every weight of the model, which must hold f32 panels (make_trainable). A reward model's head of
+// its own (not the tied one) reads nothing and is left out with language_head = false.
+Trainable full_parameters(Model& model, bool language_head = true);
+// The adapter's A and B, and its score head if it has one.
 Trainable lora_parameters(const Model& model, LoraAdapter& adapter);
 
 }  // namespace hone::llm

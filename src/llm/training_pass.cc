@@ -6,7 +6,9 @@
 #include "base/check.h"
 #include "llm/linear_backward.h"
 #include "llm/mean_logits.h"
+#include "llm/score_head.h"
 #include "tensor/attention_backward.h"
+#include "tensor/distillation_head.h"
 #include "tensor/embedding.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
@@ -18,6 +20,7 @@ namespace hone::llm {
 
 using tensor::Compute;
 using tensor::FixedStatistics;
+using tensor::PanelMatrix;
 using tensor::Tensor;
 using tensor::tile_stride;
 using tensor::View;
@@ -83,12 +86,15 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
              tile_stride(widest.qkv) + tile_stride(widest.attention) +
              tile_stride(2 * widest.intermediate) + 2 * tile_stride(widest.intermediate) +
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
+  per_row += 2;  // a score and its gradient
   if (options.lora_dropout) per_row += widest.input(config);
   // The head's vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
-  return per_row * max_rows * sizeof(float) +
-         tensor::head_gradient_bytes(max_rows, config.hidden_size, config.vocab_size,
-                                     options.known_coefficients);
+  const size_t head =
+      options.teacher ? tensor::distillation_bytes(max_rows, config.hidden_size, config.vocab_size)
+                      : tensor::head_gradient_bytes(max_rows, config.hidden_size, config.vocab_size,
+                                                    options.known_coefficients);
+  return per_row * max_rows * sizeof(float) + head;
 }
 
 size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_lora_rank,
@@ -133,6 +139,10 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   dactivation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   dlora_ = scratch(max_rows, 6 * rank);
   if (options.lora_dropout) dropped_ = Tensor(max_rows, widest.input(config));
+  if (score_head(model, adapter) != nullptr) {
+    scores_ = Tensor(max_rows, 1);
+    dscores_ = Tensor(max_rows, 1);
+  }
 }
 
 LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
@@ -184,10 +194,20 @@ void TrainingPass::layer_again(const TreeRows& rows, size_t layer) {
 
 void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarget> targets) {
   target_rows_.clear();
-  for (const PassTarget& target : targets) target_rows_.push_back(target.row);
+  targets_.clear();
+  target_places_.clear();
+  score_targets_.clear();
+  for (size_t i = 0; i < targets.size(); ++i) {
+    if (targets[i].token == kScoreTarget) {
+      score_targets_.push_back({targets[i].row, i});
+      continue;
+    }
+    target_rows_.push_back(targets[i].row);
+    targets_.push_back(targets[i]);
+    target_places_.push_back(i);
+  }
   std::sort(target_rows_.begin(), target_rows_.end());
   target_rows_.erase(std::unique(target_rows_.begin(), target_rows_.end()), target_rows_.end());
-  targets_.assign(targets.begin(), targets.end());
   const auto compact = [&](size_t row) {
     return std::lower_bound(target_rows_.begin(), target_rows_.end(), row) - target_rows_.begin();
   };
@@ -210,11 +230,53 @@ void TrainingPass::watch_mean_logits(std::vector<double> mean_head_row) {
   mean_head_row_ = std::move(mean_head_row);
 }
 
-void TrainingPass::watch_targets() {
+void TrainingPass::learn_from(TrainingPass* teacher, float beta) {
+  HONE_CHECK(teacher == nullptr || (teacher->model_.config.vocab_size == model_.config.vocab_size &&
+                                    teacher != this && teacher->max_rows_ >= max_rows_));
+  teacher_ = teacher;
+  teacher_beta_ = beta;
+  divergences_.clear();
+}
+
+View<const float> TrainingPass::read_hidden(const TreeRows& rows,
+                                            std::span<const PassTarget> targets) {
+  dropout_.reset();
+  forward(rows);
+  gather_targets(rows, targets);
+  return target_hidden_.rows_view(0, target_rows_.size());
+}
+
+FixedStatistics TrainingPass::against_teacher(const TreeRows& rows,
+                                              std::span<const PassTarget> targets,
+                                              View<float> gradient,
+                                              const tensor::FixedGradient* dw) {
+  HONE_CHECK(score_targets_.empty());
+  tensor::DistillationTask task;
+  task.hidden = target_hidden_.rows_view(0, target_rows_.size());
+  task.weights = &model_.head();
+  task.teacher = {teacher_->read_hidden(rows, targets), &teacher_->model_.head()};
+  task.beta = teacher_beta_;
+  task.targets = targets_;
+  task.groups = target_groups_;
+  task.dw = dw;
+  row_divergences_.resize(target_rows_.size());
+  tensor::DistillationResult result{target_values_.data(), row_results_.data(),
+                                    row_divergences_.data(), gradient};
+  tensor::distillation_head(compute_, task, result, head_memory_);
+  divergences_.assign(targets.size(), 0.0f);
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    divergences_[target_places_[i]] = row_divergences_[targets_[i].row];
+  }
+  return result.statistics;
+}
+
+void TrainingPass::watch_targets(size_t count) {
   mean_logits_.clear();
   if (mean_head_row_.empty()) return;
-  for (const PassTarget& target : targets_) {
-    mean_logits_.push_back(mean_logit(target_hidden_.view().row(target.row), mean_head_row_));
+  mean_logits_.assign(count, 0.0f);
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    mean_logits_[target_places_[i]] =
+        mean_logit(target_hidden_.view().row(targets_[i].row), mean_head_row_);
   }
 }
 
@@ -224,11 +286,42 @@ void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targe
   forward(rows);
   gather_targets(rows, targets);
   row_results_.resize(target_rows_.size());
-  tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()), model_.head(),
-                         targets_, log_probs, row_results_.data());
-  watch_targets();
+  target_values_.resize(targets_.size());
+  if (teacher_ != nullptr) {
+    against_teacher(rows, targets, {}, nullptr);
+  } else if (!targets_.empty()) {
+    tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()),
+                           model_.head(), targets_, target_values_.data(), row_results_.data());
+  }
+  place_values(rows, log_probs);
+  watch_targets(targets.size());
   if (row_results == nullptr) return;
-  for (size_t i = 0; i < targets.size(); ++i) row_results[i] = row_results_[targets_[i].row];
+  std::fill_n(row_results, targets.size(), tensor::HeadRowResult{});
+  place_rows(row_results);
+}
+
+void TrainingPass::place_rows(tensor::HeadRowResult* rows) const {
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    rows[target_places_[i]] = row_results_[targets_[i].row];
+  }
+}
+
+void TrainingPass::take_coefficients() {
+  for (size_t i = 0; i < targets_.size(); ++i) {
+    targets_[i].coefficient = coefficients_[target_places_[i]];
+  }
+}
+
+void TrainingPass::place_values(const TreeRows& rows, float* values) {
+  for (size_t i = 0; i < targets_.size(); ++i) values[target_places_[i]] = target_values_[i];
+  if (score_targets_.empty()) return;
+  const PanelMatrix* head = score_head(model_, adapter_);
+  HONE_CHECK(head != nullptr);
+  const View<float> scores = scores_.rows_view(0, rows.size());
+  score_rows_of(compute_, *head, final_hidden_.rows_view(0, rows.size()), scores);
+  for (const ScoreTarget& target : score_targets_) {
+    values[target.place] = *scores.row(target.row);
+  }
 }
 
 FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
@@ -246,28 +339,37 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
       head == nullptr ? tensor::FixedGradient{} : head->target();
   const tensor::FixedGradient* dw = head == nullptr ? nullptr : &head_target;
   row_results_.resize(count);
+  target_values_.resize(targets_.size());
   log_probs_.resize(targets.size());
   coefficients_.assign(targets.size(), 0.0f);
 
   FixedStatistics statistics;
-  if (known.empty()) {
-    tensor::head_log_probs(compute_, hidden, model_.head(), targets_, log_probs_.data(),
-                           row_results_.data());
-  } else {
+  if (!known.empty()) {
     HONE_CHECK(options_.known_coefficients && known.size() == targets.size());
     std::copy(known.begin(), known.end(), coefficients_.begin());
-    for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = known[i];
+  }
+  take_coefficients();
+  if (teacher_ != nullptr) {
+    HONE_CHECK(!known.empty() || targets.empty());
+    statistics = against_teacher(rows, targets, gradient, dw);
+  } else if (targets_.empty()) {
+    // Scores alone: the language head has nothing to do.
+  } else if (known.empty()) {
+    tensor::head_log_probs(compute_, hidden, model_.head(), targets_, target_values_.data(),
+                           row_results_.data());
+  } else {
     statistics =
-        tensor::head_at_once(compute_, hidden, model_.head(), targets_, log_probs_.data(),
+        tensor::head_at_once(compute_, hidden, model_.head(), targets_, target_values_.data(),
                              row_results_.data(), gradient, dw, target_groups_, head_memory_);
   }
-  watch_targets();
-  std::vector<tensor::HeadRowResult> per_target;
-  for (const PassTarget& target : targets_) per_target.push_back(row_results_[target.row]);
-  loss({log_probs_, per_target, mean_logits_}, coefficients_);
-  if (!known.empty()) return statistics;
+  place_values(rows, log_probs_.data());
+  watch_targets(targets.size());
+  std::vector<tensor::HeadRowResult> per_target(targets.size());
+  place_rows(per_target.data());
+  loss({log_probs_, per_target, mean_logits_, divergences_}, coefficients_);
+  if (!known.empty() || targets_.empty()) return statistics;
 
-  for (size_t i = 0; i < targets.size(); ++i) targets_[i].coefficient = coefficients_[i];
+  take_coefficients();
   target_lse_.resize(count);
   for (size_t i = 0; i < count; ++i) target_lse_[i] = row_results_[i].lse;
   return tensor::head_backward(compute_, hidden, model_.head(), targets_, target_lse_.data(),
@@ -292,6 +394,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
     std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
                 hidden * sizeof(float));
   }
+  if (!score_targets_.empty()) backward_scores(rows, dhidden, trainable, statistics);
   const View<const float> last = x_in(model_.layers.size(), m);
   const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
   tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden, dx,
@@ -310,6 +413,24 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   }
   dropout_.reset();
   return statistics;
+}
+
+// Rows without a score target add zero, which changes no bit.
+void TrainingPass::backward_scores(const TreeRows& rows, View<float> dhidden, Trainable& trainable,
+                                   FixedStatistics& statistics) {
+  const PanelMatrix* head = score_head(model_, adapter_);
+  const View<float> dscores = dscores_.rows_view(0, rows.size());
+  for (size_t r = 0; r < rows.size(); ++r) *dscores.row(r) = 0;
+  for (const ScoreTarget& target : score_targets_) {
+    *dscores.row(target.row) += coefficients_[target.place];
+  }
+  if (Parameter* p = trainable.find(trainable.score)) {
+    merge_statistics(statistics, tensor::matmul_backward_weight(
+                                     compute_, dscores, final_hidden_.rows_view(0, rows.size()),
+                                     rows.groups(), p->target()));
+  }
+  const tensor::MatmulInputTerm term = {dscores, head, 1.0f};
+  tensor::matmul_backward_input(compute_, {&term, 1}, dhidden, true);
 }
 
 void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable& trainable,

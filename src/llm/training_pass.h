@@ -27,18 +27,24 @@ struct PassOptions {
   bool lora_dropout = false;  // some run will have it: memory for the dropped inputs
   // Some run will know its coefficients beforehand: memory to keep logits.
   bool known_coefficients = false;
+  bool teacher = false;  // some run will stand beside one: memory for both models' logits
 };
 
-// A token whose log-probability is wanted: token `token` predicted from row `row`.
+// A token whose log-probability is wanted: token `token` predicted from row `row`. With the token
+// kScoreTarget it is the score head's value at that row (llm/score_head.h), which the model or the
+// adapter must have.
 using PassTarget = tensor::HeadTarget;
+inline constexpr int32_t kScoreTarget = -1;
 
 // What the loss sees of a pass, and what it answers.
 struct PassResult {
-  std::span<const float> log_probs;             // one per target
+  std::span<const float> log_probs;             // one per target; a score target's is its score
   std::span<const tensor::HeadRowResult> rows;  // lse, argmax, entropy of each target's row
   std::span<const float> mean_logits;           // of each target's row; empty when not watched
+  // Of each target's row, from the teacher; empty without one.
+  std::span<const float> divergences = {};
 };
-// Fills coefficients[i] = d loss / d log_prob[i].
+// Fills coefficients[i] = d loss / d log_prob[i] (a score target's: d loss / d score).
 using PassLoss = std::function<void(const PassResult& result, std::span<float> coefficients)>;
 
 class TrainingPass {
@@ -61,6 +67,15 @@ class TrainingPass {
   // Of the last call's targets.
   std::span<const float> mean_logits() const { return mean_logits_; }
 
+  // From here on every pass stands beside this teacher (null: beside none): results carry how far each
+  // target's row is from the teacher's (tensor/distillation_head.h), and run differentiates that: its
+  // coefficients, which must be known beforehand, are d loss / d divergence. The teacher is a pass of
+  // its own, of at least as many rows, over a model of the same vocabulary; score targets are not for
+  // it. It must outlive the passes.
+  void learn_from(TrainingPass* teacher, float beta);
+  // Of the last call's targets; empty without a teacher.
+  std::span<const float> divergences() const { return divergences_; }
+
   // Log-probabilities only: reference models, evaluation during training.
   void score(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
              tensor::HeadRowResult* row_results);
@@ -78,13 +93,25 @@ class TrainingPass {
  private:
   struct Saved;
   void forward(const TreeRows& rows);
+  // What the head reads of the targets' rows, each row once, ascending; until the next call.
+  tensor::View<const float> read_hidden(const TreeRows& rows, std::span<const PassTarget> targets);
+  // Values of the targets (compacted) and of their rows; with a gradient wanted its statistics.
+  tensor::FixedStatistics against_teacher(const TreeRows& rows, std::span<const PassTarget> targets,
+                                          tensor::View<float> gradient,
+                                          const tensor::FixedGradient* dw);
   // Forward, head and loss; into target_gradient_ the gradient of the targets' rows.
   tensor::FixedStatistics head_and_loss(const TreeRows& rows, std::span<const PassTarget> targets,
                                         const PassLoss& loss, Trainable& trainable,
                                         std::span<const float> known);
   // Fills mean_logits_ where they are watched.
-  void watch_targets();
+  void watch_targets(size_t count);
   void gather_targets(const TreeRows& rows, std::span<const PassTarget> targets);
+  // From the compacted targets to the places of all that are wanted, scores too; and back.
+  void place_values(const TreeRows& rows, float* values);
+  void place_rows(tensor::HeadRowResult* rows) const;
+  void take_coefficients();
+  void backward_scores(const TreeRows& rows, tensor::View<float> dhidden, Trainable& trainable,
+                       tensor::FixedStatistics& statistics);
   LayerActivations layer_views(size_t layer, size_t rows);
   void layer_again(const TreeRows& rows, size_t layer);
   void backward_layer(const TreeRows& rows, size_t layer, Trainable& trainable,
@@ -109,14 +136,24 @@ class TrainingPass {
   TreeKv kv_, kv_gradient_;  // of the layer at hand
   tensor::Tensor dropped_;
   std::unique_ptr<const DropoutRows> dropout_;  // of the run at hand
-  // The targets of the pass on compacted rows.
+  // The targets of the pass on compacted rows, and where each stands among all that are wanted.
   std::vector<PassTarget> targets_;
+  std::vector<size_t> target_places_;
+  // Those of the score head, on the pass's rows.
+  struct ScoreTarget {
+    size_t row, place;
+  };
+  std::vector<ScoreTarget> score_targets_;
+  tensor::Tensor scores_, dscores_;  // [max_rows, 1], with a score head
   std::vector<uint32_t> target_rows_;
   std::vector<tensor::TokenGroup> target_groups_;
-  std::vector<float> coefficients_, log_probs_, target_lse_, mean_logits_;
+  std::vector<float> coefficients_, log_probs_, target_values_, target_lse_, mean_logits_;
   std::vector<double> mean_head_row_;
   std::vector<tensor::HeadRowResult> row_results_;
   tensor::Buffer head_memory_;
+  TrainingPass* teacher_ = nullptr;
+  float teacher_beta_ = 0.5f;
+  std::vector<float> row_divergences_, divergences_;
 };
 
 }  // namespace hone::llm

@@ -16,9 +16,10 @@ PlannedPass plan_pass(std::span<const TreeExample> examples, size_t first) {
     pass.target_begin.push_back(pass.targets.size());
     for (const TreeTarget& target : examples[t].targets) {
       const TreeRows::Node& node = pass.rows.node(t, target.node);
-      const int64_t row = target.position > 0
-                              ? static_cast<int64_t>(node.row_begin + target.position) - 1
-                              : pass.rows.row_before(node);
+      const auto own = static_cast<int64_t>(node.row_begin + target.position);
+      const int64_t row = target.score          ? own
+                          : target.position > 0 ? own - 1
+                                                : pass.rows.row_before(node);
       HONE_CHECK(row >= 0);
       pass.targets.push_back({static_cast<uint32_t>(row), examples[t].token(target), 0.0f});
     }
@@ -40,9 +41,11 @@ size_t least_pass_rows(std::span<const TreeExample> examples) {
 
 TreeResult PlannedPass::result_of(size_t tree, const PassResult& result) const {
   const size_t begin = target_begin[tree], targets_here = target_begin[tree + 1] - begin;
+  const auto watched = [&](std::span<const float> values) {
+    return values.empty() ? values : values.subspan(begin, targets_here);
+  };
   return {result.log_probs.subspan(begin, targets_here), result.rows.subspan(begin, targets_here),
-          result.mean_logits.empty() ? result.mean_logits
-                                     : result.mean_logits.subspan(begin, targets_here)};
+          watched(result.mean_logits), watched(result.divergences)};
 }
 
 void for_each_pass(std::span<const TreeExample> batch, size_t max_rows,
@@ -72,7 +75,8 @@ void score_trees(TrainingPass& pass, std::span<const TreeExample> batch,
     std::vector<tensor::HeadRowResult> rows(planned.targets.size());
     pass.score(planned.rows, planned.targets, log_probs.data(), rows.data());
     for (size_t t = 0; t < planned.count; ++t) {
-      result(planned.first + t, planned.result_of(t, {log_probs, rows, pass.mean_logits()}));
+      result(planned.first + t,
+             planned.result_of(t, {log_probs, rows, pass.mean_logits(), pass.divergences()}));
     }
     return true;
   });

@@ -14,10 +14,11 @@
 
 namespace hone::llm {
 
-// A token of a tree whose log-probability is wanted.
+// What is wanted of a tree: the log-probability of a token, or the score head's value behind it.
 struct TreeTarget {
   uint32_t node = 0;
   uint32_t position = 0;  // in the node's tokens
+  bool score = false;     // read from the token's own row; a log-probability from the one before
 };
 
 struct TreeExample {
@@ -25,15 +26,17 @@ struct TreeExample {
   std::vector<TreeTarget> targets;
 
   int32_t token(const TreeTarget& target) const {
+    if (target.score) return kScoreTarget;
     return tree.nodes[target.node].tokens[target.position];
   }
 };
 
 // Targets of one tree after the forward pass, in the order of TreeExample::targets.
 struct TreeResult {
-  std::span<const float> log_probs;
+  std::span<const float> log_probs;  // a score target's value is its score
   std::span<const tensor::HeadRowResult> rows;
-  std::span<const float> mean_logits;  // empty when the pass does not watch them
+  std::span<const float> mean_logits;       // empty when the pass does not watch them
+  std::span<const float> divergences = {};  // from the pass's teacher; empty without one
 };
 
 // What a pass over any batch of these trees must hold at least: the largest tree, and a whole

@@ -72,6 +72,15 @@ Json DpoConfig::to_json() const {
   return json;
 }
 
+Json RewardConfig::to_json() const {
+  Json json = TrainConfig::to_json();
+  json["center_rewards_coefficient"] = center_rewards_coefficient;
+  json["process"] = process;
+  json["step_separator"] = step_separator;
+  json["train_on_last_step_only"] = train_on_last_step_only;
+  return json;
+}
+
 namespace {
 
 [[noreturn]] void refuse(const char* option, double value, const char* allowed) {
@@ -138,6 +147,12 @@ void validate(const DpoConfig& c) {
                         " numbers for " + std::to_string(c.loss_type.size()) +
                         " losses of --loss-type: give one each");
   }
+}
+
+void validate(const RewardConfig& c) {
+  validate(static_cast<const TrainConfig&>(c));
+  require(std::isfinite(c.center_rewards_coefficient) && c.center_rewards_coefficient >= 0,
+          "center-rewards-coefficient", c.center_rewards_coefficient, "0 or more");
 }
 
 double schedule_multiplier(const TrainConfig& config, size_t step, size_t total) {

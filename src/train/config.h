@@ -48,6 +48,7 @@ struct TrainConfig {
   ReportTo report_to = ReportTo::kNone;  // beside metrics.jsonl
   // No option: whether the method's loss has slopes that do not depend on the log-probabilities.
   bool known_coefficients = false;
+  bool teacher = false;  // no option either: whether it learns from another model's distribution
 
   // Settings that decide bits, for the manifest.
   Json to_json() const;
@@ -71,11 +72,21 @@ struct DpoConfig : TrainConfig {
   Json to_json() const;
 };
 
+struct RewardConfig : TrainConfig {
+  RewardConfig() { learning_rate = 1e-4; }
+  double center_rewards_coefficient = 0;  // TRL's None
+  bool process = false;                   // rows of labelled steps, not pairs
+  std::string step_separator = "\n";
+  bool train_on_last_step_only = false;
+  Json to_json() const;
+};
+
 // The settings of a manifest back as options (the seed stands apart in a manifest and is not here):
 // to_json of the answer is `settings` again. Throws invalid_input that names the key which is
 // missing, unknown or of another kind: then another version of the program wrote them.
 SftConfig sft_config_from_json(const Json& settings);
 DpoConfig dpo_config_from_json(const Json& settings);
+RewardConfig reward_config_from_json(const Json& settings);
 
 std::string_view name(Scheduler scheduler);
 std::string_view name(SamplingStrategy strategy);
@@ -84,6 +95,7 @@ std::string_view name(SamplingStrategy strategy);
 void validate(const TrainConfig& config);
 void validate(const SftConfig& config);
 void validate(const DpoConfig& config);
+void validate(const RewardConfig& config);
 
 // transformers' schedules: multiplier of the learning rate in effect during step (from 1).
 double schedule_multiplier(const TrainConfig& config, size_t step, size_t total_steps);

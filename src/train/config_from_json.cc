@@ -63,4 +63,17 @@ DpoConfig dpo_config_from_json(const Json& json) {
   return config;
 }
 
+RewardConfig reward_config_from_json(const Json& json) {
+  Settings settings(json);
+  RewardConfig config;
+  read_common(settings, config);
+  settings.read("center_rewards_coefficient", &config.center_rewards_coefficient);
+  settings.read("process", &config.process);
+  settings.read("step_separator", &config.step_separator);
+  settings.read("train_on_last_step_only", &config.train_on_last_step_only);
+  settings.refuse_unknown();
+  validate(config);
+  return config;
+}
+
 }  // namespace hone::train

@@ -33,6 +33,7 @@ std::function<void(std::string_view, size_t, float*)> model_rows(const llm::Mode
   std::map<std::string, Vector, std::less<>> vectors;
   matrices["model.embed_tokens.weight"] = &model.embedding;
   if (!model.config.tie_word_embeddings) matrices["lm_head.weight"] = &model.lm_head;
+  if (model.score.rows() > 0) matrices["score.weight"] = &model.score;
   vectors["model.norm.weight"] = &model.final_norm;
   for (size_t i = 0; i < model.layers.size(); ++i) {
     const llm::Layer& layer = model.layers[i];

@@ -34,6 +34,9 @@ class Settings {
       *value = static_cast<size_t>(number);
     });
   }
+  void read(const char* key, std::string* value) {
+    with(key, [&](const Json& j) { *value = j.as_string(); });
+  }
   void read(const char* key, std::vector<double>* values) {
     with(key, [&](const Json& j) {
       values->clear();

@@ -4,19 +4,40 @@
 
 #include "base/error.h"
 #include "llm/mean_logits.h"
+#include "llm/score_head.h"
 #include "tensor/recipe.h"
 
 namespace hone::train {
 
 namespace {
 
-std::optional<llm::LoraAdapter> new_adapter(const TrainJob& job, const TrainConfig& config) {
-  if (config.lora_r == 0) return std::nullopt;
+// A copy of the model's own score head, or a new one.
+tensor::PanelMatrix start_score_head(const llm::Model& model, uint64_t seed) {
+  if (model.score.rows() == 0) return llm::new_score_head(model.config.hidden_size, seed);
+  tensor::PanelMatrix head = llm::zero_score_head(model.config.hidden_size);
+  std::vector<float> row(model.config.hidden_size);
+  model.score.read_row(0, row.data());
+  head.write_row(0, row.data());
+  return head;
+}
+
+// With all weights trained the model itself gets its score head here.
+std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& config,
+                                            TrainedHeads heads) {
+  if (config.lora_r == 0) {
+    if (heads.score) {
+      job.model.score = start_score_head(job.model, config.seed);
+      job.model.config.score_head = true;
+    }
+    return std::nullopt;
+  }
   llm::LoraOptions options;
   options.r = config.lora_r;
   options.alpha = config.lora_alpha;
   options.target_modules = config.lora_target_modules;
-  return llm::make_lora(job.model, options, config.seed);
+  llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
+  if (heads.score) adapter.score = start_score_head(job.model, config.seed);
+  return adapter;
 }
 
 }  // namespace
@@ -31,7 +52,7 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
 }
 
 llm::PassOptions pass_options(const TrainConfig& config) {
-  return {config.recompute, config.lora_dropout > 0, config.known_coefficients};
+  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher};
 }
 
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
@@ -46,6 +67,7 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
   if (config.lora_r == 0) {
     trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
   }
+  trained += 16 * model.hidden_size;  // a score head's panel, should there be one
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
@@ -89,12 +111,12 @@ double WorkShare::done(size_t step, uint64_t tokens) const {
 }
 
 TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
-                         const data::RunManifest& manifest, size_t max_rows)
+                         const data::RunManifest& manifest, size_t max_rows, TrainedHeads heads)
     : job_(job),
       config_(config),
-      adapter_(new_adapter(job, config)),
+      adapter_(new_adapter(job, config, heads)),
       trainable_(adapter_ ? llm::lora_parameters(job.model, *adapter_)
-                          : llm::full_parameters(job.model)),
+                          : llm::full_parameters(job.model, heads.language)),
       optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config)),
       pass_(std::make_unique<llm::TrainingPass>(
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,

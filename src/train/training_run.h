@@ -87,11 +87,17 @@ struct StepEnd {
   std::function<std::map<std::string, std::string>()> checkpoint_files = {};
 };
 
+// Which heads a method trains beside the layers.
+struct TrainedHeads {
+  bool language = true;  // false: an untied head is left as it is
+  bool score = false;    // made from the seed where model and adapter have none
+};
+
 class TrainingRun {
  public:
   // max_rows: rows of the largest tree that will be run.
   TrainingRun(TrainJob& job, const TrainConfig& config, const data::RunManifest& manifest,
-              size_t max_rows);
+              size_t max_rows, TrainedHeads heads = {});
 
   RunDirectory& directory() { return directory_; }
   Optimizer& optimizer() { return *optimizer_; }

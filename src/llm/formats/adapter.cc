@@ -21,6 +21,7 @@ namespace {
 constexpr uint64_t kMostConfigBytes = 16u << 20;
 constexpr size_t kMostRank = 65536;
 constexpr std::string_view kPrefix = "base_model.model.";
+constexpr std::string_view kScore = "base_model.model.score.weight";
 constexpr std::string_view kA = ".lora_A.weight";
 constexpr std::string_view kB = ".lora_B.weight";
 
@@ -46,9 +47,8 @@ class ConfigReader {
   void refuse_unsupported() const {
     const Json* type = json_.find("peft_type");
     if (type == nullptr || *type != Json("LORA")) refuse("peft_type", "must be \"LORA\"");
-    constexpr std::array<std::string_view, 14> kOff = {"use_dora",
+    constexpr std::array<std::string_view, 13> kOff = {"use_dora",
                                                        "lora_bias",
-                                                       "modules_to_save",
                                                        "layer_replication",
                                                        "megatron_config",
                                                        "fan_in_fan_out",
@@ -62,6 +62,15 @@ class ConfigReader {
                                                        "use_bdlora"};
     for (std::string_view key : kOff) {
       if (!is_off(json_.find(key))) refuse(key, "is set, which is not supported");
+    }
+    const Json* saved = json_.find("modules_to_save");
+    if (!is_off(saved)) {
+      for (const Json& module : saved->as_array()) {
+        // PEFT adds "classifier" beside "score" for every model that classifies.
+        if (module != Json("score") && module != Json("classifier")) {
+          refuse("modules_to_save", "holds a module other than \"score\", which is not supported");
+        }
+      }
     }
     const Json* bias = json_.find("bias");
     if (bias != nullptr && !bias->is_null() && *bias != Json("none")) {
@@ -145,10 +154,14 @@ const Json* match(const Pattern& pattern, std::string_view module) {
 
 using Halves = std::map<std::string, std::array<const SafetensorsTensor*, 2>>;
 
-Halves collect(const SafetensorsFile& file) {
+Halves collect(const SafetensorsFile& file, const SafetensorsTensor** score) {
   Halves halves;
   for (const SafetensorsTensor& tensor : file.tensors()) {
     std::string_view name = tensor.name;
+    if (name == kScore) {
+      *score = &tensor;
+      continue;
+    }
     const bool is_a = ends_with(name, kA), is_b = ends_with(name, kB);
     if (name.substr(0, kPrefix.size()) != kPrefix || (!is_a && !is_b) || tensor.shape.size() != 2) {
       throw invalid_input(file.name() + ": tensor " + quote(name) +
@@ -180,7 +193,10 @@ std::map<std::string, std::pair<size_t, size_t>> linear_layers(const ModelConfig
   constexpr std::string_view kWeight = ".weight";
   std::map<std::string, std::pair<size_t, size_t>> out;
   for (const TensorShape& shape : tensor_shapes(model)) {
-    if (shape.cols == 1 || shape.name == "model.embed_tokens.weight") continue;
+    if (shape.cols == 1 || shape.name == "model.embed_tokens.weight" ||
+        shape.name == "score.weight") {
+      continue;
+    }
     out[shape.name.substr(0, shape.name.size() - kWeight.size())] = {shape.rows, shape.cols};
   }
   return out;
@@ -216,7 +232,7 @@ std::string suffix_of(const std::string& module) {
 Json config_json(const Adapter& adapter) {
   Json out = Json::object();
   out["peft_type"] = "LORA";
-  out["task_type"] = "CAUSAL_LM";
+  out["task_type"] = adapter.score.empty() ? "CAUSAL_LM" : "SEQ_CLS";
   out["base_model_name_or_path"] = adapter.base_model;
   out["r"] = static_cast<uint64_t>(adapter.r);
   out["lora_alpha"] = adapter.alpha;
@@ -227,7 +243,7 @@ Json config_json(const Adapter& adapter) {
   out["fan_in_fan_out"] = false;
   out["inference_mode"] = true;
   out["init_lora_weights"] = true;
-  out["modules_to_save"] = Json();
+  out["modules_to_save"] = adapter.score.empty() ? Json() : Json(Json::Array{Json("score")});
   out["rank_pattern"] = Json::object();
   out["alpha_pattern"] = Json::object();
   std::vector<std::string> targets;
@@ -279,7 +295,8 @@ Adapter parse_adapter(const std::string& directory, std::string_view config_text
   const Pattern alphas = config.pattern("alpha_pattern");
 
   const auto layers = linear_layers(model);
-  for (const auto& [module, halves] : collect(file)) {
+  const SafetensorsTensor* score = nullptr;
+  for (const auto& [module, halves] : collect(file, &score)) {
     if (halves[0] == nullptr || halves[1] == nullptr) {
       throw corrupt_data(file.name() + ": " + quote(module) + " has only one of lora_A and lora_B");
     }
@@ -298,6 +315,15 @@ Adapter parse_adapter(const std::string& directory, std::string_view config_text
     adapter.pairs.push_back(std::move(pair));
   }
   if (adapter.pairs.empty()) throw invalid_input(file.name() + ": the adapter has no tensors");
+  if (score != nullptr) {
+    if (score->shape != std::vector<size_t>{1, model.hidden_size}) {
+      throw invalid_input(file.name() +
+                          ": the score head is not one row of the model's hidden size (" +
+                          std::to_string(model.hidden_size) +
+                          "): it belongs to another model, or has several classes");
+    }
+    adapter.score = to_f32(*score);
+  }
   return adapter;
 }
 
@@ -309,9 +335,15 @@ void write_adapter(Env& env, const std::string& directory, const Adapter& adapte
     writer.declare(name + std::string(kA), tensor::DataType::kF32, {pair.r, pair.in});
     writer.declare(name + std::string(kB), tensor::DataType::kF32, {pair.out, pair.r});
   }
+  if (!adapter.score.empty()) {
+    writer.declare(std::string(kScore), tensor::DataType::kF32, {1, adapter.score.size()});
+  }
   for (const LoraTensorPair& pair : adapter.pairs) {
     writer.append(std::as_bytes(std::span<const float>(pair.a)));
     writer.append(std::as_bytes(std::span<const float>(pair.b)));
+  }
+  if (!adapter.score.empty()) {
+    writer.append(std::as_bytes(std::span<const float>(adapter.score)));
   }
   writer.finish();
   write_file_atomically(env, directory + "/adapter_config.json",

@@ -35,6 +35,7 @@ struct Adapter {
   bool use_rslora = false;
   std::vector<std::string> target_modules;  // "q_proj", ...; may be empty when the file has a regex
   std::vector<LoraTensorPair> pairs;        // sorted by module
+  std::vector<float> score;  // of a reward model: score.weight [1, hidden] of modules_to_save
 };
 
 float lora_scale(double alpha, size_t r, bool use_rslora);

@@ -24,10 +24,13 @@ Json scaling_to_json(const RopeScaling& scaling) {
   return out;
 }
 
-std::string class_name(const std::string& architecture) {
-  if (architecture == "llama") return "LlamaForCausalLM";
-  if (architecture == "mistral") return "MistralForCausalLM";
-  return architecture == "qwen2" ? "Qwen2ForCausalLM" : "Qwen3ForCausalLM";
+std::string class_name(const ModelConfig& config) {
+  const std::string& type = config.architecture;
+  const std::string family = type == "llama"     ? "Llama"
+                             : type == "mistral" ? "Mistral"
+                             : type == "qwen2"   ? "Qwen2"
+                                                 : "Qwen3";
+  return family + (config.score_head ? "ForSequenceClassification" : "ForCausalLM");
 }
 
 void write_windows(const ModelConfig& config, Json* out) {
@@ -70,7 +73,7 @@ Json config_to_json(const ModelConfig& config) {
   const LayerConfig& layer = config.layers[0];
   const auto count = [](size_t n) { return Json(static_cast<uint64_t>(n)); };
   Json out = Json::object();
-  out["architectures"].push_back(class_name(config.architecture));
+  out["architectures"].push_back(class_name(config));
   out["model_type"] = config.architecture;
   if (config.architecture == "llama") out["attention_bias"] = false;
   out["attention_dropout"] = 0.0;
@@ -93,6 +96,10 @@ Json config_to_json(const ModelConfig& config) {
   write_windows(config, &out);
   out["tie_word_embeddings"] = config.tie_word_embeddings;
   out["use_cache"] = true;
+  if (config.score_head) {  // one class: transformers' num_labels
+    out["id2label"]["0"] = "LABEL_0";
+    out["label2id"]["LABEL_0"] = 0;
+  }
   out["vocab_size"] = count(config.vocab_size);
   return out;
 }

@@ -14,10 +14,11 @@ namespace {
 
 using NamePair = std::pair<std::string_view, std::string_view>;
 
-constexpr std::array<NamePair, 3> kModelNames = {{
+constexpr std::array<NamePair, 4> kModelNames = {{
     {"token_embd.weight", "model.embed_tokens.weight"},
     {"output_norm.weight", "model.norm.weight"},
     {"output.weight", "lm_head.weight"},
+    {"cls.output.weight", "score.weight"},
 }};
 
 constexpr std::array<NamePair, 14> kLayerNames = {{

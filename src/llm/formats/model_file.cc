@@ -229,6 +229,14 @@ class ModelFileOpener {
     }
   }
 
+  // A classifier of one class is a reward model; its file may have no language head.
+  void find_heads() {
+    file_->config_.score_head = file_->find("score.weight") != nullptr;
+    file_->config_.language_head = !file_->config_.score_head ||
+                                   file_->config_.tie_word_embeddings ||
+                                   file_->find("lm_head.weight") != nullptr;
+  }
+
   // A tied model may still store its head; Hugging Face ignores that copy.
   void drop_tied_head() {
     if (!file_->config_.tie_word_embeddings) return;
@@ -237,6 +245,7 @@ class ModelFileOpener {
   }
 
   void check_shapes() {
+    find_heads();
     drop_tied_head();
     std::vector<TensorShape> wanted = tensor_shapes(file_->config_);
     for (const TensorShape& shape : wanted) check_shape(shape);
@@ -367,7 +376,10 @@ std::vector<TensorShape> tensor_shapes(const ModelConfig& config) {
     add("mlp.down_proj.weight", hidden, layer.intermediate_size);
   }
   out.push_back({"model.norm.weight", hidden, 1});
-  if (!config.tie_word_embeddings) out.push_back({"lm_head.weight", config.vocab_size, hidden});
+  if (!config.tie_word_embeddings && config.language_head) {
+    out.push_back({"lm_head.weight", config.vocab_size, hidden});
+  }
+  if (config.score_head) out.push_back({"score.weight", 1, hidden});
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "llm/formats/adapter.h"
 #include "llm/formats/config_json.h"
+#include "llm/formats/layer_choice.h"
 #include "llm/formats/model_writer.h"
 
 namespace hone::llm {
@@ -378,6 +379,42 @@ TEST_F(ModelFiles, TheDemoModelOpens) {
   EXPECT_EQ(file->config().rope_theta, 100000.0);
   EXPECT_TRUE(file->extras().chat_template.has_value());
   for (const StoredTensor& tensor : file->tensors()) check_finite(tensor, file->path());
+}
+
+TEST_F(ModelFiles, LayersCanBeLeftOutAndTheOthersMoveUp) {
+  const auto whole = ModelFile::open(kGolden + "llama_untied");  // three layers
+  const std::vector<size_t> dropped = {1};
+  const LayerChoice choice(whole->config(), dropped);
+  const std::string path = folder_ + "/small.gguf";
+  write_gguf(real_env(), path, choice.config(), tensor::DataType::kF32,
+             choice.rows(rows_of(*whole)), {});
+  const auto small = ModelFile::open(path);
+  ASSERT_EQ(small->config().layers.size(), 2u);
+  EXPECT_TRUE(small->config().layers[1] == whole->config().layers[2]);
+  const RowReader of_small = rows_of(*small), of_whole = rows_of(*whole);
+  for (const TensorShape& shape : tensor_shapes(small->config())) {
+    std::string name = shape.name;
+    const size_t at = name.find("layers.1.");
+    if (at != std::string::npos) name[at + 7] = '2';
+    const bool vector = shape.cols == 1;
+    for (size_t row = 0; row < (vector ? 1 : shape.rows); ++row) {
+      std::vector<float> got(vector ? shape.rows : shape.cols), wanted(got.size());
+      of_small(shape.name, row, got.data());
+      of_whole(name, row, wanted.data());
+      ASSERT_EQ(got, wanted) << shape.name;
+    }
+  }
+}
+
+TEST_F(ModelFiles, LayersThatCannotBeLeftOutAreNamed) {
+  const auto whole = ModelFile::open(kGolden + "llama_untied");
+  const auto drop = [&](std::vector<size_t> layers) {
+    return refusal([&] { LayerChoice(whole->config(), layers); });
+  };
+  EXPECT_EQ(drop({0, 2}), "accepted");
+  EXPECT_EQ(drop({3}), "layer 3 is not there: the model has 3, counted from 0");
+  EXPECT_EQ(drop({1, 1}), "layer 1 is named twice");
+  EXPECT_EQ(drop({2, 0, 1}), "no layer would be left");
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ size_t source_row(size_t n, size_t rows, size_t heads) {
 }
 
 DataType gguf_tensor_type(const TensorShape& shape, DataType type) {
-  if (shape.cols == 1) return DataType::kF32;
+  if (shape.cols == 1 || shape.name == "score.weight") return DataType::kF32;
   const bool vocabulary =
       shape.name == "model.embed_tokens.weight" || shape.name == "lm_head.weight";
   if (vocabulary && (type == DataType::kQ4_0 || type == DataType::kQ4_1)) type = DataType::kQ8_0;

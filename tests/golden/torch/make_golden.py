@@ -1,4 +1,4 @@
-"""Writes the golden directories and JSON files beside this script. See README.md. Run: python make_golden.py [models] [dpo] [lora]"""
+"""Writes the golden directories and JSON files beside this script. See README.md. Run: python make_golden.py [models] [dpo] [lora] [reward]"""
 import json
 import pathlib
 import sys
@@ -169,7 +169,7 @@ def make_model_golden(name):
 
 
 if __name__ == "__main__":
-    parts = sys.argv[1:] or ["models", "dpo", "lora"]
+    parts = sys.argv[1:] or ["models", "dpo", "lora", "reward"]
     torch.set_num_threads(2)
     if "models" in parts:
         for model_name in MODELS:
@@ -182,3 +182,6 @@ if __name__ == "__main__":
         import lora_golden
         lora_golden.make_rslora()
         lora_golden.make_dpo_run()
+    if "reward" in parts:
+        import reward_golden
+        reward_golden.make_rewards()

@@ -2,9 +2,12 @@
 
   dpo_metrics.json   what TRL's DPOTrainer logs of three pairs on tests/golden/torch/llama_tied
   packing.json       the bins of TRL's pack_dataset
+  distillation.json  TRL's generalised Jensen-Shannon loss of llama_tied under the teacher llama3, and its gradient
+  unreferenced.json  what TRL's ORPOTrainer and CPOTrainer make of three pairs on llama_tied, and the gradient
+  kto.json           what TRL's KTOTrainer makes of five judged answers on llama3, and the gradient
   tensorboard.bin    event frames written by TensorBoard's own RecordWriter
 
-Usage: python make_train_golden.py dpo|packing (trl) or tensorboard (tensorboard), each where that package is installed.
+Usage: python make_train_golden.py dpo|packing|distillation|unreferenced|kto (trl) or tensorboard (tensorboard), each where that package is installed.
 """
 import json
 import pathlib
@@ -61,6 +64,117 @@ def packing():
     print([len(c["bins"]) for c in cases])
 
 
+def distillation():
+    import torch
+    import transformers
+    import trl
+    from trl.experimental.gkd import GKDTrainer
+    models = [transformers.AutoModelForCausalLM.from_pretrained(TORCH / name, dtype=torch.float64) for name in ("llama_tied", "llama3")]
+    for model in models:
+        model.model.embed_tokens.padding_idx = None  # transformers would zero that token's gradient
+    student, teacher = models
+    generator = random.Random(5)
+    rows = [{"prompt_ids": [generator.randrange(128) for _ in range(p)], "completion_ids": [generator.randrange(128) for _ in range(c)]} for p, c in [(5, 9), (1, 4), (12, 17)]]
+    cases = []
+    for beta in (0.0, 0.1, 0.5, 0.9, 1.0):
+        student.zero_grad()
+        losses = []
+        for row in rows:  # one at a time: no padding, and the sum is divided by all completion tokens
+            ids = torch.tensor([row["prompt_ids"] + row["completion_ids"]])
+            first, last = len(row["prompt_ids"]) - 1, ids.shape[1] - 1
+            with torch.no_grad():
+                wanted = teacher(ids).logits[:, first:last]
+            losses.append(GKDTrainer.generalized_jsd_loss(student(ids).logits[:, first:last], wanted, beta=beta, reduction="sum"))
+        loss = sum(losses) / sum(len(row["completion_ids"]) for row in rows)
+        loss.backward()
+        gradients = {name: {"norm": float(p.grad.norm()), "sample": [float(v) for v in p.grad.flatten()[:8]]} for name, p in student.named_parameters()}
+        cases.append({"beta": beta, "loss": float(loss.detach()), "gradients": gradients})
+        print(beta, cases[-1]["loss"])
+    record = {"versions": {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}, "student": "llama_tied", "teacher": "llama3", "rows": rows, "cases": cases}
+    (HERE / "distillation.json").write_text(json.dumps(record) + "\n")
+
+
+def unreferenced():
+    import torch
+    import transformers
+    import trl
+    from trl.experimental.cpo import CPOTrainer
+    from trl.experimental.orpo import ORPOTrainer
+    model = transformers.AutoModelForCausalLM.from_pretrained(TORCH / "llama_tied", dtype=torch.float64)
+    model.model.embed_tokens.padding_idx = None
+    pairs = json.loads((TORCH / "dpo_lora_base.json").read_text())["pairs"]
+    batch = {}
+    for side in ("chosen", "rejected"):
+        rows = [p["prompt_ids"] + p[side + "_ids"] for p in pairs]
+        longest = max(map(len, rows))
+        batch[side + "_input_ids"] = torch.tensor([r + [0] * (longest - len(r)) for r in rows])
+        batch[side + "_attention_mask"] = torch.tensor([[1] * len(r) + [0] * (longest - len(r)) for r in rows])
+        batch[side + "_labels"] = torch.tensor([[-100] * len(p["prompt_ids"]) + p[side + "_ids"] + [-100] * (longest - len(r)) for p, r in zip(pairs, rows)])
+    batch["prompt_input_ids"] = torch.zeros((len(pairs), 1), dtype=torch.long)
+    batch["prompt_attention_mask"] = torch.ones((len(pairs), 1), dtype=torch.long)
+    cases = []
+    settings = [("orpo", {"beta": 0.1})] + [("cpo", {"beta": 0.1, "loss_type": kind, "label_smoothing": smoothing, "cpo_alpha": alpha, "simpo_gamma": 0.5})
+                                            for kind, smoothing, alpha in [("sigmoid", 0.0, 1.0), ("sigmoid", 0.1, 0.5), ("hinge", 0.0, 1.0), ("ipo", 0.0, 1.0), ("simpo", 0.0, 0.0)]]
+    for method, options in settings:
+        kind = ORPOTrainer if method == "orpo" else CPOTrainer
+        trainer = kind.__new__(kind)
+        accelerator = types.SimpleNamespace(device="cpu", gather_for_metrics=lambda v: v, gather=lambda v: v)
+        for key, value in {"is_encoder_decoder": False, "padding_value": 0, "pad_token_id": 0, "label_pad_token_id": -100, "accelerator": accelerator, "aux_loss_enabled": False, "alpha": 0.0, **options}.items():
+            setattr(trainer, key, value)
+        model.zero_grad()
+        loss, metrics = trainer.get_batch_loss_metrics(model, batch, "train")
+        loss.backward()
+        gradients = {name: float(p.grad.norm()) for name, p in model.named_parameters()}
+        cases.append({"method": method, "options": options, "loss": float(loss.detach()), "metrics": {k: float(v) for k, v in metrics.items() if not k.startswith("logits/")}, "gradient_norms": gradients})
+        print(method, options, cases[-1]["loss"])
+    record = {"versions": {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}, "pairs": pairs, "cases": cases}
+    (HERE / "unreferenced.json").write_text(json.dumps(record) + "\n")
+
+
+def kto():
+    import torch
+    import transformers
+    import trl
+    from trl import KTOTrainer
+    from trl.trainer.utils import add_fused_lm_head
+    models = [transformers.AutoModelForCausalLM.from_pretrained(TORCH / name, dtype=torch.float32) for name in ("llama3", "llama_tied")]
+    for model in models:
+        model.model.embed_tokens.padding_idx = None
+        add_fused_lm_head(model, outputs=("log_probs", "entropy", "mean_logits", "is_top1"))
+    policy, reference = models
+    policy.train()
+    generator = random.Random(8)
+    rows = [{"prompt_ids": [generator.randrange(128) for _ in range(p)], "completion_ids": [generator.randrange(128) for _ in range(c)], "label": label}
+            for p, c, label in [(4, 7, True), (9, 3, False), (2, 11, True), (6, 5, False), (3, 4, True)]]
+
+    def padded(prefix, pairs):
+        longest = max(len(p) + len(c) for p, c in pairs)
+        fill = lambda v: v + [0] * (longest - len(v))
+        return {prefix + "input_ids": torch.tensor([fill(p + c) for p, c in pairs]), prefix + "attention_mask": torch.tensor([fill([1] * len(p + c)) for p, c in pairs]),
+                prefix + "completion_mask": torch.tensor([fill([0] * len(p) + [1] * len(c)) for p, c in pairs])}
+
+    batch = padded("", [(r["prompt_ids"], r["completion_ids"]) for r in rows])
+    batch |= padded("KL_", [(r["prompt_ids"], rows[i - 1]["completion_ids"]) for i, r in enumerate(rows)])
+    batch["label"] = torch.tensor([r["label"] for r in rows])
+    cases = []
+    for kind, beta, desirable, undesirable in [("kto", 0.1, 1.0, 1.0), ("kto", 0.3, 1.5, 0.5), ("apo_zero_unpaired", 0.2, 1.0, 1.0)]:
+        trainer = KTOTrainer.__new__(KTOTrainer)
+        accelerator = types.SimpleNamespace(device="cpu", gather_for_metrics=lambda v: v, gather=lambda v: v)
+        arguments = types.SimpleNamespace(gradient_checkpointing_kwargs=None, gradient_checkpointing=False)
+        for key, value in {"model": policy, "ref_model": reference, "accelerator": accelerator, "aux_loss_enabled": False, "precompute_ref_logps": False, "calculate_KL": kind == "kto", "loss_type": kind, "beta": beta,
+                           "desirable_weight": desirable, "undesirable_weight": undesirable, "args": arguments, "_metrics": {"train": defaultdict(list)}, "_total_train_tokens": 0, "_tp_size": 1}.items():
+            setattr(trainer, key, value)
+        policy.zero_grad()
+        loss = trainer._compute_loss(policy, batch, False)
+        loss.backward()
+        metrics = {k: float(v[0]) for k, v in sorted(trainer._metrics["train"].items())}
+        cases.append({"loss_type": kind, "beta": beta, "desirable_weight": desirable, "undesirable_weight": undesirable, "loss": float(loss.detach()), "metrics": metrics,
+                      "gradient_norms": {name: float(p.grad.norm()) for name, p in policy.named_parameters()}})
+        print(kind, cases[-1]["loss"], metrics)
+    record = {"versions": {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}, "policy": "llama3", "reference": "llama_tied", "rows": rows, "cases": cases}
+    (HERE / "kto.json").write_text(json.dumps(record) + "\n")
+
+
 def tensorboard():
     import io
     import tensorboard as package
@@ -81,4 +195,4 @@ def tensorboard():
 
 
 if __name__ == "__main__":
-    {"dpo": dpo, "packing": packing, "tensorboard": tensorboard}[sys.argv[1]]()
+    {"dpo": dpo, "packing": packing, "distillation": distillation, "unreferenced": unreferenced, "kto": kto, "tensorboard": tensorboard}[sys.argv[1]]()
