@@ -39,7 +39,7 @@ struct Takes {
   bool body_is_optional = false;  // absent = {}
   std::string_view media = {};    // bytes of this kind instead of JSON
   bool streaming = false;         // read by the handler as they come
-  uint64_t max_bytes = 64 * 1024;
+  uint64_t max_bytes = size_t{64} * 1024;
   std::vector<Field> query = {};  // a line of each parameter; the paging ones are added by is_list
 };
 

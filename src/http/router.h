@@ -33,7 +33,7 @@ using Handler = std::function<Response(Request&)>;
 struct RouteOptions {
   std::string name = {};   // in metrics and logs; empty = method and pattern
   bool streaming = false;  // the handler reads Request::body_reader() instead of Request::body
-  uint64_t max_body_bytes = 64 * 1024;  // 0 = the route takes no body
+  uint64_t max_body_bytes = size_t{64} * 1024;  // 0 = the route takes no body
 };
 
 struct Route {

@@ -70,9 +70,9 @@ struct ServerOptions {
   // Origins beside the Host itself ("http://localhost:5173" of a development server).
   std::vector<std::string> allowed_origins = {};
 
-  size_t max_head_bytes = 16 * 1024;
+  size_t max_head_bytes = size_t{16} * 1024;
   size_t max_headers = 100;
-  size_t max_target_bytes = 8 * 1024;
+  size_t max_target_bytes = size_t{8} * 1024;
   size_t max_connections = 10'000;             // more are answered 503 and closed
   uint64_t max_buffered_bytes = 256ull << 20;  // request bodies waiting in memory, all together
 

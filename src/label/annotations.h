@@ -20,7 +20,7 @@ namespace hone::label {
 
 inline constexpr int64_t kUndoMs = 24 * 3600 * 1000;
 inline constexpr int64_t kUndoLast = 50;
-inline constexpr size_t kDraftBytesMax = 512 * 1024;
+inline constexpr size_t kDraftBytesMax = size_t{512} * 1024;
 inline constexpr size_t kReasonChars = 300, kCommentChars = 2000;
 inline constexpr int64_t kFlagsOfOneMax = 5;  // open ones of one member on one task
 

@@ -77,7 +77,7 @@ struct TaskSchema {
 };
 
 inline constexpr size_t kQuestionsMax = 20, kOptionsMax = 50, kSchemaTitleChars = 300;
-inline constexpr size_t kSchemaBytesMax = 256 * 1024;
+inline constexpr size_t kSchemaBytesMax = size_t{256} * 1024;
 inline constexpr size_t kResponsesMax = 10;  // of one task
 
 // "pairwise", "ranking", ... that work today.

@@ -17,7 +17,7 @@ struct Row {
   uint64_t max_body_bytes;
 };
 
-constexpr uint64_t kSmall = 64 * 1024;
+constexpr uint64_t kSmall = size_t{64} * 1024;
 constexpr uint64_t kLarge = 16 << 20;  // a prompt of a million tokens, as ids
 
 // THE table.
