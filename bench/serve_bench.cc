@@ -166,9 +166,10 @@ int main(int argc, char** argv) {
   const auto codec = llm::load_text_codec(argv[1]);
   if (!codec) return 2;
   serve::Engine engine(real_env(), model, *codec, options);
-  std::printf("ready after %.3f s; the engine plans %.0f MB beside %.0f MB of weights\n",
+  const llm::Batcher::Memory plan = serve::Engine::planned_memory(model.config, options);
+  std::printf("ready after %.3f s; the engine plans at most %.0f MB beside %.0f MB of weights\n",
               real_env().steady_seconds() - begin,
-              static_cast<double>(serve::Engine::planned_bytes(model.config, options)) / 1e6,
+              static_cast<double>(plan.pages + plan.passes) / 1e6,
               static_cast<double>(model.weight_bytes()) / 1e6);
   Bench bench(engine, *codec, model.config.vocab_size);
   std::vector<double> ignored;

@@ -134,11 +134,14 @@ void MemoryPlan::add_passing(uint64_t bytes) { passing_ = std::max(passing_, byt
 
 uint64_t MemoryPlan::peak_bytes() const { return lasting_ + std::max(working_, passing_); }
 
+uint64_t MemoryPlan::lasting_bytes() const { return lasting_ + working_ - fleeting_; }
+
 Json MemoryPlan::to_json() const {
   Json parts = Json::object();
   for (const auto& [what, bytes] : parts_) parts[what] = bytes;
   Json json = Json::object();
   json["peak_bytes"] = peak_bytes();
+  if (fleeting_ > 0) json["lasting_bytes"] = lasting_bytes();
   json["parts"] = std::move(parts);
   return json;
 }
@@ -166,13 +169,16 @@ MemoryPlan training_memory(const LoadedModel& opened, const LoadedModel* referen
   return plan;
 }
 
+uint64_t memory_limit(const CommonOptions& common) {
+  if (!common.memory_limit.empty()) return parse_size(common.memory_limit, "memory-limit");
+  return static_cast<uint64_t>(kDefaultShare *
+                               static_cast<double>(available_memory() + resident_memory()));
+}
+
 void check_memory(const CommonOptions& common, const MemoryPlan& plan, const std::string& work,
                   const std::string& how_to_lower) {
-  const uint64_t held = resident_memory(), available = available_memory();
   const bool given = !common.memory_limit.empty();
-  const uint64_t limit =
-      given ? parse_size(common.memory_limit, "memory-limit")
-            : static_cast<uint64_t>(kDefaultShare * static_cast<double>(available + held));
+  const uint64_t limit = memory_limit(common);
   if (plan.peak_bytes() <= limit) return;
   throw Error(ErrorCode::kTooLarge,
               work + " needs about " + plan.to_text() + ", and " + bytes_text(limit) +

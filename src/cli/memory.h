@@ -28,19 +28,26 @@ class MemoryPlan {
   // What is taken and given back before the work begins; only the largest one counts.
   void add_passing(uint64_t bytes);
 
+  // Of what add() said: what comes only while it is needed, and goes back to the machine.
+  void add_fleeting(uint64_t bytes) { fleeting_ += bytes; }
+
   uint64_t peak_bytes() const;
-  Json to_json() const;         // {"peak_bytes", "parts": {..}}
-  std::string to_text() const;  // "1.2 GB (weights 93 MB, activations 400 MB, ...)"
+  uint64_t lasting_bytes() const;  // without what is fleeting
+  Json to_json() const;            // {"peak_bytes", "lasting_bytes" when it is less, "parts": {..}}
+  std::string to_text() const;     // "1.2 GB (weights 93 MB, activations 400 MB, ...)"
 
  private:
   std::vector<std::pair<std::string, uint64_t>> parts_;
-  uint64_t lasting_ = 0, working_ = 0, passing_ = 0;
+  uint64_t lasting_ = 0, working_ = 0, passing_ = 0, fleeting_ = 0;
 };
 
 // Of training: the model (as f32 when all weights are trained), a reference model or null, gradients,
 // moments and the activations of a pass of max_rows rows.
 MemoryPlan training_memory(const LoadedModel& opened, const LoadedModel* reference,
                            const train::TrainConfig& config, size_t max_rows);
+
+// What a command may take: --memory-limit, else a share of what is available.
+uint64_t memory_limit(const CommonOptions& common);
 
 // Throws too_large with the numbers and the option that lowers them when the peak is above the
 // limit. `work` begins the sentence: "hone generate".

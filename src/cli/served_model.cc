@@ -38,6 +38,11 @@ void check(const ServingFlags& flags) {
     throw invalid_input(std::string("--") + option + " must be from 1 to " + std::to_string(most));
   };
   within("context-tokens", flags.context_tokens, kContextMax);
+  if (flags.kept_tokens > flags.context_tokens) {
+    throw invalid_input("--kept-tokens " + std::to_string(flags.kept_tokens) +
+                        " are more than the --context-tokens that there are, " +
+                        std::to_string(flags.context_tokens));
+  }
   within("parallel", flags.parallel, kAtOnceMax);
   within("max-waiting", flags.max_waiting, 1'000'000);
   for (const std::string& adapter : flags.adapters) {
@@ -93,6 +98,9 @@ void ServingFlags::add_to(Options& options) {
                "/v1/load_lora_adapter takes folders from here, by name; empty = none");
   options.count("context-tokens", &context_tokens,
                 "positions of all requests together; decides the memory");
+  options.count("kept-tokens", &kept_tokens,
+                "positions of these that stay in memory when nobody uses them, to be found again; "
+                "0 = a third");
   options.count("parallel", &parallel, "answers written at once; more wait");
   options.count("max-waiting", &max_waiting, "requests that may wait; more are told to come again");
   options.flag("no-auth", &no_auth, "/v1 needs no key; on a loopback address only");
@@ -124,12 +132,20 @@ ServedModelFiles::ServedModelFiles(const std::string& model, const ServingFlags&
   engine_.threads = common_.threads;
   engine_.max_running = flags_.parallel;
   engine_.context_tokens = flags_.context_tokens;
+  engine_.kept_tokens = flags_.kept_tokens;
   engine_.max_waiting = flags_.max_waiting;
   engine_.max_waiting_per_key = std::max<size_t>(1, flags_.max_waiting / 2);
   engine_.max_lora_rank = kLoraRankMax;  // the registry may bring one at any time
   plan_.add_model(opened_);
-  plan_.add("context, activations and logits",
-            serve::Engine::planned_bytes(opened_.model.config, engine_));
+  const llm::Batcher::Memory memory = serve::Engine::planned_memory(opened_.model.config, engine_);
+  plan_.add("keys and values of " + std::to_string(engine_.context_tokens) + " positions",
+            memory.pages);
+  plan_.add("activations and logits", memory.passes);
+  plan_.add_fleeting(memory.pages - memory.kept_pages);
+  for (const std::string& adapter : flags_.adapters) {
+    adapter_bytes_ += llm::planned_lora_bytes(real_env(), parse_adapter(adapter).second);
+  }
+  plan_.add("adapters", adapter_bytes_);
 }
 
 void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string& data_folder) {
@@ -145,6 +161,9 @@ void ServedModelFiles::load(Env& env, api::Platform& platform, const std::string
   options.engine = engine_;
   options.adapter_folder =
       flags_.adapter_folder.empty() ? "" : absolute_path(flags_.adapter_folder);
+  // What the limit leaves beside the peak, for those that come while it runs.
+  const uint64_t limit = memory_limit(common_), peak = plan_.peak_bytes();
+  options.adapter_bytes_max = adapter_bytes_ + (limit > peak ? limit - peak : 0);
   options.authorise = [&platform, no_auth = flags_.no_auth,
                        strangers = flags_.no_auth ? only_organisation(platform)
                                                   : std::string()](const http::Request& request) {

@@ -16,7 +16,7 @@ namespace hone::cli {
 struct ServingFlags {
   std::vector<std::string> adapters;
   std::string adapter_folder;
-  size_t context_tokens = 16384, parallel = 32, max_waiting = 2048;
+  size_t context_tokens = 16384, kept_tokens = 0, parallel = 32, max_waiting = 2048;
   bool no_auth = false, plan = false;
 
   void add_to(Options& options);
@@ -41,6 +41,7 @@ class ServedModelFiles {
   std::unique_ptr<llm::ModelFile> file_;
   serve::EngineOptions engine_;
   MemoryPlan plan_;
+  uint64_t adapter_bytes_ = 0;                // of --adapter
   std::unique_ptr<openai::Service> service_;  // last: uses the model
 };
 

@@ -220,7 +220,10 @@ int print_plan(const ServerFlags& flags, const ServedModelFiles& served) {
   if (flags.common.json) {
     std::printf("%s\n", served.plan().to_json().dump().c_str());
   } else {
-    std::printf("serving takes %s\n", served.plan().to_text().c_str());
+    std::printf("serving takes at most %s\n", served.plan().to_text().c_str());
+    std::printf(
+        "when nobody asks it keeps at most %s: --kept-tokens says how much is found again\n",
+        bytes_text(served.plan().lasting_bytes()).c_str());
   }
   return 0;
 }

@@ -1,5 +1,7 @@
 #include "llm/batch_pages.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace hone::llm {
@@ -72,6 +74,12 @@ void BatchPages::open(BatchStream& stream) {
 }
 
 bool BatchPages::extend(BatchStream& stream, size_t count, const Streams& all) {
+  // Pages that only the prefix cache holds give way before more than the kept ones are in use.
+  const size_t fresh = KvCache::pages_for(cache_.length(*stream.sequence) + count) -
+                       cache_.pages(*stream.sequence).size();
+  while (fresh > 0 && cache_.page_count() - cache_.free_pages() + fresh > kept_) {
+    if (!prefixes_.evict_one()) break;
+  }
   while (!cache_.extend(*stream.sequence, count)) {
     if (prefixes_.evict_one()) continue;
     BatchStream* last = nullptr;
@@ -84,6 +92,13 @@ bool BatchPages::extend(BatchStream& stream, size_t count, const Streams& all) {
     if (last == &stream) return false;
   }
   return true;
+}
+
+void BatchPages::give_back(bool is_idle) {
+  const size_t used = cache_.page_count() - cache_.free_pages();
+  // Beside running answers only what is far too much: what is returned may be wanted soon.
+  const size_t wanted = std::max(used, kept_);
+  if (is_idle || cache_.resident_pages() > 2 * wanted) cache_.give_back(wanted);
 }
 
 void BatchPages::put_aside(BatchStream& stream) {

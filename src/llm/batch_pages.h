@@ -19,8 +19,9 @@ class BatchPages {
  public:
   using Streams = std::vector<std::unique_ptr<BatchStream>>;
 
-  BatchPages(const ModelConfig& config, size_t page_count)
-      : cache_(config, page_count), prefixes_(cache_) {}
+  // kept: pages that stay when nobody uses them.
+  BatchPages(const ModelConfig& config, size_t page_count, size_t kept)
+      : cache_(config, page_count), prefixes_(cache_), kept_(kept) {}
 
   KvCache& cache() { return cache_; }
   const KvCache& cache() const { return cache_; }
@@ -40,12 +41,15 @@ class BatchPages {
   void close(BatchStream& stream);
   // Keeps a page that became full, for those that come with the same text.
   void keep(const BatchPass::FullPage& page);
+  // Returns the memory of pages that nothing needs now, when nothing runs or it is much.
+  void give_back(bool is_idle);
 
  private:
   void put_aside(BatchStream& stream);
 
   KvCache cache_;
   PrefixCache prefixes_;
+  const size_t kept_;
   uint64_t put_aside_count_ = 0;
 };
 

@@ -26,7 +26,7 @@ class Batcher::Impl {
       : model_(model),
         tokenizer_(tokenizer),
         options_(options),
-        pages_(model.config, options.page_count),
+        pages_(model.config, options.page_count, options.kept_pages),
         pass_(compute, model, options),
         drawer_(compute, model.config.vocab_size, std::move(end_of_generation)) {}
 
@@ -181,6 +181,7 @@ bool Batcher::Impl::step() {
   const std::vector<BatchStream*> planned = plan();
   if (planned.empty()) {
     HONE_CHECK(streams_.empty() && waiting_.empty());
+    pages_.give_back(true);
     return false;
   }
   pass_.run(planned, pages_.cache());
@@ -207,6 +208,7 @@ bool Batcher::Impl::step() {
   sweep();
   std::stable_sort(streams_.begin(), streams_.end(),
                    [](const auto& a, const auto& b) { return a->comes_before(*b); });
+  pages_.give_back(streams_.empty() && waiting_.empty());
   return true;
 }
 
@@ -273,6 +275,7 @@ BatcherMetrics Batcher::Impl::metrics() const {
   }
   out.free_pages = pages_.cache().free_pages();
   out.cached_pages = pages_.prefixes().size();
+  out.resident_pages = pages_.cache().resident_pages();
   return out;
 }
 
@@ -283,6 +286,9 @@ BatcherOptions within_bounds(BatcherOptions options) {
   options.rows_per_pass = std::max(options.rows_per_pass, options.max_samples);
   options.prompt_rows_beside_writing = std::max<size_t>(1, options.prompt_rows_beside_writing);
   options.page_count = std::max<size_t>(1, options.page_count);
+  if (options.kept_pages == 0 || options.kept_pages > options.page_count) {
+    options.kept_pages = options.page_count;
+  }
   return options;
 }
 
@@ -299,10 +305,12 @@ size_t Batcher::pages_for(const ModelConfig& config, const BatchRequest& request
   return request_pages(config, request);
 }
 
-uint64_t Batcher::planned_bytes(const ModelConfig& config, const BatcherOptions& options) {
+Batcher::Memory Batcher::planned_memory(const ModelConfig& config, const BatcherOptions& options) {
   const BatcherOptions bounded = within_bounds(options);
-  return tensor::mapped_bytes(bounded.page_count * KvCache::page_bytes(config)) +
-         BatchPass::planned_bytes(config, bounded);
+  const size_t page = KvCache::page_bytes(config);
+  return {.pages = tensor::mapped_bytes(bounded.page_count * page),
+          .kept_pages = tensor::mapped_bytes(bounded.kept_pages * page),
+          .passes = BatchPass::planned_bytes(config, bounded)};
 }
 
 void Batcher::check(const BatchRequest& request) const { impl_->check(request); }

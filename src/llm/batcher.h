@@ -13,6 +13,9 @@
 // prompt and answer so far are read again when there is room. A request that could not run alone is
 // refused by check().
 //
+// What only the prefix cache holds goes, too, when more than kept_pages would be in use; and once
+// nothing runs, pages beyond them give their memory back to the machine.
+//
 // Prefix cache. Full pages of prompts and answers are kept under the hash of (scope, all tokens up to
 // the page's end). Once somebody asked for the scores of such a prompt, its pages keep the
 // log-probability and argmax of each of their tokens, so that prompt log-probabilities come out of
@@ -118,12 +121,14 @@ struct BatcherOptions {
   // Prompt rows of a pass while somebody is writing: keeps the time between tokens even.
   size_t prompt_rows_beside_writing = 512;
   size_t max_lora_rank = 0;  // of any adapter that will come
+  size_t kept_pages = 0;     // that stay in memory when nobody uses them; 0 = all
 };
 
 struct BatcherMetrics {
   uint64_t passes = 0, rows = 0, prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0;
   uint64_t put_aside = 0;
-  size_t reading = 0, writing = 0, waiting = 0, free_pages = 0, cached_pages = 0;
+  size_t reading = 0, writing = 0, waiting = 0;
+  size_t free_pages = 0, cached_pages = 0, resident_pages = 0;
 };
 
 class Batcher {
@@ -137,8 +142,13 @@ class Batcher {
 
   // Pages that one sample of the request holds at its longest; its others share some, or wait.
   static size_t pages_for(const ModelConfig& config, const BatchRequest& request);
-  // Bytes beside the weights, before anything is made.
-  static uint64_t planned_bytes(const ModelConfig& config, const BatcherOptions& options);
+  // Bytes beside the weights and the adapters, before anything is made.
+  struct Memory {
+    uint64_t pages = 0;       // keys and values when all of them are in use
+    uint64_t kept_pages = 0;  // of these, what stays when nothing runs
+    uint64_t passes = 0;      // activations and logits
+  };
+  static Memory planned_memory(const ModelConfig& config, const BatcherOptions& options);
   // From any thread. Throws invalid_input for a prompt that is empty, too long (with both numbers) or has unknown
   // ids, for options out of range; too_large for one that needs more pages than there are.
   void check(const BatchRequest& request) const;

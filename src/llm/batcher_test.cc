@@ -154,6 +154,10 @@ struct Schedule {
       ++answered;
     }
     put_aside += batcher->metrics().put_aside;
+    if (options.kept_pages > 0) {
+      EXPECT_LE(batcher->metrics().cached_pages, options.kept_pages) << what;
+      EXPECT_LE(batcher->metrics().resident_pages, options.kept_pages) << what;
+    }
     batcher->drop_cached(std::nullopt);
     EXPECT_EQ(batcher->metrics().free_pages, options.page_count) << what << ": pages leaked";
   }
@@ -178,6 +182,7 @@ TEST(Batcher, AnyScheduleGivesTheBitsOfEachRequestAlone) {
     options.page_count = round % 2 == 0 ? most + rng.below(3) : 200;
     options.rows_per_pass = options.max_samples + rng.below(round < 3 ? 30 : 300);
     options.prompt_rows_beside_writing = 1 + rng.below(100);
+    if (round % 3 == 1) options.kept_pages = 1 + rng.below(8);
     schedule.play(world, options, rng, "round " + std::to_string(round));
   }
   EXPECT_GT(schedule.answered, 400u);

@@ -1,6 +1,8 @@
 #include "llm/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "base/check.h"
 #include "tensor/attention.h"
@@ -23,6 +25,7 @@ KvCache::KvCache(const ModelConfig& config, size_t page_count)
     : page_floats_(page_bytes(config) / sizeof(float)),
       page_count_(page_count),
       memory_(page_count * page_bytes(config)),
+      resident_(page_count, false),
       references_(page_count, 0) {
   size_t offset = 0;
   for (const LayerConfig& layer : config.layers) {
@@ -30,21 +33,48 @@ KvCache::KvCache(const ModelConfig& config, size_t page_count)
     offset += layer_floats(layer);
   }
   free_.reserve(page_count);
-  for (size_t i = page_count; i-- > 0;) free_.push_back(static_cast<uint32_t>(i));
+  for (size_t i = 0; i < page_count; ++i) free_.push_back(static_cast<uint32_t>(i));
 }
 
 float* KvCache::page(uint32_t index) const { return memory_.as<float>() + index * page_floats_; }
 
 uint32_t KvCache::take_page() {
+  std::pop_heap(free_.begin(), free_.end(), std::greater<>());
   const uint32_t index = free_.back();
   free_.pop_back();
   references_[index] = 1;
+  if (!resident_[index]) {
+    resident_[index] = true;
+    ++resident_count_;
+  }
   return index;
 }
 
 void KvCache::drop_page(uint32_t index) {
   HONE_CHECK(references_[index] > 0);
-  if (--references_[index] == 0) free_.push_back(index);
+  if (--references_[index] > 0) return;
+  free_.push_back(index);
+  std::push_heap(free_.begin(), free_.end(), std::greater<>());
+}
+
+void KvCache::give_back(size_t keep) {
+  if (resident_count_ <= keep) return;
+  std::vector<uint32_t> spare;
+  for (uint32_t index : free_) {
+    if (resident_[index]) spare.push_back(index);
+  }
+  std::sort(spare.begin(), spare.end(), std::greater<>());
+  spare.resize(std::min(spare.size(), resident_count_ - keep));
+  const size_t page_bytes = page_floats_ * sizeof(float);
+  // Neighbours together: the machine's pages do not end where these do.
+  for (size_t at = 0; at < spare.size();) {
+    size_t end = at + 1;
+    while (end < spare.size() && spare[end] + 1 == spare[end - 1]) ++end;
+    memory_.give_back(spare[end - 1] * page_bytes, (end - at) * page_bytes);
+    at = end;
+  }
+  for (uint32_t index : spare) resident_[index] = false;
+  resident_count_ -= spare.size();
 }
 
 KvCache::SequenceId KvCache::create() {

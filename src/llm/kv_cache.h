@@ -3,8 +3,9 @@
 //
 // A page holds all layers' streams of 64 positions of one sequence path (decisions 1.2); its
 // layout inside a layer is tensor/attention.h's. A fork shares every full page with its parent and
-// copies the page that both would write to. Pages are zeroed when taken. All memory is taken at
-// construction, so the peak is known before the start.
+// copies the page that both would write to. Pages are zeroed when taken, the lowest free one first.
+// All addresses are taken at construction, so the peak is known before the start; the machine's
+// memory is taken page by page as they are used, and give_back() returns what is free.
 //
 // Thread rule: one thread; the forward pass writes the pages of the runs that it was given.
 
@@ -55,6 +56,11 @@ class KvCache {
 
   size_t free_pages() const { return free_.size(); }
   size_t page_count() const { return page_count_; }
+  // Pages that have the machine's memory: those in use, and free ones that were used before.
+  size_t resident_pages() const { return resident_count_; }
+  // Returns the memory of free pages, the highest first, until `keep` pages have memory or none that
+  // is free has.
+  void give_back(size_t keep);
 
   // One pointer a page: where the layer's blocks begin. Valid until the sequence changes.
   void layer_blocks(SequenceId sequence, size_t layer, std::vector<float*>* out) const;
@@ -73,7 +79,9 @@ class KvCache {
   size_t page_count_;
   std::vector<size_t> layer_offset_;  // floats into a page
   tensor::Buffer memory_;
-  std::vector<uint32_t> free_;
+  std::vector<uint32_t> free_;  // a heap, the lowest on top
+  std::vector<bool> resident_;
+  size_t resident_count_ = 0;
   std::vector<uint32_t> references_;
   std::vector<Sequence> sequences_;
   std::vector<SequenceId> unused_ids_;

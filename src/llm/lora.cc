@@ -6,6 +6,9 @@
 #include "base/error.h"
 #include "base/rng.h"
 #include "llm/formats/adapter.h"
+#include "llm/formats/safetensors.h"
+#include "tensor/memory.h"
+#include "tensor/panel_bytes.h"
 
 namespace hone::llm {
 
@@ -48,6 +51,27 @@ size_t LoraAdapter::max_rank() const {
     for (const LoraPair& pair : layer.pair) rank = std::max(rank, pair.rank());
   }
   return rank;
+}
+
+uint64_t LoraAdapter::bytes() const {
+  uint64_t sum = 0;
+  for (const LoraLayer& layer : layers) {
+    for (const LoraPair& pair : layer.pair) {
+      sum += tensor::mapped_bytes(pair.a.bytes()) + tensor::mapped_bytes(pair.b.bytes());
+    }
+  }
+  return sum;
+}
+
+uint64_t planned_lora_bytes(Env& env, const std::string& directory) {
+  uint64_t sum = 0;
+  for (const SafetensorsEntry& tensor :
+       read_safetensors_layout(env, directory + "/adapter_model.safetensors")) {
+    if (tensor.shape.size() != 2) continue;
+    sum += tensor::mapped_bytes(
+        tensor::packed_bytes(tensor::DataType::kF32, tensor.shape[0], tensor.shape[1]));
+  }
+  return sum;
 }
 
 LoraAdapter make_lora(const Model& model, const LoraOptions& options, uint64_t seed) {

@@ -4,6 +4,7 @@
 // Base and adapter are computed apart, in serving as in training: W + BA rounds differently.
 // Every sum is matmul's, so an adapter's answer does not depend on the batch either.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,7 @@ struct LoraAdapter {
   std::vector<LoraLayer> layers;  // one per layer of the model
   bool use_rslora = false;
   size_t max_rank() const;
+  uint64_t bytes() const;  // of memory
 };
 
 struct LoraOptions {
@@ -49,6 +51,8 @@ LoraAdapter make_lora(const Model& model, const LoraOptions& options, uint64_t s
 // PEFT directory. Refuses an adapter made for another model, or one that asks what Hone
 // cannot do, by name.
 LoraAdapter load_lora(const Model& model, const std::string& directory);
+// What load_lora's result will take, from the header of the file alone.
+uint64_t planned_lora_bytes(Env& env, const std::string& directory);
 // Writes a PEFT directory; base_model is what adapter_config.json will name.
 void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapter,
                const std::string& base_model);

@@ -63,6 +63,38 @@ TEST(KvCache, AForkCopiesOnlyThePageThatBothWouldWrite) {
   EXPECT_EQ(cache.free_pages(), 6u);
 }
 
+TEST(KvCache, TheLowestPagesAreTakenAndWhatIsFreeGivesItsMemoryBack) {
+  const Model model = testing::random_model({});
+  KvCache cache(model.config, 40);
+  const auto low = cache.create(), high = cache.create();
+  ASSERT_TRUE(cache.extend(low, 10 * kPagePositions));
+  ASSERT_TRUE(cache.extend(high, 20 * kPagePositions));
+  EXPECT_EQ(cache.resident_pages(), 30u);
+  const auto write = [&](KvCache::SequenceId sequence, float value) {
+    std::vector<float*> blocks;
+    cache.layer_blocks(sequence, 0, &blocks);
+    for (float* block : blocks) block[0] = value;
+  };
+  write(low, 1);
+  write(high, 2);
+  cache.release(high);
+  cache.give_back(35);  // nothing to do
+  EXPECT_EQ(cache.resident_pages(), 30u);
+  cache.give_back(12);
+  EXPECT_EQ(cache.resident_pages(), 12u);
+  cache.give_back(0);  // what is in use stays
+  EXPECT_EQ(cache.resident_pages(), 10u);
+  std::vector<float*> blocks;
+  cache.layer_blocks(low, 0, &blocks);
+  for (const float* block : blocks) EXPECT_EQ(block[0], 1);
+  const auto again = cache.create();
+  ASSERT_TRUE(cache.extend(again, 3 * kPagePositions));
+  EXPECT_EQ(cache.resident_pages(), 13u);
+  EXPECT_EQ(cache.pages(again)[0], 10u);
+  cache.layer_blocks(again, 0, &blocks);
+  for (const float* block : blocks) EXPECT_EQ(block[0], 0);
+}
+
 TEST(KvCache, ExtendRefusesWhatDoesNotFitAndChangesNothing) {
   const Model model = testing::random_model({});
   KvCache cache(model.config, 3);

@@ -78,6 +78,7 @@ std::string metrics_text(const Metrics& metrics, const serve::EngineMetrics& eng
   gauge("hone_serve_writing", "Samples being written", batch.writing);
   gauge("hone_serve_free_pages", "Pages that hold nothing", batch.free_pages);
   gauge("hone_serve_cached_pages", "Pages of the prefix cache", batch.cached_pages);
+  gauge("hone_serve_resident_pages", "Pages that have memory, in use or not", batch.resident_pages);
   gauge("hone_serve_adapters", "Adapters that are loaded", adapters);
   metrics.first_token.write(out, "hone_serve_time_to_first_token_seconds",
                             "From the request to its first token");

@@ -84,6 +84,7 @@ http::Response load_lora_adapter(Call& call) {
   try {
     adapter = service.load_adapter(name, directory, call.caller.organisation);
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::kConflict) throw;  // no memory for it: nothing is wrong with it
     // Its path is the operator's business.
     throw Error(error.code(), "the adapter '" + folder + "' cannot be used with this model",
                 error.message());

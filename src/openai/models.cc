@@ -1,6 +1,7 @@
 #include "openai/models.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/check.h"
 #include "llm/sampler.h"
@@ -158,6 +159,20 @@ void Models::set_registry(std::vector<ServedModelPointer> models, std::vector<Mo
   const std::lock_guard lock(mutex_);
   registered_.swap(registered);  // what nobody answers with any more ends behind the lock
   aliases_.swap(named);
+}
+
+uint64_t Models::adapter_bytes() const {
+  const std::lock_guard lock(mutex_);
+  std::set<const llm::LoraAdapter*> seen;
+  uint64_t sum = 0;
+  for (const auto* models : {&adapters_, &registered_}) {
+    for (const auto& [key, model] : *models) {
+      if (model->adapter && seen.insert(model->adapter.get()).second) {
+        sum += model->adapter->bytes();
+      }
+    }
+  }
+  return sum;
 }
 
 std::vector<ServedModelPointer> Models::registered() const {

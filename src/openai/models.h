@@ -69,6 +69,8 @@ class Models {
   // What a registry says, in place of what it said before, at once: a request meets all of the old
   // or all of the new. A name that is loaded already hides the registry's.
   void set_registry(std::vector<ServedModelPointer> models, std::vector<ModelAlias> aliases);
+  // Memory of all adapters that are loaded, each once.
+  uint64_t adapter_bytes() const;
   // Those of the last set_registry.
   std::vector<ServedModelPointer> registered() const;
   // Throws conflict when the name is taken, too_large beyond kAdaptersMax.

@@ -63,6 +63,17 @@ ServedModel Service::load_adapter(const std::string& name, const std::string& di
   served.owner = owner;
   served.parent = models_.base()->name;
   served.created_s = env_.now_ms() / 1000;
+  const uint64_t held = models_.adapter_bytes();
+  const uint64_t bytes = llm::planned_lora_bytes(env_, directory);
+  if (held + bytes > options_.adapter_bytes_max) {
+    const auto mb = [](uint64_t count) {
+      return std::to_string((count + 999'999) / 1'000'000) + " MB";
+    };
+    throw Error(ErrorCode::kConflict,
+                "the adapter takes " + mb(bytes) + " of memory, and of " +
+                    mb(options_.adapter_bytes_max) + " for adapters " + mb(held) +
+                    " are taken: unload another, or start with a higher --memory-limit");
+  }
   served.digest = folder_digest(env_, directory);
   auto adapter = std::make_shared<const llm::LoraAdapter>(llm::load_lora(model_, directory));
   if (adapter->max_rank() > options_.engine.max_lora_rank) {

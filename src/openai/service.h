@@ -41,6 +41,8 @@ struct ServiceOptions {
   std::function<Caller(const http::Request&)> authorise;
   // Where /v1/load_lora_adapter finds its folders, by name; empty = nowhere (decisions 4.2).
   std::string adapter_folder;
+  // Memory that all adapters together may have; one that does not fit is refused.
+  uint64_t adapter_bytes_max = UINT64_MAX;
   Variant variant;  // of the base: adapters add their digest
 };
 
@@ -69,7 +71,8 @@ class Service {
   // Work that would hold up the engine's thread; done at once when there is too much of it.
   void later(std::function<void()> task);
 
-  // Reads an adapter's folder and names it; throws what load_lora throws.
+  // Reads an adapter's folder and names it; throws what load_lora throws, and conflict when there is
+  // no memory for it.
   ServedModel load_adapter(const std::string& name, const std::string& directory,
                            const std::string& owner) const;
 

@@ -91,13 +91,14 @@ class ServiceTest : public ::testing::Test {
                                                       .context_tokens = 4096,
                                                       .rows_per_pass = 64,
                                                       .max_lora_rank = 8},
-                       size_t context = 512)
+                       size_t context = 512, uint64_t adapter_bytes_max = UINT64_MAX)
       : folder_("openai"),
         model_(llm::testing::random_model(tiny_shape(context))),
         codec_(tiny_codec()) {
     ServiceOptions options;
     options.engine = engine;
     options.adapter_folder = folder_.path();
+    options.adapter_bytes_max = adapter_bytes_max;
     options.variant = {.base_digest = std::string(64, 'b'),
                        .adapter_digest = {},
                        .tokenizer_digest = tokenizer_digest(codec_.tokenizer()),

@@ -25,6 +25,7 @@ namespace {
 
 // Of a thread: a tile of the head's logits, unpacked weights, a sampler's copy of a row.
 constexpr uint64_t kScratchBytes = 4 << 20;
+constexpr size_t kKeptShare = 3;           // of the pages stay when nobody uses them
 constexpr double kLookEverySeconds = 0.1;  // for those whose time is over
 
 Error stopping() {
@@ -37,6 +38,8 @@ llm::BatcherOptions batcher_options(const llm::ModelConfig& config, const Engine
   size_t tokens = options.context_tokens;
   if (tokens == 0) tokens = std::clamp<size_t>(config.context_length, 4096, 16384);
   out.page_count = llm::KvCache::pages_for(tokens);
+  const size_t kept = options.kept_tokens == 0 ? tokens / kKeptShare : options.kept_tokens;
+  out.kept_pages = std::clamp<size_t>(kept / llm::kPagePositions, 1, out.page_count);
   out.rows_per_pass = std::max(options.rows_per_pass, out.max_samples);
   out.prompt_rows_beside_writing = out.rows_per_pass;
   out.max_lora_rank = options.max_lora_rank;
@@ -425,10 +428,13 @@ Engine::Engine(Env& env, const llm::Model& model, const llm::TextCodec& codec,
     : impl_(std::make_unique<Impl>(env, model, codec, options)) {}
 Engine::~Engine() = default;
 
-uint64_t Engine::planned_bytes(const llm::ModelConfig& config, const EngineOptions& options) {
+llm::Batcher::Memory Engine::planned_memory(const llm::ModelConfig& config,
+                                            const EngineOptions& options) {
   const uint64_t threads = options.threads == 0 ? usable_cores() : options.threads;
-  return llm::Batcher::planned_bytes(config, batcher_options(config, options)) +
-         threads * kScratchBytes;
+  llm::Batcher::Memory memory =
+      llm::Batcher::planned_memory(config, batcher_options(config, options));
+  memory.passes += threads * kScratchBytes;
+  return memory;
 }
 
 Engine::Ticket Engine::submit(Submission submission) {

@@ -34,6 +34,8 @@ struct EngineOptions {
   // Positions that the cache holds, all requests together; 0 = the model's context, at least 4,096
   // and at most 16,384.
   size_t context_tokens = 0;
+  // Of these, what stays in memory when nobody uses it (found again by their content); 0 = a third.
+  size_t kept_tokens = 0;
   size_t rows_per_pass = 256;
   size_t max_lora_rank = 64;
   size_t max_waiting = 256, max_waiting_per_key = 128;
@@ -66,7 +68,8 @@ class Engine {
   ~Engine();  // ends what runs with kUnavailable
 
   // Bytes beside the weights and the adapters, before anything is made.
-  static uint64_t planned_bytes(const llm::ModelConfig& config, const EngineOptions& options);
+  static llm::Batcher::Memory planned_memory(const llm::ModelConfig& config,
+                                             const EngineOptions& options);
 
   // Throws what Batcher::check throws; kBusy when the queues are full; kUnavailable when stopping.
   // Then the listener is never called; else it gets exactly one on_done, perhaps before this returns.

@@ -352,6 +352,22 @@ double resident_bytes() {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+// Four requests of 512 positions each fill the 2,048 that there are.
+void fill_pages(Engine& engine) {
+  std::vector<std::shared_ptr<Waiter>> waiters;
+  Rng rng(4, rng_stream("memory"));
+  for (size_t i = 0; i < 4; ++i) {
+    BatchRequest request;
+    request.prompt = random_tokens(rng, 505, 1000);
+    request.max_tokens = 8;
+    request.prompt_scores = true;
+    request.use_prefix_cache = true;
+    waiters.push_back(std::make_shared<Waiter>());
+    engine.submit(submission_of(std::move(request), waiters.back()));
+  }
+  for (const auto& waiter : waiters) waiter->wait();
+}
+
 TEST(Engine, TouchesTheMemoryThatItPlansAndNoMore) {
   const char* path = std::getenv("HONE_MODEL");
   if (path == nullptr) GTEST_SKIP() << "skipped: HONE_MODEL does not name a model file";
@@ -366,23 +382,30 @@ TEST(Engine, TouchesTheMemoryThatItPlansAndNoMore) {
   options.context_tokens = 2048;
   options.rows_per_pass = 256;
   options.max_lora_rank = 0;
+  options.kept_tokens = 2048;  // all of it stays, so that it can be measured afterwards
   const double before = resident_bytes();
   Engine engine(real_env(), model, *codec, options);
-  std::vector<std::shared_ptr<Waiter>> waiters;
-  Rng rng(4, rng_stream("memory"));
-  for (size_t i = 0; i < 4; ++i) {
-    BatchRequest request;
-    request.prompt = random_tokens(rng, 505, 1000);
-    request.max_tokens = 8;
-    request.prompt_scores = true;
-    waiters.push_back(std::make_shared<Waiter>());
-    engine.submit(submission_of(std::move(request), waiters.back()));
-  }
-  for (const auto& waiter : waiters) waiter->wait();
+  fill_pages(engine);
   const double touched = resident_bytes() - before;
-  const auto planned = static_cast<double>(Engine::planned_bytes(model.config, options));
+  const llm::Batcher::Memory memory = Engine::planned_memory(model.config, options);
+  const auto planned = static_cast<double>(memory.pages + memory.passes);
   EXPECT_LE(touched, planned) << "MB: " << touched / 1e6 << " of " << planned / 1e6;
   EXPECT_GE(touched, 0.8 * planned) << "MB: " << touched / 1e6 << " of " << planned / 1e6;
+
+  // The same with the usual share that stays: the rest goes back to the machine.
+  options.kept_tokens = 0;
+  const double between = resident_bytes();
+  Engine other(real_env(), model, *codec, options);
+  fill_pages(other);
+  const auto kept_pages = llm::KvCache::pages_for(2048) / 3;
+  for (int i = 0; i < 500 && other.metrics().batch.resident_pages > kept_pages; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_EQ(other.metrics().batch.resident_pages, kept_pages);
+  EXPECT_LE(other.metrics().batch.cached_pages, kept_pages);
+  const llm::Batcher::Memory kept = Engine::planned_memory(model.config, options);
+  EXPECT_LT(kept.kept_pages, kept.pages / 2);
+  EXPECT_LE(resident_bytes() - between, static_cast<double>(kept.kept_pages + kept.passes));
 }
 
 TEST(Engine, StopLetsWhatRunsFinish) {

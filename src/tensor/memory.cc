@@ -2,6 +2,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -45,6 +46,12 @@ Buffer::Buffer(size_t bytes) : bytes_(bytes) {
     mapped_ = wanted;
   }
   data_ = begin;
+}
+
+void Buffer::give_back(size_t offset, size_t bytes) const {
+  const size_t begin = (offset + kPage - 1) / kPage * kPage;
+  const size_t end = std::min(offset + bytes, bytes_) / kPage * kPage;
+  if (begin < end) madvise(data_ + begin, end - begin, MADV_DONTNEED);
 }
 
 void Buffer::release() {

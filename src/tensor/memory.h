@@ -25,6 +25,10 @@ class Buffer {
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
+  // Gives the machine back the memory of the whole pages within [offset, offset + bytes): they read
+  // as zero afterwards, and take memory again when they are written.
+  void give_back(size_t offset, size_t bytes) const;
+
   std::byte* data() const { return data_; }
   size_t bytes() const { return bytes_; }
   template <typename T>

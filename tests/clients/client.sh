@@ -13,10 +13,17 @@ case $name in
     [ -n "${HONE_TEST_LONG:-}" ] || skip "lm-evaluation-harness runs with HONE_TEST_LONG=1 (make test-long)."
     [ -n "${HONE_SHARED_DATA:-}" ] || skip "HONE_SHARED_DATA has no data sets."
     packages='lm-eval[api]==0.4.13' ;;
+  peft)
+    [ -n "${HONE_TEST_LONG:-}" ] || skip "torch and PEFT run with HONE_TEST_LONG=1 (make test-long)."
+    packages='torch transformers peft' ;;
+  llama_cpp)
+    [ -n "${HONE_TEST_LONG:-}" ] || skip "llama-cpp-python, which is compiled, runs with HONE_TEST_LONG=1 (make test-long)."
+    packages='llama-cpp-python==0.3.36' ;;
   *) echo "unknown client $name"; exit 2 ;;
 esac
 tools=$source/build/clients/$name
-if ! [ -f "$tools/ready" ]; then
+python=${HONE_CLIENT_PYTHON:-$tools/bin/python}  # an environment that has the packages already
+if [ -z "${HONE_CLIENT_PYTHON:-}" ] && ! [ -f "$tools/ready" ]; then
   command -v python3 >/dev/null || skip "there is no python3."
   rm -rf "$tools"
   python3 -m venv "$tools" || skip "python3 makes no environments (Debian: python3-venv)."
@@ -25,10 +32,11 @@ if ! [ -f "$tools/ready" ]; then
   touch "$tools/ready"
 fi
 . "$source/tests/start_server.sh"
-start_server "$hone" serve --model "$HONE_MODEL" --no-auth
+mkdir "$folder/adapters"
+start_server "$hone" serve --model "$HONE_MODEL" --no-auth --adapter-folder "$folder/adapters"
 HONE=$hone
 HONE_WORK=$folder
 HF_HOME=$folder/hf
 HF_DATASETS_OFFLINE=1
 export HONE HONE_WORK HF_HOME HF_DATASETS_OFFLINE
-"$tools/bin/python" "$source/tests/clients/${name}_client.py"
+"$python" "$source/tests/clients/${name}_client.py"
