@@ -9,8 +9,8 @@
 #include "cli/file_job.h"
 #include "cli/preference_report.h"
 #include "cli/progress.h"
+#include "cli/reward_functions.h"
 #include "eval/report.h"
-#include "reward/builtin.h"
 #include "tensor/recipe.h"
 #include "train/online.h"
 
@@ -30,8 +30,8 @@ struct RewardFlags {
 std::vector<reward::Sample> samples_of(const llm::PromptTokens& prompt, const train::Group& group) {
   std::vector<reward::Sample> samples;
   for (const train::Completion& c : group.completions) {
-    samples.push_back(
-        {prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns, prompt.where});
+    samples.push_back({prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns,
+                       prompt.where, prompt.chat});
   }
   return samples;
 }
@@ -123,13 +123,12 @@ int eval_rewards(const Arguments& arguments) {
   if (!job.parse(options, arguments)) return 0;
   if (flags.n == 0) throw invalid_input("--n 0: ask for at least one answer");
   llm::validate(flags.sampling.sampling);
-  reward::Functions functions;
-  for (const std::string& spec : flags.specs) {
-    functions.push_back(reward::make_reward(real_env(), spec));
-  }
+  RewardFunctions made = make_rewards(flags.specs);
+  const reward::Functions& functions = made.functions;
   reward::check_functions(functions, flags.weights);
   const data::Dataset dataset = job.load_rows(llm::prompt_row_kinds());
   LoadedModel loaded = open_model(job.model);
+  made.check(loaded.model.config);
   const auto prompts = llm::tokenize_prompts(dataset.rows, loaded.codec_or_null(),
                                              {0, 0, true, false}, loaded.model.config);
   const auto names = data::unique_row_names(dataset.rows);
@@ -144,6 +143,7 @@ int eval_rewards(const Arguments& arguments) {
   plan.add("keys and values",
            train::Rollouts::planned_bytes(loaded.model.config, rollout, loaded.lora_rank(),
                                           train::longest_prompt(prompts)));
+  made.add_to(plan, train::longest_prompt(prompts) + rollout.max_completion_length);
   Json counts = Json::object();
   counts["prompts"] = uint64_t{prompts.size()};
   if (job.planned_only(plan, "hone eval rewards", std::move(counts),
@@ -152,6 +152,7 @@ int eval_rewards(const Arguments& arguments) {
   }
   tensor::Compute compute(job.common.threads);
   load_weights(compute, loaded);
+  made.load(compute);
   train::Rollouts rollouts(
       compute,
       {&loaded.model, loaded.adapter_or_null(), loaded.codec ? &loaded.codec->tokenizer() : nullptr,

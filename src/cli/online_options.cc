@@ -5,41 +5,52 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "cli/training_progress.h"
-#include "reward/builtin.h"
 
 namespace hone::cli {
 
-void OnlineFlags::add_to(Options& options, train::OnlineConfig& config) {
-  train.add_to(options, config);
+void OnlineFlags::add_rewards(Options& options, train::OnlineConfig& config) {
   options.section("Rewards");
   options.texts("reward", &config.rewards, "SPEC",
                 "what an answer is worth; may be given several times: exact, numeric, "
-                "arithmetic, prefix, regex, json, length, overlong, ended, format, program, each "
-                "NAME:key=value,.. "
+                "arithmetic, prefix, regex, json, length, overlong, ended, format, program, model, "
+                "each NAME:key=value,.. "
                 "(docs/training.md)");
   options.reals("reward-weights", &config.reward_weights, "one for each reward; empty = 1 each");
+}
+
+void OnlineFlags::add_sampling(Options& options, train::OnlineConfig& config) {
   options.section("Generation (batch sizes count answers, as in TRL)");
   options.count("num-generations", &config.num_generations, "answers to a prompt");
   options.count("num-generations-eval", &config.num_generations_eval,
                 "answers to a prompt of --eval-data; 0 = --num-generations");
-  options.count("max-completion-length", &config.max_completion_length,
-                "tokens of an answer at most");
   options.real("temperature", &config.temperature, "");
   options.real("top-p", &config.top_p, "1 = off");
   options.count("top-k", &config.top_k, "0 = off");
   options.real("min-p", &config.min_p, "0 = off");
-  options.count("num-iterations", &config.num_iterations,
-                "how often the answers of a generation are trained on");
-  options.count("steps-per-generation", &config.steps_per_generation,
-                "micro-batches that one generation serves; 0 = one optimiser step");
   options.count("rollout-batch-size", &config.rollout_batch_size,
                 "answers written at once; decides memory and speed, no bit");
   options.flag("log-completions", &config.log_completions,
                "every answer with its rewards into completions.jsonl (default true)");
+}
+
+void OnlineFlags::add_reference(Options& options) {
+  options.text("ref-model", &ref_model, "MODEL",
+               "where a KL is asked for: the reference; empty = the model before training");
+}
+
+void OnlineFlags::add_to(Options& options, train::OnlineConfig& config) {
+  train.add_to(options, config);
+  add_rewards(options, config);
+  add_sampling(options, config);
+  options.count("max-completion-length", &config.max_completion_length,
+                "tokens of an answer at most");
+  options.count("num-iterations", &config.num_iterations,
+                "how often the answers of a generation are trained on");
+  options.count("steps-per-generation", &config.steps_per_generation,
+                "micro-batches that one generation serves; 0 = one optimiser step");
   options.section("Policy");
   options.real("beta", &config.beta, "weight of the KL to the reference; 0 = no reference");
-  options.text("ref-model", &ref_model, "MODEL",
-               "with --beta: the reference; empty = the model before training");
+  add_reference(options);
   options.real("epsilon", &config.epsilon, "lower clip of the ratio");
   options.real("epsilon-high", &epsilon_high_, "upper clip; not given = --epsilon");
 }
@@ -57,7 +68,7 @@ bool OnlineFlags::parse(Options& options, const std::vector<std::string>& argume
 train::OnlineData OnlineInput::data() const {
   train::OnlineData data{prompts,
                          eval_prompts,
-                         rewards,
+                         rewards.functions,
                          nullptr,
                          loaded.end_of_generation,
                          reference ? &reference->model : nullptr};
@@ -69,16 +80,15 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
                               const CommonOptions& common) {
   OnlineInput input;
   // Rewards first: a slip in one is found at once.
-  for (const std::string& spec : config.rewards) {
-    input.rewards.push_back(reward::make_reward(real_env(), spec));
-  }
-  reward::check_functions(input.rewards, config.reward_weights);
+  input.rewards = make_rewards(config.rewards);
+  reward::check_functions(input.rewards.functions, config.reward_weights);
   input.rows = load_train_rows(flags.train, flags.train.data, llm::prompt_row_kinds());
   if (!flags.train.eval_data.empty()) {
     input.held_out = load_train_rows(flags.train, flags.train.eval_data, llm::prompt_row_kinds());
     if (!common.quiet) warn_of_overlap(input.rows, *input.held_out);
   }
   input.loaded = open_model(flags.train.model);
+  input.rewards.check(input.loaded.model.config);
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
   const llm::TextCodec* codec = input.loaded.codec_or_null();
   input.prompts = llm::tokenize_prompts(input.rows.rows, codec, cut, input.loaded.model.config);
@@ -117,6 +127,7 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
     plan.memory.add("reference pass", llm::TrainingPass::planned_score_bytes(
                                           model, 0, largest, llm::PassOptions{true}));
   }
+  input.rewards.add_to(plan.memory, longest + config.max_completion_length);
   check_memory(common, plan.memory, "training",
                "use --lora-r 16, --recompute, fewer --num-generations, or a smaller "
                "--max-completion-length or --rollout-batch-size");
@@ -135,6 +146,7 @@ int run_online(
   tensor::Compute compute(common.threads);
   prepare_model(compute, config, input.loaded);
   if (input.reference) load_weights(compute, *input.reference);
+  input.rewards.load(compute);
   TrainingProgress progress(label, input.plan.steps, common.quiet);
   train::TrainJob job = make_train_job(compute, input.loaded, flags.train, input.rows,
                                        input.held_out ? &*input.held_out : nullptr);
@@ -142,6 +154,7 @@ int run_online(
     job.manifest.digests["ref_model"] = model_digest(flags.ref_model);
     job.sources["ref_model"] = absolute_path(flags.ref_model);
   }
+  for (const auto& [name, digest] : input.rewards.digests()) job.manifest.digests[name] = digest;
   progress.attach(job);
   const train::TrainResult result = train(job, input.data());
   progress.finish();

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/options.h"
+#include "cli/reward_functions.h"
 #include "cli/train_methods.h"
 #include "train/online.h"
 
@@ -18,6 +19,10 @@ class OnlineFlags {
 
   // `config` is given what the options say; its own values are the defaults.
   void add_to(Options& options, train::OnlineConfig& config);
+  // The parts of it: a method that has other names for the rest takes some.
+  void add_rewards(Options& options, train::OnlineConfig& config);
+  void add_sampling(Options& options, train::OnlineConfig& config);
+  void add_reference(Options& options);
   // Reads the arguments; false when help was printed instead.
   bool parse(Options& options, const std::vector<std::string>& arguments,
              train::OnlineConfig& config, const CommonOptions& common);
@@ -33,7 +38,7 @@ struct OnlineInput {
   LoadedModel loaded;
   std::optional<LoadedModel> reference;
   std::vector<llm::PromptTokens> prompts, eval_prompts;
-  reward::Functions rewards;
+  RewardFunctions rewards;
   TrainPlan plan;
 
   train::OnlineData data() const;

@@ -12,12 +12,14 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/progress.h"
+#include "cli/reward_functions.h"
 #include "data/dataset.h"
 #include "reward/builtin.h"
 #include "tensor/recipe.h"
 #include "train/dpo.h"
 #include "train/grpo.h"
 #include "train/online_dpo.h"
+#include "train/ppo.h"
 #include "train/reward.h"
 #include "train/rloo.h"
 #include "train/sft.h"
@@ -231,6 +233,9 @@ class Replay {
     } else if (manifest_.method == "rloo") {
       online(compute, loaded, dataset, job, train::rloo_config_from_json(manifest_.settings),
              train::train_rloo);
+    } else if (manifest_.method == "ppo") {
+      online(compute, loaded, dataset, job, train::ppo_config_from_json(manifest_.settings),
+             train::train_ppo);
     } else if (manifest_.method == "online_dpo") {
       online(compute, loaded, dataset, job, train::online_dpo_config_from_json(manifest_.settings),
              train::train_online_dpo);
@@ -288,8 +293,7 @@ class Replay {
   }
 
   // A manifest may come from a stranger: what would run a program must be named here again.
-  reward::Functions rewards_of(const std::vector<std::string>& specs) const {
-    reward::Functions functions;
+  RewardFunctions rewards_of(const std::vector<std::string>& specs) const {
     for (const std::string& spec : specs) {
       const bool named =
           std::find(flags_.rewards.begin(), flags_.rewards.end(), spec) != flags_.rewards.end();
@@ -298,9 +302,12 @@ class Replay {
                             "\" runs a program: look at it, then name it yourself with the same "
                             "--reward");
       }
-      functions.push_back(reward::make_reward(real_env(), spec));
     }
-    return functions;
+    RewardFunctions rewards = make_rewards(specs);
+    for (const auto& [name, digest] : rewards.digests()) {
+      check_digest(manifest_, name, "the run's reward", digest);
+    }
+    return rewards;
   }
 
   // The reference of a run that had one beside the model, not loaded yet.
@@ -321,7 +328,8 @@ class Replay {
               train::TrainJob& job, Config config,
               train::TrainResult (*train)(train::TrainJob&, const Config&,
                                           const train::OnlineData&)) {
-    const reward::Functions rewards = rewards_of(config.rewards);
+    RewardFunctions rewards = rewards_of(config.rewards);
+    rewards.check(loaded.model.config);
     const auto prompts = llm::tokenize_prompts(
         dataset.rows, loaded.codec_or_null(),
         {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
@@ -329,11 +337,12 @@ class Replay {
     prepare(compute, loaded, reference ? &*reference : nullptr, config,
             train::largest_group_rows(config, prompts, loaded.model.config.context_length));
     if (reference) load_weights(compute, *reference);
+    rewards.load(compute);
     config.log_completions = false;
     const std::vector<llm::PromptTokens> none;
     train::OnlineData data{prompts,
                            none,
-                           rewards,
+                           rewards.functions,
                            nullptr,
                            loaded.end_of_generation,
                            reference ? &reference->model : nullptr};
@@ -416,11 +425,11 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  constexpr std::array<std::string_view, 6> kMethods = {"sft",  "dpo",  "reward",
-                                                        "grpo", "rloo", "online_dpo"};
+  constexpr std::array<std::string_view, 7> kMethods = {"sft",  "dpo",        "reward", "grpo",
+                                                        "rloo", "online_dpo", "ppo"};
   if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
-                        ": hone replay knows sft, dpo, reward, grpo, rloo and online_dpo");
+                        ": hone replay knows sft, dpo, reward, grpo, rloo, online_dpo and ppo");
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {

@@ -193,6 +193,7 @@ int run_train(const Arguments& arguments) {
       {"kto", "learn from answers that were judged one by one", train_kto},
       {"orpo", "answers and preferences in one loss, without a reference", train_orpo},
       {"cpo", "CPO and SimPO: preferences without a reference", train_cpo},
+      {"ppo", "learn from rewards with a value head (PPO)", train_ppo},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);
 }

@@ -59,6 +59,7 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
                     const LoadedModel& loaded);
 
 // Methods with a file of their own, for the table in train_command.cc.
+int train_ppo(const std::vector<std::string>& arguments);
 int train_grpo(const std::vector<std::string>& arguments);
 int train_rloo(const std::vector<std::string>& arguments);
 int train_online_dpo(const std::vector<std::string>& arguments);

@@ -45,6 +45,7 @@ Completion completion_from_json(const Json& json) {
   }
   c.log_probs = floats_from_json(json.at("log_probs"));
   c.reference = floats_from_json(json.at("reference"));
+  if (const Json* values = json.find("values")) c.values = floats_from_json(*values);
   c.ended = json.at("ended").as_bool();
   c.advantage = json.at("advantage").as_double();
   for (const Json& value : json.at("rewards").as_array()) {
@@ -153,6 +154,7 @@ Json groups_to_json(const std::vector<Group>& groups) {
       one["ids"] = std::move(ids);
       one["log_probs"] = floats_to_json(c.log_probs);
       one["reference"] = floats_to_json(c.reference);
+      if (!c.values.empty()) one["values"] = floats_to_json(c.values);
       one["ended"] = c.ended;
       one["rewards"] = std::move(rewards);
       one["advantage"] = c.advantage;
@@ -186,14 +188,14 @@ std::vector<Group> groups_from_json(const Json& json, size_t prompt_count) {
 }
 
 OnlineRun::OnlineRun(TrainJob& job, const OnlineConfig& config, const data::RunManifest& manifest,
-                     const OnlineData& data)
+                     const OnlineData& data, TrainedHeads heads)
     : job_(job),
       config_(config),
       data_(data),
       total_(total_online_steps(config, data.prompts.size())),
       order_(config, data.prompts.size()),
       training_(job, config, manifest,
-                largest_group_rows(config, data.prompts, job.model.config.context_length)) {
+                largest_group_rows(config, data.prompts, job.model.config.context_length), heads) {
   reward::check_functions(data.rewards, config.reward_weights);
   if (config.beta > 0 && data.reference == nullptr && training_.adapter() == nullptr) {
     throw invalid_input("--beta needs a reference: full fine-tuning changes the model itself");
@@ -240,8 +242,8 @@ void OnlineRun::score(const std::vector<llm::PromptTokens>& prompts,
   for (const Group& group : groups) {
     const llm::PromptTokens& prompt = prompts[group.prompt];
     for (const Completion& c : group.completions) {
-      samples.push_back(
-          {prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns, prompt.where});
+      samples.push_back({prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns,
+                         prompt.where, prompt.chat});
     }
   }
   auto rewards = reward::score_all(data_.rewards, samples);

@@ -33,7 +33,7 @@ class OnlineRun {
  public:
   // The directory is opened and the checkpoint restored.
   OnlineRun(TrainJob& job, const OnlineConfig& config, const data::RunManifest& manifest,
-            const OnlineData& data);
+            const OnlineData& data, TrainedHeads heads = {});
 
   TrainingRun& training() { return training_; }
   size_t total_steps() const { return total_; }

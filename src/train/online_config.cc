@@ -22,6 +22,8 @@ TrainConfig order_of(const OnlineConfig& config) {
   return order;
 }
 
+}  // namespace
+
 void read_online(Settings& settings, OnlineConfig& c) {
   read_common(settings, c);
   settings.read("num_generations", &c.num_generations);
@@ -38,8 +40,6 @@ void read_online(Settings& settings, OnlineConfig& c) {
   settings.read("rewards", &c.rewards);
   settings.read("reward_weights", &c.reward_weights);
 }
-
-}  // namespace
 
 size_t OnlineConfig::steps_of_generation() const {
   return steps_per_generation == 0 ? 1 : steps_per_generation / gradient_accumulation_steps;
@@ -203,12 +203,18 @@ OnlineDpoConfig online_dpo_config_from_json(const Json& json) {
   return c;
 }
 
-void validate(const OnlineConfig& c) {
-  validate(static_cast<const TrainConfig&>(c));
-  llm::validate(c.sampling());
+namespace {
+void need_a_group(const OnlineConfig& c) {
   require(c.num_generations >= 2,
           "--num-generations " + std::to_string(c.num_generations) +
               " cannot be: an advantage is against the group's others, so it must be 2 or more");
+}
+}  // namespace
+
+void validate(const OnlineConfig& c) {
+  validate(static_cast<const TrainConfig&>(c));
+  llm::validate(c.sampling());
+  require(c.num_generations > 0, "--num-generations must be 1 or more");
   require(c.max_completion_length > 0, "--max-completion-length must be 1 or more");
   require(c.temperature > 0, "--temperature 0 cannot be: answers that are all equal teach nothing");
   require(c.lora_dropout == 0, "--lora-dropout must be 0 here: what is trained must be what spoke");
@@ -229,6 +235,7 @@ void validate(const OnlineConfig& c) {
 
 void validate(const GrpoConfig& c) {
   validate(static_cast<const OnlineConfig&>(c));
+  need_a_group(c);
   require(!c.delta || *c.delta > 1 + c.epsilon_high.value_or(c.epsilon),
           "--delta must be above 1 + --epsilon-high: below it the upper clip would never act");
   require(c.loss_type != PolicyLossType::kCispo || c.epsilon_high,
@@ -243,6 +250,7 @@ void validate(const GrpoConfig& c) {
 
 void validate(const RlooConfig& c) {
   validate(static_cast<const OnlineConfig&>(c));
+  need_a_group(c);
   require(c.reward_clip_range.empty() ||
               (c.reward_clip_range.size() == 2 && c.reward_clip_range[0] < c.reward_clip_range[1]),
           "--reward-clip-range is two numbers, the lower one first");

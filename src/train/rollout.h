@@ -28,6 +28,7 @@ struct Completion {
   // Filled behind the rollout.
   std::vector<Reward> rewards;   // of each function
   std::vector<float> reference;  // the reference's log-probabilities, where they are wanted
+  std::vector<float> values;     // of PPO: a slot each (train/ppo_loss.h)
   double advantage = 0;
 };
 

@@ -99,5 +99,8 @@ class Settings {
 
 // What every method has.
 void read_common(Settings& settings, TrainConfig& config);
+// And what every method has that learns from its own answers (train/online_config.h).
+struct OnlineConfig;
+void read_online(Settings& settings, OnlineConfig& config);
 
 }  // namespace hone::train

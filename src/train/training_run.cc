@@ -12,7 +12,8 @@ namespace hone::train {
 namespace {
 
 // A copy of the model's own score head, or a new one.
-tensor::PanelMatrix start_score_head(const llm::Model& model, uint64_t seed) {
+tensor::PanelMatrix start_score_head(const llm::Model& model, TrainedHeads heads, uint64_t seed) {
+  if (heads.score_from_zero) return llm::zero_score_head(model.config.hidden_size);
   if (model.score.rows() == 0) return llm::new_score_head(model.config.hidden_size, seed);
   tensor::PanelMatrix head = llm::zero_score_head(model.config.hidden_size);
   std::vector<float> row(model.config.hidden_size);
@@ -26,7 +27,7 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
                                             TrainedHeads heads) {
   if (config.lora_r == 0) {
     if (heads.score) {
-      job.model.score = start_score_head(job.model, config.seed);
+      job.model.score = start_score_head(job.model, heads, config.seed);
       job.model.config.score_head = true;
     }
     return std::nullopt;
@@ -36,7 +37,7 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
   options.alpha = config.lora_alpha;
   options.target_modules = config.lora_target_modules;
   llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
-  if (heads.score) adapter.score = start_score_head(job.model, config.seed);
+  if (heads.score) adapter.score = start_score_head(job.model, heads, config.seed);
   return adapter;
 }
 

@@ -89,8 +89,9 @@ struct StepEnd {
 
 // Which heads a method trains beside the layers.
 struct TrainedHeads {
-  bool language = true;  // false: an untied head is left as it is
-  bool score = false;    // made from the seed where model and adapter have none
+  bool language = true;          // false: an untied head is left as it is
+  bool score = false;            // made from the seed where model and adapter have none
+  bool score_from_zero = false;  // a new one, all 0
 };
 
 class TrainingRun {

@@ -1,0 +1,97 @@
+#include "train/model_reward.h"
+
+#include "base/check.h"
+#include "base/env.h"
+#include "base/error.h"
+#include "llm/formats/model_file.h"
+#include "llm/score_head.h"
+
+namespace hone::train {
+
+namespace {
+
+constexpr size_t kTokensPerPass = 512;
+
+Json message(const char* role, const char* content) {
+  Json json = Json::object();
+  json["role"] = role;
+  json["content"] = content;
+  return json;
+}
+
+// What the template writes behind an assistant's last word; nothing without a template.
+std::vector<int32_t> end_of_chat(const llm::TextCodec& codec) {
+  constexpr const char* kWord = "answer";
+  const Json messages(Json::Array{message("user", "question"), message("assistant", kWord)});
+  const std::string text = codec.encode_chat(messages, false).text;
+  const size_t at = text.rfind(kWord);
+  if (at == std::string::npos) return {};
+  return codec.encode_chat_continuation(messages, at + std::string(kWord).size());
+}
+
+}  // namespace
+
+ModelReward::ModelReward(std::string name, const std::string& model, const std::string& adapter)
+    : name_(std::move(name)), path_(model) {
+  if (!real_env().exists(model)) {
+    throw not_found("reward " + name_ + ": there is no model " + model);
+  }
+  const std::unique_ptr<llm::ModelFile> file = llm::ModelFile::open(model);
+  model_.config = file->config();
+  memory_ = llm::weight_memory(*file);
+  if (!adapter.empty()) adapter_ = llm::load_lora(model_, adapter);
+  if (!model_.config.score_head && !(adapter_ && adapter_->score.rows() > 0)) {
+    throw invalid_input("reward " + name_ + ": " + model +
+                        (adapter.empty() ? "" : " with " + adapter) +
+                        " has no score head: train one with hone train reward");
+  }
+  codec_ = llm::load_text_codec(model);
+  if (!codec_) {
+    throw invalid_input("reward " + name_ + ": " + model +
+                        " has no tokenizer, so how its answers end is not known");
+  }
+  if (const auto eos = codec_->tokenizer().eos()) text_end_ = {*eos};
+  if (!codec_->template_source().empty()) chat_end_ = end_of_chat(*codec_);
+}
+
+void ModelReward::check_vocabulary(const llm::ModelConfig& policy) const {
+  if (policy.vocab_size == model_.config.vocab_size) return;
+  throw invalid_input("reward " + name_ + ": " + path_ + " reads " +
+                      std::to_string(model_.config.vocab_size) + " tokens and the policy writes " +
+                      std::to_string(policy.vocab_size) +
+                      ": a reward model must have the policy's vocabulary");
+}
+
+void ModelReward::load(tensor::Compute& compute) {
+  compute_ = &compute;
+  model_ = llm::load_model(compute, *llm::ModelFile::open(path_), llm::HeadNeed::kScore);
+}
+
+std::vector<int32_t> ModelReward::closed(const reward::Sample& sample) const {
+  std::vector<int32_t> ids(sample.prompt_ids.begin(), sample.prompt_ids.end());
+  const size_t said = sample.completion_ids.size() - (sample.ended ? 1 : 0);
+  ids.insert(ids.end(), sample.completion_ids.begin(),
+             sample.completion_ids.begin() + static_cast<std::ptrdiff_t>(said));
+  const std::vector<int32_t>& end = sample.chat ? chat_end_ : text_end_;
+  ids.insert(ids.end(), end.begin(), end.end());
+  if (ids.size() > model_.config.context_length) {
+    throw invalid_input("reward " + name_ + ": an answer to " + std::string(sample.row_name) +
+                        " has " + std::to_string(ids.size()) +
+                        " tokens with its prompt, more than the reward model can read (" +
+                        std::to_string(model_.config.context_length) +
+                        "): lower --max-completion-length");
+  }
+  return ids;
+}
+
+std::vector<std::optional<double>> ModelReward::score(std::span<const reward::Sample> samples) {
+  HONE_CHECK(compute_ != nullptr);
+  std::vector<std::vector<int32_t>> rows;
+  for (const reward::Sample& sample : samples) rows.push_back(closed(sample));
+  std::vector<std::optional<double>> scores(samples.size());
+  llm::score_answers(*compute_, model_, adapter_ ? &*adapter_ : nullptr, rows, kTokensPerPass,
+                     [&](size_t i, float score) { scores[i] = static_cast<double>(score); });
+  return scores;
+}
+
+}  // namespace hone::train
