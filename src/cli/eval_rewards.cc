@@ -30,8 +30,8 @@ struct RewardFlags {
 std::vector<reward::Sample> samples_of(const llm::PromptTokens& prompt, const train::Group& group) {
   std::vector<reward::Sample> samples;
   for (const train::Completion& c : group.completions) {
-    samples.push_back({prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns,
-                       prompt.where, prompt.chat});
+    samples.push_back(
+        {prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns, prompt.where});
   }
   return samples;
 }

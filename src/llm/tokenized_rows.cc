@@ -312,7 +312,6 @@ std::vector<PromptTokens> tokenize_prompts(const std::vector<Row>& rows, const T
       prompt.ids = need_codec(row, codec).encode_text(prompt.text);
     } else {
       ChatTokens chat = need_codec(row, codec).encode_chat(row.prompt, true);
-      prompt.chat = true;
       prompt.text = std::move(chat.text);
       prompt.ids = std::move(chat.ids);
     }

@@ -58,7 +58,6 @@ struct PreferenceTokens {
 struct PromptTokens {
   std::vector<int32_t> ids;  // at least one
   std::string text;          // as the model reads it; empty for a row of ids
-  bool chat = false;         // through the chat template
   Json columns = Json::object();
   std::string name;   // data::row_name
   std::string where;  // "prompts.jsonl:3"

@@ -23,7 +23,6 @@ struct Sample {
   bool ended = false;         // false: cut at the longest answer that was allowed
   const Json* row = nullptr;  // the prompt's other columns, an object
   std::string_view row_name;  // for messages: "prompts.jsonl:3"
-  bool chat = false;          // the prompt came through a chat template
 };
 
 class RewardFunction {

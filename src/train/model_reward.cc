@@ -1,5 +1,7 @@
 #include "train/model_reward.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/env.h"
 #include "base/error.h"
@@ -19,14 +21,32 @@ Json message(const char* role, const char* content) {
   return json;
 }
 
-// What the template writes behind an assistant's last word; nothing without a template.
-std::vector<int32_t> end_of_chat(const llm::TextCodec& codec) {
-  constexpr const char* kWord = "answer";
-  const Json messages(Json::Array{message("user", "question"), message("assistant", kWord)});
+struct ChatEnds {
+  std::vector<int32_t> prompt;  // what the template writes behind a question that awaits an answer
+  std::vector<int32_t> answer;  // and behind an assistant's last word
+};
+
+ChatEnds chat_ends(const llm::TextCodec& codec) {
+  constexpr const char *kQuestion = "question", *kAnswer = "answer";
+  Json messages(Json::Array{message("user", kQuestion)});
+  ChatEnds ends;
+  const std::vector<int32_t> asked = codec.encode_chat(messages, true).ids;
+  const std::vector<int32_t> plain = codec.encode_chat(messages, false).ids;
+  if (asked.size() > plain.size()) {
+    ends.prompt.assign(asked.begin() + static_cast<std::ptrdiff_t>(plain.size()), asked.end());
+  }
+  messages.push_back(message("assistant", kAnswer));
   const std::string text = codec.encode_chat(messages, false).text;
-  const size_t at = text.rfind(kWord);
-  if (at == std::string::npos) return {};
-  return codec.encode_chat_continuation(messages, at + std::string(kWord).size());
+  const size_t at = text.rfind(kAnswer);
+  if (at != std::string::npos) {
+    ends.answer = codec.encode_chat_continuation(messages, at + std::string(kAnswer).size());
+  }
+  return ends;
+}
+
+bool ends_in(std::span<const int32_t> ids, const std::vector<int32_t>& end) {
+  return !end.empty() && ids.size() >= end.size() &&
+         std::equal(end.begin(), end.end(), ids.end() - static_cast<std::ptrdiff_t>(end.size()));
 }
 
 }  // namespace
@@ -51,7 +71,11 @@ ModelReward::ModelReward(std::string name, const std::string& model, const std::
                         " has no tokenizer, so how its answers end is not known");
   }
   if (const auto eos = codec_->tokenizer().eos()) text_end_ = {*eos};
-  if (!codec_->template_source().empty()) chat_end_ = end_of_chat(*codec_);
+  if (codec_->has_chat_template()) {
+    ChatEnds ends = chat_ends(*codec_);
+    prompt_end_ = std::move(ends.prompt);
+    chat_end_ = std::move(ends.answer);
+  }
 }
 
 void ModelReward::check_vocabulary(const llm::ModelConfig& policy) const {
@@ -72,7 +96,7 @@ std::vector<int32_t> ModelReward::closed(const reward::Sample& sample) const {
   const size_t said = sample.completion_ids.size() - (sample.ended ? 1 : 0);
   ids.insert(ids.end(), sample.completion_ids.begin(),
              sample.completion_ids.begin() + static_cast<std::ptrdiff_t>(said));
-  const std::vector<int32_t>& end = sample.chat ? chat_end_ : text_end_;
+  const std::vector<int32_t>& end = ends_in(sample.prompt_ids, prompt_end_) ? chat_end_ : text_end_;
   ids.insert(ids.end(), end.begin(), end.end());
   if (ids.size() > model_.config.context_length) {
     throw invalid_input("reward " + name_ + ": an answer to " + std::string(sample.row_name) +

@@ -44,7 +44,8 @@ class ModelReward : public reward::RewardFunction {
   std::optional<llm::LoraAdapter> adapter_;
   std::optional<llm::TextCodec> codec_;
   llm::WeightMemory memory_;
-  std::vector<int32_t> chat_end_, text_end_;
+  // A chat's prompt ends in prompt_end_; answers are closed by one of the others.
+  std::vector<int32_t> prompt_end_, chat_end_, text_end_;
   tensor::Compute* compute_ = nullptr;
 };
 

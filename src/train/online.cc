@@ -242,8 +242,8 @@ void OnlineRun::score(const std::vector<llm::PromptTokens>& prompts,
   for (const Group& group : groups) {
     const llm::PromptTokens& prompt = prompts[group.prompt];
     for (const Completion& c : group.completions) {
-      samples.push_back({prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns,
-                         prompt.where, prompt.chat});
+      samples.push_back(
+          {prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns, prompt.where});
     }
   }
   auto rewards = reward::score_all(data_.rewards, samples);
