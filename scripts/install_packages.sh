@@ -16,6 +16,7 @@ libhwy-dev vector instructions, chosen at run time (Google Highway)
 libboost-json1.81-dev reads JSON
 libpcre2-dev splits text before tokenising
 libutf8proc-dev normalises Unicode text
+libre2-dev regular expressions in linear time, for rewards
 libyaml-cpp-dev reads --config files
 libboost1.81-dev reads HTTP messages (Boost.Beast)
 libssl-dev SHA-256 and TLS

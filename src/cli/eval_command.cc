@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/eval_rewards.h"
 #include "cli/file_job.h"
 #include "cli/preference_report.h"
 #include "cli/progress.h"
@@ -86,7 +87,9 @@ int eval_preferences(const Arguments& arguments) {
 int run_eval(const Arguments& arguments) {
   constexpr Object kObjects[] = {
       {"preferences", "does the model prefer what people preferred?", eval_preferences},
-      {"reward", "does a reward model agree with people on pairs it has not seen?", eval_reward}};
+      {"reward", "does a reward model agree with people on pairs it has not seen?", eval_reward},
+      {"rewards", "what do the model's answers to held-out prompts earn?", eval_rewards},
+  };
   return run_object("eval", "what a model can, as a report that others can check.", kObjects,
                     arguments);
 }

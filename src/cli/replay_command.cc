@@ -1,6 +1,7 @@
 // hone replay RUN: computes steps of a run again and compares them to the bit.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <charconv>
 #include <cstdio>
@@ -12,9 +13,13 @@
 #include "cli/common.h"
 #include "cli/progress.h"
 #include "data/dataset.h"
+#include "reward/builtin.h"
 #include "tensor/recipe.h"
 #include "train/dpo.h"
+#include "train/grpo.h"
+#include "train/online_dpo.h"
 #include "train/reward.h"
+#include "train/rloo.h"
 #include "train/sft.h"
 
 namespace hone::cli {
@@ -23,6 +28,7 @@ namespace {
 
 struct ReplayFlags {
   std::string model, ref_model, data, steps, temporary_dir;
+  std::vector<std::string> rewards;
   CommonOptions common;
 };
 
@@ -168,6 +174,14 @@ std::optional<Difference> first_difference(const std::vector<train::StepRecord>&
   return std::nullopt;
 }
 
+std::vector<data::RowKind> row_kinds_of(const std::string& method) {
+  if (method == "sft") return llm::sft_row_kinds();
+  if (method != "dpo" && method != "reward") return llm::prompt_row_kinds();
+  std::vector<data::RowKind> kinds = llm::preference_row_kinds();
+  if (method == "reward") kinds.push_back(data::RowKind::kStepwise);
+  return kinds;
+}
+
 // Runs the steps behind the checkpoint up to range.last into `folder` and returns them.
 class Replay {
  public:
@@ -189,8 +203,7 @@ class Replay {
     data::ReadOptions read;
     // Bad rows were left out then, or there were none: the digest says that it is the same file.
     read.on_bad_row = data::OnBadRow::kSkip;
-    read.accepted = manifest_.method == "sft" ? llm::sft_row_kinds() : llm::preference_row_kinds();
-    if (manifest_.method == "reward") read.accepted.push_back(data::RowKind::kStepwise);
+    read.accepted = row_kinds_of(manifest_.method);
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
@@ -212,6 +225,15 @@ class Replay {
     };
     if (manifest_.method == "dpo") {
       dpo(compute, loaded, dataset, job);
+    } else if (manifest_.method == "grpo") {
+      online(compute, loaded, dataset, job, train::grpo_config_from_json(manifest_.settings),
+             train::train_grpo);
+    } else if (manifest_.method == "rloo") {
+      online(compute, loaded, dataset, job, train::rloo_config_from_json(manifest_.settings),
+             train::train_rloo);
+    } else if (manifest_.method == "online_dpo") {
+      online(compute, loaded, dataset, job, train::online_dpo_config_from_json(manifest_.settings),
+             train::train_online_dpo);
     } else if (manifest_.method == "reward") {
       reward(compute, loaded, dataset, job);
     } else {
@@ -263,6 +285,60 @@ class Replay {
     for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
     prepare(compute, loaded, nullptr, config, largest);
     train::train_sft(job, config, examples, {});
+  }
+
+  // A manifest may come from a stranger: what would run a program must be named here again.
+  reward::Functions rewards_of(const std::vector<std::string>& specs) const {
+    reward::Functions functions;
+    for (const std::string& spec : specs) {
+      const bool named =
+          std::find(flags_.rewards.begin(), flags_.rewards.end(), spec) != flags_.rewards.end();
+      if (reward::runs_a_program(spec) && !named) {
+        throw invalid_input("the run's reward \"" + spec +
+                            "\" runs a program: look at it, then name it yourself with the same "
+                            "--reward");
+      }
+      functions.push_back(reward::make_reward(real_env(), spec));
+    }
+    return functions;
+  }
+
+  // The reference of a run that had one beside the model, not loaded yet.
+  std::optional<LoadedModel> open_reference(const train::OnlineConfig& config) const {
+    if (config.beta == 0) return std::nullopt;
+    if (manifest_.digests.contains("ref_model")) {
+      const std::string path =
+          source_of(flags_.ref_model, sources_, "ref_model", "--ref-model MODEL");
+      check_digest(manifest_, "ref_model", path, model_digest(path));
+      return open_model({path, ""});
+    }
+    if (config.lora_r > 0) return std::nullopt;
+    return open_model({source_of(flags_.model, sources_, "model", "--model M"), ""});
+  }
+
+  template <typename Config>
+  void online(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+              train::TrainJob& job, Config config,
+              train::TrainResult (*train)(train::TrainJob&, const Config&,
+                                          const train::OnlineData&)) {
+    const reward::Functions rewards = rewards_of(config.rewards);
+    const auto prompts = llm::tokenize_prompts(
+        dataset.rows, loaded.codec_or_null(),
+        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
+    std::optional<LoadedModel> reference = open_reference(config);
+    prepare(compute, loaded, reference ? &*reference : nullptr, config,
+            train::largest_group_rows(config, prompts, loaded.model.config.context_length));
+    if (reference) load_weights(compute, *reference);
+    config.log_completions = false;
+    const std::vector<llm::PromptTokens> none;
+    train::OnlineData data{prompts,
+                           none,
+                           rewards,
+                           nullptr,
+                           loaded.end_of_generation,
+                           reference ? &reference->model : nullptr};
+    if (loaded.codec) data.tokenizer = &loaded.codec->tokenizer();
+    train(job, config, data);
   }
 
   void reward(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
@@ -340,9 +416,11 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  if (manifest.method != "sft" && manifest.method != "dpo" && manifest.method != "reward") {
+  constexpr std::array<std::string_view, 6> kMethods = {"sft",  "dpo",  "reward",
+                                                        "grpo", "rloo", "online_dpo"};
+  if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
-                        ": hone replay knows sft, dpo and reward");
+                        ": hone replay knows sft, dpo, reward, grpo, rloo and online_dpo");
   }
   if (!manifest.seeds.contains("seed")) throw invalid_input(run + ": the manifest has no seed");
   if (manifest.recipe != tensor::kRecipe) {
@@ -399,6 +477,8 @@ int run_replay(const Arguments& arguments) {
   options.text("model", &flags.model, "MODEL", "empty = where the run says it was");
   options.text("data", &flags.data, "FILE", "empty = where the run says it was");
   options.text("ref-model", &flags.ref_model, "MODEL", "of a run that had one");
+  options.texts("reward", &flags.rewards, "SPEC",
+                "of a run whose reward is a program: the same again");
   options.text("temporary-dir", &flags.temporary_dir, "DIR", "where a copy of the run is computed");
   flags.common.add_to(options);
   const auto words = options.parse(arguments);

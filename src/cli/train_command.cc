@@ -1,4 +1,4 @@
-// hone train sft | dpo: from a file of rows to an adapter or a model.
+// hone train: the table of methods; sft and dpo: from a file of rows to an adapter or a model.
 
 #include <cstdio>
 
@@ -186,6 +186,9 @@ int run_train(const Arguments& arguments) {
   constexpr Object kMethods[] = {
       {"sft", "supervised fine-tuning: learn the shown answers", train_sft},
       {"dpo", "direct preference optimisation: learn which answer is better", train_dpo},
+      {"grpo", "learn from rewards of the model's own answers", train_grpo},
+      {"rloo", "learn from rewards, each answer against its group's others", train_rloo},
+      {"online_dpo", "DPO on the better and the worse of two own answers", train_online_dpo},
       {"reward", "a reward model: learn to score the better answer higher", train_reward},
       {"kto", "learn from answers that were judged one by one", train_kto},
       {"orpo", "answers and preferences in one loss, without a reference", train_orpo},

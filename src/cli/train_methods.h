@@ -58,7 +58,10 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
                     const TrainFlags& flags, const CommonOptions& common,
                     const LoadedModel& loaded);
 
-// The methods that have a file of their own.
+// Methods with a file of their own, for the table in train_command.cc.
+int train_grpo(const std::vector<std::string>& arguments);
+int train_rloo(const std::vector<std::string>& arguments);
+int train_online_dpo(const std::vector<std::string>& arguments);
 int train_reward(const std::vector<std::string>& arguments);
 int train_kto(const std::vector<std::string>& arguments);
 int train_orpo(const std::vector<std::string>& arguments);

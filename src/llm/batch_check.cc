@@ -1,6 +1,7 @@
 #include "llm/batch_check.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "base/error.h"
@@ -54,6 +55,8 @@ void check_stops(const ModelConfig& config, bool has_text, const BatchRequest& r
 
 void check_answer(const ModelConfig& config, const BatchRequest& request) {
   validate(request.sampling);
+  require(request.head_scale > 0 && std::isfinite(request.head_scale),
+          "the head's scale must be above 0 and finite");
   for (const auto& entry : request.sampling.logit_bias) {
     check_ids(config, {&entry.first, 1}, "logit_bias");
   }

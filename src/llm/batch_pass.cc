@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "llm/batch_sample.h"
+#include "llm/head_scale.h"
 #include "tensor/matmul.h"
 
 namespace hone::llm {
@@ -161,6 +162,7 @@ void BatchPass::follow(std::span<BatchStream* const> streams) {
     if (stream.unread() > 0 || !stream.wants_next()) continue;
     std::memcpy(gathered_.view().row(next_.size()), last_rows_[i],
                 gathered_.cols() * sizeof(float));
+    scale_row(gathered_.view().row(next_.size()), gathered_.cols(), stream.request().head_scale);
     next_.push_back({&stream, {}, {}});
   }
   if (next_.empty()) return;

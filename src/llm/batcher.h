@@ -100,6 +100,10 @@ struct BatchRequest {
   size_t max_tokens = 256;  // 0: the prompt alone (scores, pooling)
   size_t min_tokens = 0;    // no end token before, unless a constraint leaves nothing else
   SamplingOptions sampling;
+  // The final norm's row is multiplied by it before the head, so that logits are those of another
+  // temperature in all that is said of the answer, its log-probabilities too. Training does the same
+  // (TrainingPass::set_head_scale), with the same bits; sampling.temperature then stays 1.
+  float head_scale = 1;
   std::vector<std::string> stop;          // found anywhere in the answer, cut off
   std::vector<int32_t> stop_token_ids;    // beside the model's own
   bool ignore_end_of_generation = false;  // not with a constraint

@@ -296,6 +296,43 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<Row>& rows,
   return examples;
 }
 
+std::vector<PromptTokens> tokenize_prompts(const std::vector<Row>& rows, const TextCodec* codec,
+                                           const TokenizeOptions& config,
+                                           const ModelConfig& model) {
+  std::vector<PromptTokens> prompts;
+  for (const Row& row : rows) {
+    PromptTokens prompt;
+    prompt.name = data::row_name(row);
+    prompt.where = row.file + ":" + std::to_string(row.line);
+    prompt.columns = row.provenance;
+    if (!row.prompt_ids.empty()) {
+      prompt.ids = row.prompt_ids;
+    } else if (row.prompt.is_string()) {
+      prompt.text = row.prompt.as_string();
+      prompt.ids = need_codec(row, codec).encode_text(prompt.text);
+    } else {
+      ChatTokens chat = need_codec(row, codec).encode_chat(row.prompt, true);
+      prompt.text = std::move(chat.text);
+      prompt.ids = std::move(chat.ids);
+    }
+    keep_last(prompt.ids, config.max_prompt_length);
+    check_ids(row, prompt.ids, model.vocab_size);
+    if (prompt.ids.empty()) {
+      throw row_error(row, "the prompt has no token: nothing can follow nothing");
+    }
+    if (prompt.ids.size() >= model.context_length) {
+      throw row_error(row, "the prompt has " + std::to_string(prompt.ids.size()) +
+                               " tokens, which leaves no room for an answer in the model's " +
+                               std::to_string(model.context_length) +
+                               ": shorten it or set --max-prompt-length");
+    }
+    prompts.push_back(std::move(prompt));
+  }
+  return prompts;
+}
+
+std::vector<RowKind> prompt_row_kinds() { return {RowKind::kPromptOnly}; }
+
 TreeExample StepTokens::score_tree() const {
   TreeExample example{make_sequence(tokens), {}};
   for (uint32_t end : ends) example.targets.push_back({0, end, true});

@@ -54,6 +54,15 @@ struct PreferenceTokens {
   size_t rejected_tokens() const { return rejected.size() - (prompt.empty() ? 1 : 0); }
 };
 
+// A prompt to answer, with what its row says beside.
+struct PromptTokens {
+  std::vector<int32_t> ids;  // at least one
+  std::string text;          // as the model reads it; empty for a row of ids
+  Json columns = Json::object();
+  std::string name;   // data::row_name
+  std::string where;  // "prompts.jsonl:3"
+};
+
 // An answer in steps, each with its label; the score stands behind a step's last token.
 struct StepTokens {
   std::vector<int32_t> tokens;
@@ -79,6 +88,12 @@ std::vector<PreferenceTokens> tokenize_preferences(const std::vector<data::Row>&
                                                    const TokenizeOptions& config,
                                                    const ModelConfig& model);
 
+// A prompt keeps its last max_prompt_length tokens. Throws invalid_input that names the row when the
+// model cannot answer it: empty, longer than the context, unknown ids.
+std::vector<PromptTokens> tokenize_prompts(const std::vector<data::Row>& rows,
+                                           const TextCodec* codec, const TokenizeOptions& config,
+                                           const ModelConfig& model);
+
 // TRL's rule for process rewards: prompt and steps are tokenised apart, without special tokens, BOS
 // in front where there is one, the separator behind every step; the row keeps its first max_length
 // tokens. A row that keeps no step's end is refused by name.
@@ -89,6 +104,7 @@ std::vector<StepTokens> tokenize_steps(const std::vector<data::Row>& rows, const
 // Row kinds that each method takes, in the order in which it prefers them.
 std::vector<data::RowKind> sft_row_kinds();
 std::vector<data::RowKind> preference_row_kinds();
+std::vector<data::RowKind> prompt_row_kinds();
 std::vector<data::RowKind> stepwise_row_kinds();
 
 }  // namespace hone::llm

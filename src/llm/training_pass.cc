@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "llm/head_scale.h"
 #include "llm/linear_backward.h"
 #include "llm/mean_logits.h"
 #include "llm/score_head.h"
@@ -222,6 +223,7 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
   for (size_t i = 0; i < target_rows_.size(); ++i) {
     std::memcpy(target_hidden_.view().row(i), final_hidden_.view().row(target_rows_[i]),
                 model_.config.hidden_size * sizeof(float));
+    scale_row(target_hidden_.view().row(i), model_.config.hidden_size, head_scale_);
   }
 }
 
@@ -393,6 +395,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   for (size_t i = 0; i < target_rows_.size(); ++i) {
     std::memcpy(dhidden.row(target_rows_[i]), target_gradient_.view().row(i),
                 hidden * sizeof(float));
+    scale_row(dhidden.row(target_rows_[i]), hidden, head_scale_);
   }
   if (!score_targets_.empty()) backward_scores(rows, dhidden, trainable, statistics);
   const View<const float> last = x_in(model_.layers.size(), m);

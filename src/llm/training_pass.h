@@ -61,6 +61,10 @@ class TrainingPass {
 
   size_t max_rows() const { return max_rows_; }
 
+  // From here on the rows of the targets are multiplied by it before the head: log-probabilities and
+  // their gradients are those of the temperature 1 / scale. BatchRequest::head_scale is its twin.
+  void set_head_scale(float scale) { head_scale_ = scale; }
+
   // From here on results carry the mean of each target row's logits (llm/mean_logits.h); the row is
   // mean_head_row of the head as it stands. Empty: they do not.
   void watch_mean_logits(std::vector<double> mean_head_row);
@@ -122,6 +126,7 @@ class TrainingPass {
   const LoraAdapter* adapter_;
   size_t max_rows_;
   PassOptions options_;
+  float head_scale_ = 1;
 
   // Saved activations, max_rows_ rows a layer (one for all when recomputing), columns side by side.
   // All in one piece: large pages round every piece up.

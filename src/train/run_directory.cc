@@ -284,7 +284,10 @@ void RunDirectory::log_metrics(const Json& line) {
 }
 
 void RunDirectory::log_completion(const Json& line) {
-  if (completions_ == nullptr) completions_ = env_.append_file(file(kCompletions));
+  if (completions_ == nullptr) {
+    completions_ = env_.append_file(file(kCompletions));
+    env_.sync_directory(path_);  // as restore() does for the other logs
+  }
   completions_->append(line.dump() + "\n");
 }
 

@@ -2,6 +2,7 @@
 // The settings of a manifest back as options, member by member; what each *_config_from_json uses.
 
 #include <initializer_list>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -23,6 +24,12 @@ class Settings {
 
   void read(const char* key, double* value) {
     with(key, [&](const Json& j) { *value = j.as_double(); });
+  }
+  void read(const char* key, std::optional<double>* value) {  // null: not given
+    with(key, [&](const Json& j) {
+      value->reset();
+      if (!j.is_null()) *value = j.as_double();
+    });
   }
   void read(const char* key, bool* value) {
     with(key, [&](const Json& j) { *value = j.as_bool(); });

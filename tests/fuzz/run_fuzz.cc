@@ -12,6 +12,7 @@
 #include "base/fault_env.h"
 #include "llm/testing.h"
 #include "train/config.h"
+#include "train/online.h"
 #include "train/run_directory.h"
 
 namespace {
@@ -72,6 +73,21 @@ void read_settings(const hone::Json& settings) {
   refused_or_read([&] {
     const auto config = hone::train::dpo_config_from_json(settings);
     HONE_CHECK(config.to_json().dump_canonical() == settings.dump_canonical());
+  });
+  refused_or_read([&] {
+    const auto config = hone::train::grpo_config_from_json(settings);
+    HONE_CHECK(config.to_json().dump_canonical() == settings.dump_canonical());
+  });
+  refused_or_read([&] {
+    const auto config = hone::train::rloo_config_from_json(settings);
+    HONE_CHECK(config.to_json().dump_canonical() == settings.dump_canonical());
+  });
+  // The rollouts that a checkpoint of grpo keeps are JSON from the same folder.
+  refused_or_read([&] {
+    const auto groups = hone::train::groups_from_json(settings, 4);
+    HONE_CHECK(hone::train::groups_to_json(groups) ==
+               hone::train::groups_to_json(
+                   hone::train::groups_from_json(hone::train::groups_to_json(groups), 4)));
   });
 }
 

@@ -1,0 +1,175 @@
+// hone train grpo and rloo, their replay, and hone eval rewards, as a person gives them, on a tiny
+// model without words.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "base/json.h"
+#include "cli/commands.h"
+
+namespace hone::cli {
+namespace {
+
+const std::string kModel = "tests/golden/torch/llama_tied";
+
+class OnlineCommand : public testing::Test {
+ protected:
+  struct Answer {
+    int code = -1;
+    std::string out, error;
+  };
+
+  void SetUp() override {
+    folder_ = (std::filesystem::temp_directory_path() /
+               (std::string("hone_online_") +
+                testing::UnitTest::GetInstance()->current_test_info()->name()))
+                  .string();
+    real_env().remove_all(folder_);
+    real_env().create_directories(folder_);
+    write_file_atomically(real_env(), path("prompts.jsonl"),
+                          "{\"prompt_ids\":[1,2,3],\"answer\":3}\n"
+                          "{\"prompt_ids\":[9,2],\"answer\":4}\n"
+                          "{\"prompt_ids\":[11,12,13,14],\"answer\":5}\n"
+                          "{\"prompt_ids\":[5],\"answer\":6}\n");
+  }
+  void TearDown() override { real_env().remove_all(folder_); }
+
+  std::string path(const std::string& name) const { return folder_ + "/" + name; }
+
+  static Answer call(int (*command)(const Arguments&), const Arguments& words) {
+    Answer answer;
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    try {
+      answer.code = command(words);
+    } catch (const Error& error) {
+      answer.error = error.message();
+    }
+    testing::internal::GetCapturedStderr();
+    answer.out = testing::internal::GetCapturedStdout();
+    return answer;
+  }
+  Arguments words(const std::string& method, const std::string& run,
+                  const Arguments& more = {}) const {
+    Arguments out = {method,
+                     "--model",
+                     kModel,
+                     "--data",
+                     path("prompts.jsonl"),
+                     "--output",
+                     path(run),
+                     "--max-steps",
+                     "4",
+                     "--logging-steps",
+                     "1",
+                     "--num-generations",
+                     "4",
+                     "--per-device-train-batch-size",
+                     "8",
+                     "--max-completion-length",
+                     "6",
+                     "--learning-rate",
+                     "1e-2",
+                     "--quiet"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  std::vector<Json> lines(const std::string& name) const {
+    std::vector<Json> out;
+    const std::string text = real_env().read_file(path(name), 1 << 24);
+    for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+      out.push_back(Json::parse(text.substr(begin, end - begin)).value());
+    }
+    return out;
+  }
+
+  std::string folder_;
+};
+
+TEST_F(OnlineCommand, GrpoLeavesARunThatReplaysToTheBit) {
+  const Answer answer =
+      call(run_train,
+           words("grpo", "run",
+                 {"--reward", "length:target=3,as=three", "--reward", "ended", "--reward-weights",
+                  "1,0.5", "--beta", "0.1", "--num-iterations", "2", "--save-steps", "1"}));
+  ASSERT_EQ(answer.code, 0) << answer.error;
+  const std::vector<Json> metrics = lines("run/metrics.jsonl");
+  ASSERT_EQ(metrics.size(), 4u);
+  for (const char* key :
+       {"reward", "reward_std", "frac_reward_zero_std", "rewards/three/mean", "rewards/ended/std",
+        "completions/mean_length", "completions/clipped_ratio", "entropy", "kl",
+        "clip_ratio/region_mean", "sampling/sampling_logp_difference/max", "num_tokens"}) {
+    EXPECT_TRUE(metrics[0].find(key) != nullptr) << key;
+  }
+  EXPECT_EQ(metrics[0].at("sampling/sampling_logp_difference/max").as_double(), 0);
+  EXPECT_EQ(lines("run/completions.jsonl").size(), 16u);
+  EXPECT_TRUE(real_env().exists(path("run/final/config.json")));
+  EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
+  // From a checkpoint in the middle of a generation.
+  EXPECT_EQ(call(run_replay, {path("run"), "--steps", "4:4", "--quiet", "--threads", "2"}).code, 0);
+}
+
+TEST_F(OnlineCommand, RlooOverAnAdapterReplaysToo) {
+  const Answer answer = call(run_train, words("rloo", "run",
+                                              {"--reward", "length:target=2", "--lora-r", "2",
+                                               "--temperature", "0.7", "--top-k", "20"}));
+  ASSERT_EQ(answer.code, 0) << answer.error;
+  EXPECT_EQ(lines("run/metrics.jsonl")[0].at("sampling/sampling_logp_difference/max").as_double(),
+            0);
+  EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
+}
+
+TEST_F(OnlineCommand, AReplayRunsNoProgramThatOnlyTheManifestNames) {
+  const std::string spec =
+      "program:timeout=20,command=while read line; do echo "
+      "'{\"rewards\":[1,0,1,0,0,1,0,1]}'; done";
+  ASSERT_EQ(call(run_train, words("grpo", "run", {"--reward", spec})).code, 0);
+  EXPECT_NE(call(run_replay, {path("run"), "--quiet"}).error.find("runs a program"),
+            std::string::npos);
+  EXPECT_EQ(call(run_replay, {path("run"), "--quiet", "--reward", spec}).code, 0);
+}
+
+TEST_F(OnlineCommand, WhatIsWrongIsSaidBeforeTheWork) {
+  const auto said = [&](const Arguments& more) {
+    return call(run_train, words("grpo", "run", more)).error;
+  };
+  EXPECT_NE(said({}).find("there is no reward"), std::string::npos);
+  EXPECT_NE(said({"--reward", "exakt"}).find("there is no reward exakt"), std::string::npos);
+  EXPECT_NE(said({"--reward", "ended", "--num-generations", "3"}).find("multiple of"),
+            std::string::npos);
+  EXPECT_NE(said({"--reward", "ended", "--gradient-accumulation-steps", "9"}).find("only 4"),
+            std::string::npos);
+  EXPECT_NE(said({"--reward", "ended", "--loss-type", "dappo"}).find("dapo"), std::string::npos);
+  EXPECT_NE(said({"--reward", "ended", "--reward-weights", "1,2"}).find("one each"),
+            std::string::npos);
+  EXPECT_NE(said({"--reward", "numeric:column=gone"}).find("needs the column \"gone\""),
+            std::string::npos);
+  EXPECT_NE(said({"--reward", "program:command=exit 1", "--overwrite"}).find("ended with code 1"),
+            std::string::npos);
+}
+
+TEST_F(OnlineCommand, EvalRewardsGivesAReportThatCompares) {
+  const Arguments common = {
+      "rewards",  "--model",         kModel,    "--data",       path("prompts.jsonl"),
+      "--reward", "length:target=3", "--quiet", "--max-tokens", "6"};
+  const auto eval = [&](const std::string& output, const Arguments& more) {
+    Arguments all = common;
+    all.insert(all.end(), {"--output", path(output)});
+    all.insert(all.end(), more.begin(), more.end());
+    return call(run_eval, all);
+  };
+  ASSERT_EQ(eval("a.json", {"--n", "3"}).code, 0);
+  ASSERT_EQ(eval("b.json", {"--n", "3", "--threads", "2"}).code, 0);
+  EXPECT_EQ(real_env().read_file(path("a.json"), 1 << 20),
+            real_env().read_file(path("b.json"), 1 << 20));
+  const Json report = Json::parse(real_env().read_file(path("a.json"), 1 << 20)).value();
+  EXPECT_EQ(report.at("items").size(), 4u);
+  EXPECT_EQ(call(run_compare, {path("a.json"), path("b.json")}).code, 3);  // equal is not better
+  EXPECT_NE(eval("c.json", {"--n", "0"}).error.find("at least one"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hone::cli

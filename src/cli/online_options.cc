@@ -1,0 +1,151 @@
+#include "cli/online_options.h"
+
+#include <cstdio>
+
+#include "base/env.h"
+#include "base/error.h"
+#include "cli/training_progress.h"
+#include "reward/builtin.h"
+
+namespace hone::cli {
+
+void OnlineFlags::add_to(Options& options, train::OnlineConfig& config) {
+  train.add_to(options, config);
+  options.section("Rewards");
+  options.texts("reward", &config.rewards, "SPEC",
+                "what an answer is worth; may be given several times: exact, numeric, "
+                "arithmetic, prefix, regex, json, length, overlong, ended, format, program, each "
+                "NAME:key=value,.. "
+                "(docs/training.md)");
+  options.reals("reward-weights", &config.reward_weights, "one for each reward; empty = 1 each");
+  options.section("Generation (batch sizes count answers, as in TRL)");
+  options.count("num-generations", &config.num_generations, "answers to a prompt");
+  options.count("num-generations-eval", &config.num_generations_eval,
+                "answers to a prompt of --eval-data; 0 = --num-generations");
+  options.count("max-completion-length", &config.max_completion_length,
+                "tokens of an answer at most");
+  options.real("temperature", &config.temperature, "");
+  options.real("top-p", &config.top_p, "1 = off");
+  options.count("top-k", &config.top_k, "0 = off");
+  options.real("min-p", &config.min_p, "0 = off");
+  options.count("num-iterations", &config.num_iterations,
+                "how often the answers of a generation are trained on");
+  options.count("steps-per-generation", &config.steps_per_generation,
+                "micro-batches that one generation serves; 0 = one optimiser step");
+  options.count("rollout-batch-size", &config.rollout_batch_size,
+                "answers written at once; decides memory and speed, no bit");
+  options.flag("log-completions", &config.log_completions,
+               "every answer with its rewards into completions.jsonl (default true)");
+  options.section("Policy");
+  options.real("beta", &config.beta, "weight of the KL to the reference; 0 = no reference");
+  options.text("ref-model", &ref_model, "MODEL",
+               "with --beta: the reference; empty = the model before training");
+  options.real("epsilon", &config.epsilon, "lower clip of the ratio");
+  options.real("epsilon-high", &epsilon_high_, "upper clip; not given = --epsilon");
+}
+
+bool OnlineFlags::parse(Options& options, const std::vector<std::string>& arguments,
+                        train::OnlineConfig& config, const CommonOptions& common) {
+  if (!train.parse(options, arguments, config, common)) return false;
+  if (options.was_given("epsilon-high")) config.epsilon_high = epsilon_high_;
+  if (config.rewards.empty()) {
+    throw invalid_input("there is no reward: name at least one with --reward (for example exact)");
+  }
+  return true;
+}
+
+train::OnlineData OnlineInput::data() const {
+  train::OnlineData data{prompts,
+                         eval_prompts,
+                         rewards,
+                         nullptr,
+                         loaded.end_of_generation,
+                         reference ? &reference->model : nullptr};
+  if (loaded.codec) data.tokenizer = &loaded.codec->tokenizer();
+  return data;
+}
+
+OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfig& config,
+                              const CommonOptions& common) {
+  OnlineInput input;
+  // Rewards first: a slip in one is found at once.
+  for (const std::string& spec : config.rewards) {
+    input.rewards.push_back(reward::make_reward(real_env(), spec));
+  }
+  reward::check_functions(input.rewards, config.reward_weights);
+  input.rows = load_train_rows(flags.train, flags.train.data, llm::prompt_row_kinds());
+  if (!flags.train.eval_data.empty()) {
+    input.held_out = load_train_rows(flags.train, flags.train.eval_data, llm::prompt_row_kinds());
+    if (!common.quiet) warn_of_overlap(input.rows, *input.held_out);
+  }
+  input.loaded = open_model(flags.train.model);
+  const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
+  const llm::TextCodec* codec = input.loaded.codec_or_null();
+  input.prompts = llm::tokenize_prompts(input.rows.rows, codec, cut, input.loaded.model.config);
+  if (input.held_out) {
+    input.eval_prompts =
+        llm::tokenize_prompts(input.held_out->rows, codec, cut, input.loaded.model.config);
+  }
+  if (config.beta > 0 && (!flags.ref_model.empty() || config.lora_r == 0)) {
+    const std::string& path = flags.ref_model.empty() ? flags.train.model.model : flags.ref_model;
+    input.reference = open_model({path, ""});
+    if (input.reference->model.config.vocab_size != input.loaded.model.config.vocab_size) {
+      throw invalid_input("--ref-model " + path +
+                          " has another vocabulary than --model: a reference must read the same "
+                          "tokens");
+    }
+  }
+  TrainPlan& plan = input.plan;
+  plan.rows = plan.sequences = input.prompts.size();
+  plan.eval_rows = input.eval_prompts.size();
+  for (const llm::PromptTokens& prompt : input.prompts) {
+    plan.tokens += prompt.ids.size();
+    plan.longest = std::max(plan.longest, prompt.ids.size());
+  }
+  plan.steps = train::total_online_steps(config, input.prompts.size());
+  const llm::ModelConfig& model = input.loaded.model.config;
+  const size_t largest =
+      std::max(config.max_tokens_per_pass,
+               train::largest_group_rows(config, input.prompts, model.context_length));
+  plan.memory =
+      training_memory(input.loaded, input.reference ? &*input.reference : nullptr, config, largest);
+  const size_t longest =
+      std::max(train::longest_prompt(input.prompts), train::longest_prompt(input.eval_prompts));
+  plan.memory.add("keys and values of the answers",
+                  train::Rollouts::planned_bytes(model, config.rollout(), config.lora_r, longest));
+  if (config.beta > 0) {
+    plan.memory.add("reference pass", llm::TrainingPass::planned_score_bytes(
+                                          model, 0, largest, llm::PassOptions{true}));
+  }
+  check_memory(common, plan.memory, "training",
+               "use --lora-r 16, --recompute, fewer --num-generations, or a smaller "
+               "--max-completion-length or --rollout-batch-size");
+  say_plan(plan, common);
+  return input;
+}
+
+int run_online(
+    const char* label, OnlineInput& input, const OnlineFlags& flags,
+    const train::OnlineConfig& config, const CommonOptions& common,
+    const std::function<train::TrainResult(train::TrainJob&, const train::OnlineData&)>& train) {
+  if (flags.train.dry_run) {
+    std::printf("%s\n", input.plan.to_json().dump_pretty().c_str());
+    return 0;
+  }
+  tensor::Compute compute(common.threads);
+  prepare_model(compute, config, input.loaded);
+  if (input.reference) load_weights(compute, *input.reference);
+  TrainingProgress progress(label, input.plan.steps, common.quiet);
+  train::TrainJob job = make_train_job(compute, input.loaded, flags.train, input.rows,
+                                       input.held_out ? &*input.held_out : nullptr);
+  if (input.reference && !flags.ref_model.empty()) {
+    job.manifest.digests["ref_model"] = model_digest(flags.ref_model);
+    job.sources["ref_model"] = absolute_path(flags.ref_model);
+  }
+  progress.attach(job);
+  const train::TrainResult result = train(job, input.data());
+  progress.finish();
+  return finish_training(result, job, flags.train, common, input.loaded);
+}
+
+}  // namespace hone::cli

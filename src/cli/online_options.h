@@ -1,0 +1,50 @@
+#pragma once
+// The options that the methods share which learn from their own answers: rewards, generation, and
+// train::OnlineConfig under TRL's names.
+
+#include <string>
+#include <vector>
+
+#include "cli/options.h"
+#include "cli/train_methods.h"
+#include "train/online.h"
+
+namespace hone::cli {
+
+class OnlineFlags {
+ public:
+  TrainFlags train;
+  std::string ref_model;
+
+  // `config` is given what the options say; its own values are the defaults.
+  void add_to(Options& options, train::OnlineConfig& config);
+  // Reads the arguments; false when help was printed instead.
+  bool parse(Options& options, const std::vector<std::string>& arguments,
+             train::OnlineConfig& config, const CommonOptions& common);
+
+ private:
+  double epsilon_high_ = 0;
+};
+
+// What a method needs beside its config, read and checked before the weights are loaded.
+struct OnlineInput {
+  data::Dataset rows;
+  std::optional<data::Dataset> held_out;
+  LoadedModel loaded;
+  std::optional<LoadedModel> reference;
+  std::vector<llm::PromptTokens> prompts, eval_prompts;
+  reward::Functions rewards;
+  TrainPlan plan;
+
+  train::OnlineData data() const;
+};
+OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfig& config,
+                              const CommonOptions& common);
+
+// Loads the weights, trains by `train(job, data)` and saves; the command's exit code.
+int run_online(
+    const char* label, OnlineInput& input, const OnlineFlags& flags,
+    const train::OnlineConfig& config, const CommonOptions& common,
+    const std::function<train::TrainResult(train::TrainJob&, const train::OnlineData&)>& train);
+
+}  // namespace hone::cli

@@ -1,0 +1,125 @@
+#include "train/rollout.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "llm/kv_cache.h"
+
+namespace hone::train {
+
+namespace {
+
+// Gathers the completions of one prompt.
+class Listener : public llm::BatchListener {
+ public:
+  explicit Listener(Group& group) : group_(group) {}
+  void on_token(const llm::TokenEvent& event) override {
+    Completion& completion = group_.completions[event.sample];
+    completion.ids.push_back(event.id);
+    completion.log_probs.push_back(event.log_prob);
+    completion.text += event.text;
+  }
+  void on_end(const llm::EndEvent& event) override {
+    Completion& completion = group_.completions[event.sample];
+    completion.ended = event.reason == llm::FinishReason::kStop;
+    completion.text += event.text;
+  }
+  void on_done(const Error* error) override {
+    if (error != nullptr) throw *error;
+  }
+
+ private:
+  Group& group_;
+};
+
+}  // namespace
+
+Rollouts::Rollouts(tensor::Compute& compute, Speaker speaker, const RolloutOptions& options,
+                   size_t longest_prompt)
+    : compute_(compute),
+      speaker_(std::move(speaker)),
+      options_(options),
+      batcher_(batcher_options(speaker_.model->config, options,
+                               speaker_.adapter == nullptr ? 0 : speaker_.adapter->max_rank(),
+                               longest_prompt)) {
+  llm::validate(options.sampling);
+}
+
+llm::BatcherOptions Rollouts::batcher_options(const llm::ModelConfig& config,
+                                              const RolloutOptions& options, size_t lora_rank,
+                                              size_t longest_prompt) {
+  constexpr size_t kPromptRows = 512;
+  llm::BatcherOptions room;
+  room.max_samples = std::max<size_t>(1, options.batch_size);
+  const size_t end =
+      std::min(config.context_length, longest_prompt + options.max_completion_length);
+  const size_t sample_pages = llm::KvCache::pages_for(end) + 1;
+  const size_t prompt_pages = llm::KvCache::pages_for(longest_prompt);
+  // Every sample at its longest, a prompt each, and a page to spare: nobody is put aside.
+  room.page_count = room.max_samples * (sample_pages + 1) + prompt_pages * room.max_samples;
+  room.rows_per_pass = room.max_samples + kPromptRows;
+  room.prompt_rows_beside_writing = kPromptRows;
+  room.max_lora_rank = lora_rank;
+  return room;
+}
+
+uint64_t Rollouts::planned_bytes(const llm::ModelConfig& config, const RolloutOptions& options,
+                                 size_t lora_rank, size_t longest_prompt) {
+  return llm::Batcher::planned_bytes(config,
+                                     batcher_options(config, options, lora_rank, longest_prompt));
+}
+
+std::vector<Group> Rollouts::generate(const std::vector<llm::PromptTokens>& prompts,
+                                      std::span<const size_t> chosen, std::string_view stream,
+                                      uint64_t step, size_t first_place) {
+  std::vector<Group> groups(chosen.size());
+  std::vector<Listener> listeners;
+  listeners.reserve(chosen.size());
+  llm::Batcher batcher(compute_, *speaker_.model, speaker_.tokenizer, speaker_.end_of_generation,
+                       batcher_);
+  for (size_t i = 0; i < chosen.size(); ++i) {
+    groups[i].prompt = chosen[i];
+    groups[i].completions.resize(options_.num_generations);
+    listeners.emplace_back(groups[i]);
+    llm::BatchRequest request;
+    request.prompt = prompts[chosen[i]].ids;
+    request.adapter = speaker_.adapter;
+    request.seed = options_.seed;
+    request.index = rng_stream(stream, step, first_place + i);
+    request.n = options_.num_generations;
+    request.max_tokens = options_.max_completion_length;
+    request.sampling = options_.sampling;
+    if (options_.sampling.temperature > 0) {
+      request.head_scale = head_scale(options_.sampling.temperature);
+      request.sampling.temperature = 1;
+    }
+    if (speaker_.tokenizer != nullptr) request.stop = options_.stop;
+    batcher.add(std::move(request), listeners.back());
+  }
+  while (batcher.step()) {
+  }
+  return groups;
+}
+
+float head_scale(double temperature) { return static_cast<float>(1 / temperature); }
+
+llm::TreeExample group_tree(const std::vector<int32_t>& prompt,
+                            const std::vector<Completion>& completions, bool prefix_sharing) {
+  llm::TreeExample example;
+  if (prefix_sharing) example.tree.nodes.push_back({-1, prompt});
+  for (const Completion& completion : completions) {
+    const auto node = static_cast<uint32_t>(example.tree.nodes.size());
+    std::vector<int32_t> tokens;
+    if (!prefix_sharing) tokens = prompt;
+    const auto offset = static_cast<uint32_t>(tokens.size());
+    tokens.insert(tokens.end(), completion.ids.begin(), completion.ids.end());
+    example.tree.nodes.push_back({prefix_sharing ? 0 : -1, std::move(tokens)});
+    for (uint32_t t = 0; t < completion.ids.size(); ++t) {
+      example.targets.push_back({node, offset + t});
+    }
+  }
+  return example;
+}
+
+}  // namespace hone::train
