@@ -66,8 +66,9 @@ llm::BatcherOptions Rollouts::batcher_options(const llm::ModelConfig& config,
 
 uint64_t Rollouts::planned_bytes(const llm::ModelConfig& config, const RolloutOptions& options,
                                  size_t lora_rank, size_t longest_prompt) {
-  return llm::Batcher::planned_bytes(config,
-                                     batcher_options(config, options, lora_rank, longest_prompt));
+  const llm::Batcher::Memory memory = llm::Batcher::planned_memory(
+      config, batcher_options(config, options, lora_rank, longest_prompt));
+  return memory.pages + memory.passes;
 }
 
 std::vector<Group> Rollouts::generate(const std::vector<llm::PromptTokens>& prompts,
