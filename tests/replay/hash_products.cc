@@ -82,8 +82,9 @@ void hash_head(Compute& compute, Hashes& hashes) {
     std::vector<int64_t> dw((kVocabulary + 15) / 16 * 16 * kHidden);
     const FixedGradient gradient{dw.data(), kExponent};
     const TokenGroup groups[] = {{0, 4}, {4, kRows}};
+    Buffer memory;
     head_backward(compute, hidden.view(), w, targets, lse.data(), dhidden.view(),
-                  type == DataType::kF32 ? &gradient : nullptr, groups);
+                  type == DataType::kF32 ? &gradient : nullptr, groups, memory);
     hashes.add("head_backward " + name, dhidden);
     if (type == DataType::kF32) hashes.add("head_backward weights", dw);
   }
