@@ -95,7 +95,11 @@ bool BatchPages::extend(BatchStream& stream, size_t count, const Streams& all) {
 }
 
 void BatchPages::give_back(bool is_idle) {
-  const size_t used = cache_.page_count() - cache_.free_pages();
+  const auto in_use = [&] { return cache_.page_count() - cache_.free_pages(); };
+  // What ran last left its pages to the prefix cache.
+  while (is_idle && in_use() > kept_ && prefixes_.evict_one()) {
+  }
+  const size_t used = in_use();
   // Beside running answers only what is far too much: what is returned may be wanted soon.
   const size_t wanted = std::max(used, kept_);
   if (is_idle || cache_.resident_pages() > 2 * wanted) cache_.give_back(wanted);
