@@ -202,6 +202,9 @@ http::Response read_live(Call& call) {
 
 http::Response change_live(Call& call) {
   const label::Actor actor = call.actor();
+  // Whether there is such a project comes before what this server could do for it.
+  call.organisation().read(
+      [&](Connection& db) { return label::get_project(db, call.id("project_id")).id; });
   std::optional<label::LiveSettings> settings;
   if (call.has("sides")) {
     settings = label::LiveSettings::from_json(call.body);
