@@ -130,9 +130,9 @@ for database in control.db "orgs/$organisation/org.db"; do
     said_by_both 2 'is damaged; restore a backup'
 done
 fresh && rm -rf "broken/orgs/$organisation" && said_by_both 2 'org.db is missing'
-fresh && rm broken/key && said_by_both 2 'key is missing'
 [ ! -e "broken/orgs/$organisation" ] || complain 'an empty organisation was made in place of the lost one'
 fresh && echo junk >broken/key && said_by_both 2 'holds no key'
+fresh && rm broken/key && said_by_both 2 'key is missing'
 fresh && rm -f broken/lock && mkdir broken/lock && said_by_both 1 'name a folder that you may write to'
 fresh && mkdir -p broken/control.sock/x && refused 1 'remove what lies there' up --data-dir broken $any
 
