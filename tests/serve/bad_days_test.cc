@@ -140,13 +140,15 @@ TEST_F(BadDays, WhatCannotBeKeptIsRefusedInOneSentence) {
   expect_refused(*server, path, body.dump(), 400, "stop");
 
   body = completion("x", 4);
+  body["ignore_eos"] = false;  // a constraint says itself where an answer ends
   Json many = Json::object();
   many["type"] = "string";
   many["pattern"] = "((((a{1,900}){1,900}){1,900}){1,900})";
   body["response_format"]["type"] = "json_schema";
   body["response_format"]["json_schema"]["name"] = "s";
   body["response_format"]["json_schema"]["schema"] = many;
-  expect_refused(*server, path, body.dump(), 400, "pattern");
+  // Counted repetitions are counted, not written out; and a pattern may be found anywhere in a text.
+  EXPECT_EQ(server->ask("POST", path, body.dump()).status, 200);
   Json& schema = body["response_format"]["json_schema"]["schema"];
   schema = Json::object();
   schema["$ref"] = "#/$defs/a";
@@ -160,6 +162,7 @@ TEST_F(BadDays, WhatCannotBeKeptIsRefusedInOneSentence) {
   std::string deep(5'000, '[');
   expect_refused(*server, path, deep + std::string(5'000, ']'), 400, "deep");
   body = completion("x", 4);
+  body["ignore_eos"] = false;
   body["grammar"] = "root ::= root \"a\"";
   expect_refused(*server, path, body.dump(), 400, "root");
   // Catastrophic in a back-tracking engine; here it is a grammar like any other.
