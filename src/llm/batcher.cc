@@ -178,7 +178,12 @@ std::vector<BatchStream*> Batcher::Impl::plan() {
 bool Batcher::Impl::step() {
   sweep();
   activate();
-  const std::vector<BatchStream*> planned = plan();
+  std::vector<BatchStream*> planned = plan();
+  if (planned.empty()) {
+    // Whoever was at work was put aside for one that came before and waits: now it has the pages.
+    activate();
+    planned = plan();
+  }
   if (planned.empty()) {
     HONE_CHECK(streams_.empty() && waiting_.empty());
     pages_.give_back(true);

@@ -118,7 +118,7 @@ test("live: ask by keys, two answers come without names, judge, ask again", { sk
   });
   await page.goto(`${world.base}/projects/${project.id}/label`);
   await page.waitForSelector("#live-prompt:focus");
-  await page.addScriptTag({ content: axe });
+  await page.evaluate(axe);
   const found = await page.evaluate(() => window.axe.run(document.body, { runOnly: ["wcag2a", "wcag2aa"] }));
   assert.deepEqual(
     found.violations.map((v) => v.id),
