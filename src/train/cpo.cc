@@ -95,7 +95,7 @@ Rows rows_of(const std::vector<PreferenceTokens>& pairs, bool prefix_sharing) {
   Rows rows;
   for (const PreferenceTokens& pair : pairs) {
     rows.trees.push_back(pair.tree(prefix_sharing));
-    rows.tokens.push_back(2 * pair.prompt.size() + pair.chosen.size() + pair.rejected.size());
+    rows.tokens.push_back(pair_tokens(pair));
   }
   return rows;
 }
@@ -152,15 +152,12 @@ TrainResult train_cpo(TrainJob& job, const CpoConfig& config,
                       const std::vector<PreferenceTokens>& examples,
                       const std::vector<PreferenceTokens>& eval_examples) {
   validate(config);
-  check_not_empty(examples.size());
   Rows rows = rows_of(examples, config.prefix_sharing);
   Rows eval = rows_of(eval_examples, config.prefix_sharing);
   CpoLoss loss(config, examples, rows.trees), eval_loss(config, eval_examples, eval.trees);
   rows.loss = &loss;
   eval.loss = &eval_loss;
-  TrainingRun run(job, config, make_manifest("cpo", config, config.to_json(), job.manifest),
-                  std::max(rows.largest_pass(), eval.largest_pass()));
-  return train_rows(run, config, rows, eval);
+  return train_rows(job, config, "cpo", config.to_json(), rows, eval);
 }
 
 }  // namespace hone::train

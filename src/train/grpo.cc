@@ -104,20 +104,11 @@ TrainResult train_grpo(TrainJob& job, const GrpoConfig& config, const OnlineData
         static_cast<double>(learning_tokens(run.generation(), config.mask_truncated_completions)) /
         static_cast<double>(config.steps_of_generation());
     PolicyStep done = policy_step(run.training(), data.prompts, groups, options, s);
-    run.add_metrics(done.metrics);
-    StepEnd end{s,
-                total,
-                done.loss,
-                done.normaliser,
-                done.gradients,
-                static_cast<double>(s) / static_cast<double>(total),
-                run.epoch(s),
-                std::move(done.metrics),
-                run.evaluation(),
-                run.note(),
-                run.checkpoint_files(s)};
     step = s;
-    if (!run.training().end_step(end)) break;
+    if (!run.training().end_step(
+            run.step_end(s, done.loss, done.normaliser, done.gradients, std::move(done.metrics)))) {
+      break;
+    }
   }
   return run.training().finish(step, total);
 }

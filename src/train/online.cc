@@ -319,6 +319,24 @@ void OnlineRun::log(size_t step) {
   }
 }
 
+StepEnd OnlineRun::step_end(size_t step, double loss, double normaliser,
+                            const Accumulated& gradients, Json metrics) {
+  StepEnd end;
+  end.step = step;
+  end.total_steps = total_;
+  end.loss = loss;
+  end.normaliser = normaliser;
+  end.gradients = gradients;
+  end.share_done = static_cast<double>(step) / static_cast<double>(total_);
+  end.epoch = epoch(step);
+  add_metrics(metrics);
+  end.metrics = std::move(metrics);
+  end.evaluate = evaluation();
+  end.note = note();
+  end.checkpoint_files = checkpoint_files(step);
+  return end;
+}
+
 void OnlineRun::add_metrics(Json& metrics) const {
   metrics["num_tokens"] = num_tokens_;
   add_length_metrics(metrics, "", generation_);

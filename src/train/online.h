@@ -58,15 +58,18 @@ class OnlineRun {
   // Fills `reference` of every completion.
   void add_reference(std::vector<Group>& groups);
 
-  // rewards, lengths and tokens of the generation, by TRL's names.
+  // The end of a step with these gradients, for TrainingRun::end_step: `metrics` with rewards, lengths
+  // and tokens of the generation by TRL's names, evaluation where there are held-out prompts, and what
+  // a checkpoint needs.
+  StepEnd step_end(size_t step, double loss, double normaliser, const Accumulated& gradients,
+                   Json metrics);
+
+ private:
   void add_metrics(Json& metrics) const;
   std::string note() const;  // for who watches: "reward 0.25"
-  // A line of eval_ metrics; empty function when there are no held-out prompts.
   std::function<Json(size_t step)> evaluation();
   std::function<std::map<std::string, std::string>()> checkpoint_files(size_t step);
   double epoch(size_t step) const;
-
- private:
   void restore(size_t step);
   void log(size_t step);
   Speaker speaker() const;

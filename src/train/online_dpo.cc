@@ -167,21 +167,12 @@ TrainResult train_online_dpo(TrainJob& job, const OnlineDpoConfig& config, const
         run.training().pass(), run.training().optimizer(), batch.trees(), loss, s);
     Json metrics = Json::object();
     batch.add_metrics(metrics);
-    run.add_metrics(metrics);
     if (run.speaks(s)) metrics["sampling/sampling_logp_difference/max"] = 0.0;
-    StepEnd end{s,
-                total,
-                batch.loss(),
-                batch.normaliser(),
-                gradients,
-                static_cast<double>(s) / static_cast<double>(total),
-                run.epoch(s),
-                std::move(metrics),
-                run.evaluation(),
-                run.note(),
-                run.checkpoint_files(s)};
     step = s;
-    if (!run.training().end_step(end)) break;
+    if (!run.training().end_step(
+            run.step_end(s, batch.loss(), batch.normaliser(), gradients, std::move(metrics)))) {
+      break;
+    }
   }
   return run.training().finish(step, total);
 }

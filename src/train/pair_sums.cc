@@ -4,6 +4,10 @@
 
 namespace hone::train {
 
+size_t pair_tokens(const llm::PreferenceTokens& pair) {
+  return 2 * pair.prompt.size() + pair.chosen.size() + pair.rejected.size();
+}
+
 PairWatch watch_pair(const llm::PreferenceTokens& pair, const llm::TreeExample& tree,
                      const llm::TreeResult& result, size_t skip) {
   PairWatch watch;

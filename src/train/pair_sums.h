@@ -1,5 +1,6 @@
 #pragma once
-// What the methods without a reference watch of a batch of pairs, by TRL's names.
+// What the methods of pairs share: how tokens are counted, and what is watched of a batch, by TRL's
+// names.
 
 #include <string>
 #include <vector>
@@ -9,6 +10,9 @@
 #include "llm/tree_scoring.h"
 
 namespace hone::train {
+
+// As num_tokens counts them: each answer behind its own prompt.
+size_t pair_tokens(const llm::PreferenceTokens& pair);
 
 // Sums over one side's completion tokens.
 struct SideSums {

@@ -299,13 +299,13 @@ class PpoLoop {
   TrainResult run() {
     const size_t total = run_.total_steps();
     size_t step = run_.done_steps();
-    while (step < total && one_step(++step, total)) {
+    while (step < total && one_step(++step)) {
     }
     return run_.training().finish(step, total);
   }
 
  private:
-  bool one_step(size_t s, size_t total) {
+  bool one_step(size_t s) {
     if (run_.speaks(s) && generation_) kl_coef_ = next_kl_coef();
     run_.groups_of(s, [&](size_t at) { return collect(at); });
     if (run_.speaks(s) || !generation_) {
@@ -320,22 +320,13 @@ class PpoLoop {
           batch.see(tree, result, coefficients);
         },
         s);
-    StepEnd end;
-    end.step = s;
-    end.total_steps = total;
-    end.loss = batch.loss();
-    end.normaliser = batch.tokens();
-    end.gradients = gradients;
-    end.share_done = static_cast<double>(s) / static_cast<double>(total);
-    end.epoch = run_.epoch(s);
-    check_sampler(batch, s, end.metrics);
-    run_.add_metrics(end.metrics);
-    generation_->add_metrics(end.metrics);
-    batch.add_metrics(end.metrics);
-    end.metrics["episode"] = uint64_t{(run_.generation_of(s) + 1) * generation_->answer_count()};
-    end.evaluate = run_.evaluation();
-    end.note = run_.note();
-    end.checkpoint_files = [files = run_.checkpoint_files(s), s, this] {
+    Json metrics = Json::object();
+    check_sampler(batch, s, metrics);
+    generation_->add_metrics(metrics);
+    batch.add_metrics(metrics);
+    metrics["episode"] = uint64_t{(run_.generation_of(s) + 1) * generation_->answer_count()};
+    StepEnd end = run_.step_end(s, batch.loss(), batch.tokens(), gradients, std::move(metrics));
+    end.checkpoint_files = [files = std::move(end.checkpoint_files), s, this] {
       auto all = files();
       Json state = Json::object();
       // Behind a generation's last step the next one's coefficient is known, and its KL no more.

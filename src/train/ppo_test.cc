@@ -7,28 +7,13 @@
 #include <cmath>
 
 #include "base/fault_env.h"
-#include "train/testing.h"
+#include "train/testing_online.h"
 
 namespace hone::train {
 namespace {
 
-// The share of an answer's tokens that are even: a reward without words.
-class EvenTokens : public reward::RewardFunction {
- public:
-  const std::string& name() const override { return name_; }
-  std::vector<std::optional<double>> score(std::span<const reward::Sample> samples) override {
-    std::vector<std::optional<double>> out;
-    for (const reward::Sample& sample : samples) {
-      double even = 0;
-      for (int32_t id : sample.completion_ids) even += id % 2 == 0 ? 1 : 0;
-      out.push_back(even / static_cast<double>(sample.completion_ids.size()));
-    }
-    return out;
-  }
-
- private:
-  std::string name_ = "even";
-};
+using testing::EvenTokens;
+using testing::prompts;
 
 class Nothing : public EvenTokens {
  public:
@@ -46,17 +31,6 @@ llm::testing::TinyShape small_shape() {
   shape.intermediate = 24;
   shape.vocab = 32;
   return shape;
-}
-
-std::vector<llm::PromptTokens> prompts(size_t count) {
-  Rng rng(5, rng_stream("prompts"));
-  std::vector<llm::PromptTokens> out(count);
-  for (size_t i = 0; i < count; ++i) {
-    out[i].ids = llm::testing::random_tokens(rng, 2 + 3 * (i % 4), 32);
-    out[i].name = "line-" + std::to_string(i + 1);
-    out[i].where = "prompts.jsonl:" + std::to_string(i + 1);
-  }
-  return out;
 }
 
 PpoConfig small_config(size_t lora_r) {

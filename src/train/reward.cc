@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "train/pair_sums.h"
 #include "train/reward_loss.h"
+#include "train/row_steps.h"
 
 namespace hone::train {
 
@@ -12,11 +14,6 @@ using llm::TreeExample;
 using llm::TreeResult;
 
 namespace {
-
-struct BatchLoss {
-  double loss = 0;
-  Json metrics = Json::object();
-};
 
 // Pairs of answers: what the loop needs to know of them.
 class PairRows {
@@ -31,10 +28,7 @@ class PairRows {
   TreeExample tree(size_t i) const { return rows_[i].score_tree(config_.prefix_sharing); }
   // What the sum of losses is divided by, and what is read.
   double weight(size_t i) const { return rows_[i].weight; }
-  size_t tokens(size_t i) const {
-    const PreferenceTokens& e = rows_[i];
-    return 2 * e.prompt.size() + e.chosen.size() + e.rejected.size();
-  }
+  size_t tokens(size_t i) const { return pair_tokens(rows_[i]); }
 
   State see(size_t i, const TreeResult& result, std::span<float> coefficients) const {
     const PreferenceTokens& e = rows_[i];
@@ -49,8 +43,8 @@ class PairRows {
     return {loss.value, chosen, rejected};
   }
 
-  BatchLoss combine(const std::vector<State>& states, std::span<const size_t> rows,
-                    const std::string& prefix) const {
+  RowBatch combine(const std::vector<State>& states, std::span<const size_t> rows,
+                   const std::string& prefix) const {
     double loss = 0, weights = 0, sum = 0, margin = 0, correct = 0;
     double least = states.front().chosen, most = states.front().chosen;
     for (size_t i = 0; i < states.size(); ++i) {
@@ -64,7 +58,7 @@ class PairRows {
       most = std::max({most, s.chosen, s.rejected});
     }
     const double n = static_cast<double>(states.size());
-    BatchLoss out;
+    RowBatch out;
     out.loss = weights > 0 ? loss / weights : 0;
     out.metrics[prefix + "accuracy"] = correct / n;
     out.metrics[prefix + "margin"] = margin / n;
@@ -109,8 +103,8 @@ class StepRows {
     return state;
   }
 
-  BatchLoss combine(const std::vector<State>& states, std::span<const size_t> rows,
-                    const std::string& prefix) const {
+  RowBatch combine(const std::vector<State>& states, std::span<const size_t> rows,
+                   const std::string& prefix) const {
     double loss = 0, weights = 0, steps = 0, correct = 0, scores = 0;
     for (size_t i = 0; i < states.size(); ++i) {
       loss += rows_[rows[i]].weight * states[i].loss;
@@ -119,7 +113,7 @@ class StepRows {
       correct += states[i].correct;
       scores += states[i].score;
     }
-    BatchLoss out;
+    RowBatch out;
     out.loss = weights > 0 ? loss / weights : 0;
     out.metrics[prefix + "accuracy"] = correct / steps;
     out.metrics[prefix + "mean_reward"] = scores / steps;
@@ -130,93 +124,51 @@ class StepRows {
   const std::vector<StepTokens>& rows_;
 };
 
-template <typename Rows>
-std::vector<TreeExample> trees_of(const Rows& rows) {
-  std::vector<TreeExample> trees;
-  for (size_t i = 0; i < rows.size(); ++i) trees.push_back(rows.tree(i));
-  return trees;
-}
+// Either kind on the loop of rows: the loss of a batch is a mean over its weights.
+template <typename Kind>
+class ScoreLoss : public RowLoss {
+ public:
+  explicit ScoreLoss(const Kind& rows) : rows_(rows) {}
 
-// A line of eval_ metrics.
-template <typename Rows>
-Json evaluate(TrainingRun& run, const Rows& rows, const std::vector<TreeExample>& trees, size_t at,
-              size_t num_tokens) {
-  std::vector<typename Rows::State> states(trees.size());
-  std::vector<size_t> all(trees.size());
-  llm::score_trees(run.pass(), trees, [&](size_t i, const TreeResult& result) {
-    all[i] = i;
-    states[i] = rows.see(i, result, {});
-  });
-  BatchLoss loss = rows.combine(states, all, "eval_");
-  Json line = Json::object();
-  line["step"] = uint64_t{at};
-  line["eval_loss"] = loss.loss;
-  for (auto& [key, value] : loss.metrics.as_object()) line[key] = std::move(value);
-  line["eval_num_tokens"] = uint64_t{num_tokens};
-  return line;
-}
-
-template <typename Rows>
-TrainResult learn(TrainJob& job, const RewardConfig& config, const Rows& rows,
-                  const Rows& eval_rows) {
-  validate(config);
-  check_not_empty(rows.size());
-  const std::vector<TreeExample> all = trees_of(rows), eval_trees = trees_of(eval_rows);
-  const size_t max_rows = std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees));
-  const data::RunManifest manifest =
-      make_manifest("reward", config, config.to_json(), job.manifest);
-  TrainingRun run(job, config, manifest, max_rows, {.language = false, .score = true});
-
-  const double per_epoch = static_cast<double>(steps_per_epoch(config, all.size()));
-  std::vector<size_t> sizes;
-  for (const TreeExample& tree : all) sizes.push_back(tree.tree.row_count());
-  size_t eval_tokens = 0, work_rows = 0, num_tokens = 0;
-  for (const TreeExample& tree : eval_trees) eval_tokens += tree.tree.row_count();
-  const size_t total = total_steps(config, all.size());
-  const WorkShare work(config, sizes, total, eval_tokens);
-  DataOrder order(config, all.size());
-  const size_t done = run.restore();
-  size_t step = done;
-  if (done == 0) run.begin(0, 0);
-  for (size_t s = 1; s <= total; ++s) {
-    const std::span<const size_t> chosen = order.rows_of_step(s);
-    std::vector<TreeExample> batch;
-    double weight = 0;
-    for (size_t i : chosen) {
-      num_tokens += rows.tokens(i);
-      work_rows += sizes[i];
-      if (s <= done) continue;
-      batch.push_back(all[i]);
-      weight += rows.weight(i);
-    }
-    if (s == done) run.begin(done, work.done(s, work_rows));
-    if (s <= done) continue;
-    if (weight == 0) weight = 1;  // every row weighs 0: the gradient is 0 too
-    std::vector<typename Rows::State> states(batch.size());
-    const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
-      states[i] = rows.see(chosen[i], result, coefficients);
-    };
-    const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
-    BatchLoss sums = rows.combine(states, chosen, "");
-    sums.metrics["num_tokens"] = uint64_t{num_tokens};
-    StepEnd end;
-    end.step = s;
-    end.total_steps = total;
-    end.loss = sums.loss;
-    end.normaliser = weight;
-    end.gradients = gradients;
-    end.share_done = work.done(s, work_rows);
-    end.epoch = static_cast<double>(s) / per_epoch;
-    end.metrics = std::move(sums.metrics);
-    if (!eval_trees.empty()) {
-      end.evaluate = [&](size_t at) {
-        return evaluate(run, eval_rows, eval_trees, at, num_tokens);
-      };
-    }
-    step = s;
-    if (!run.end_step(end)) break;
+  void begin(std::span<const size_t> batch, llm::TrainingPass&) override {
+    batch_.assign(batch.begin(), batch.end());
+    states_.assign(batch.size(), {});
   }
-  return run.finish(step, total);
+  void row(size_t place, const TreeResult& result, std::span<float> coefficients) override {
+    states_[place] = rows_.see(batch_[place], result, coefficients);
+  }
+  RowBatch end(const std::string& prefix) override {
+    RowBatch out = rows_.combine(states_, batch_, prefix);
+    out.normaliser = 0;
+    for (size_t row : batch_) out.normaliser += rows_.weight(row);
+    if (out.normaliser == 0) out.normaliser = 1;  // every row weighs 0: the gradient is 0 too
+    return out;
+  }
+  bool reads_words() const override { return false; }
+
+ private:
+  const Kind& rows_;
+  std::vector<size_t> batch_;
+  std::vector<typename Kind::State> states_;
+};
+
+template <typename Kind>
+Rows rows_of(const Kind& kind, RowLoss& loss) {
+  Rows rows;
+  rows.loss = &loss;
+  for (size_t i = 0; i < kind.size(); ++i) {
+    rows.trees.push_back(kind.tree(i));
+    rows.tokens.push_back(kind.tokens(i));
+  }
+  return rows;
+}
+
+template <typename Kind>
+TrainResult learn(TrainJob& job, const RewardConfig& config, const Kind& rows, const Kind& eval) {
+  validate(config);
+  ScoreLoss<Kind> loss(rows), eval_loss(eval);
+  return train_rows(job, config, "reward", config.to_json(), rows_of(rows, loss),
+                    rows_of(eval, eval_loss), {.language = false, .score = true});
 }
 
 }  // namespace

@@ -64,20 +64,11 @@ TrainResult train_rloo(TrainJob& job, const RlooConfig& config, const OnlineData
     options.must_equal_sampler = run.speaks(s);
     PolicyStep done = policy_step(run.training(), data.prompts, groups, options, s);
     if (config.beta > 0) done.metrics["kl"] = mean_kl(run.generation());
-    run.add_metrics(done.metrics);
-    StepEnd end{s,
-                total,
-                done.loss,
-                done.normaliser,
-                done.gradients,
-                static_cast<double>(s) / static_cast<double>(total),
-                run.epoch(s),
-                std::move(done.metrics),
-                run.evaluation(),
-                run.note(),
-                run.checkpoint_files(s)};
     step = s;
-    if (!run.training().end_step(end)) break;
+    if (!run.training().end_step(
+            run.step_end(s, done.loss, done.normaliser, done.gradients, std::move(done.metrics)))) {
+      break;
+    }
   }
   return run.training().finish(step, total);
 }

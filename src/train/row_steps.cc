@@ -1,5 +1,7 @@
 #include "train/row_steps.h"
 
+#include <algorithm>
+
 namespace hone::train {
 
 namespace {
@@ -42,7 +44,7 @@ TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& 
     }
     if (s == done) run.begin(done, work.done(s, work_rows));
     if (s <= done) continue;
-    run.watch_mean_logits(run.logs(s, total));
+    if (rows.loss->reads_words()) run.watch_mean_logits(run.logs(s, total));
     std::vector<llm::TreeExample> batch;
     for (size_t i : chosen) batch.push_back(rows.trees[i]);
     rows.loss->begin(chosen, run.pass());
@@ -69,6 +71,15 @@ TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& 
     if (!run.end_step(end)) break;
   }
   return run.finish(step, total);
+}
+
+TrainResult train_rows(TrainJob& job, const TrainConfig& config, const std::string& method,
+                       const Json& settings, const Rows& rows, const Rows& eval,
+                       const TrainedHeads& heads) {
+  check_not_empty(rows.trees.size());
+  TrainingRun run(job, config, make_manifest(method, config, settings, job.manifest),
+                  std::max(rows.largest_pass(), eval.largest_pass()), heads);
+  return train_rows(run, config, rows, eval);
 }
 
 }  // namespace hone::train

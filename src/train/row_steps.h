@@ -28,6 +28,8 @@ class RowLoss {
   virtual void row(size_t place, const llm::TreeResult& result, std::span<float> coefficients) = 0;
   // The whole batch; each metric's name begins with prefix.
   virtual RowBatch end(const std::string& prefix) = 0;
+  // False for a loss of scores, which has no words' logits to watch.
+  virtual bool reads_words() const { return true; }
 };
 
 struct Rows {
@@ -41,5 +43,9 @@ struct Rows {
 // `run` was made for the larger of both files' largest_pass. eval may have no rows.
 TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& rows,
                        const Rows& eval);
+// The same, with a run of that method of its own. Throws invalid_input when there are no rows.
+TrainResult train_rows(TrainJob& job, const TrainConfig& config, const std::string& method,
+                       const Json& settings, const Rows& rows, const Rows& eval,
+                       const TrainedHeads& heads = {});
 
 }  // namespace hone::train
