@@ -1,5 +1,5 @@
 #pragma once
-// The handlers of routes.cc, one file a resource: each reads what was asked, calls a function of the
+// The handlers of routes_*.cc, one file a resource: each reads what was asked, calls a function of the
 // label room and answers. What every one of them may rely on is said in dispatch.cc.
 
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// One line of the routes table (routes.cc): what is asked, by whom, with what, for what. From it come
+// One line of the routes table (routes_*.cc): what is asked, by whom, with what, for what. From it come
 // the http::Router (dispatch.cc), the OpenAPI document (openapi.cc) and the tests that walk every
 // route with every role.
 
