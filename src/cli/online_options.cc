@@ -99,12 +99,7 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   }
   if (config.beta > 0 && (!flags.ref_model.empty() || config.lora_r == 0)) {
     const std::string& path = flags.ref_model.empty() ? flags.train.model.model : flags.ref_model;
-    input.reference = open_model({path, ""});
-    if (input.reference->model.config.vocab_size != input.loaded.model.config.vocab_size) {
-      throw invalid_input("--ref-model " + path +
-                          " has another vocabulary than --model: a reference must read the same "
-                          "tokens");
-    }
+    input.reference = open_reference(path, input.loaded);
   }
   TrainPlan& plan = input.plan;
   plan.rows = plan.sequences = input.prompts.size();

@@ -1,13 +1,10 @@
 // hone train: the table of methods; sft and dpo: from a file of rows to an adapter or a model.
 
-#include <cstdio>
-
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/train_methods.h"
 #include "cli/train_options.h"
-#include "cli/training_progress.h"
 #include "data/dataset.h"
 #include "train/dpo.h"
 #include "train/sft.h"
@@ -48,38 +45,25 @@ int train_sft(const Arguments& arguments) {
   if (!flags.parse(options, arguments, config, common)) return 0;
   train::validate(config);
 
-  const data::Dataset rows = load_train_rows(flags, flags.data, llm::sft_row_kinds());
-  std::optional<data::Dataset> held_out;
-  if (!flags.eval_data.empty()) {
-    held_out = load_train_rows(flags, flags.eval_data, llm::sft_row_kinds());
-    if (!common.quiet) warn_of_overlap(rows, *held_out);
-  }
+  const TrainFiles files = read_train_files(flags, llm::sft_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
   const llm::TextCodec* codec = loaded.codec_or_null();
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length,
                                     config.completion_only_loss, config.assistant_only_loss};
-  const auto examples = llm::tokenize_sft(rows.rows, codec, cut, loaded.model.config);
+  const auto examples = llm::tokenize_sft(files.rows.rows, codec, cut, loaded.model.config);
   std::vector<llm::SftTokens> eval_examples;
-  if (held_out) eval_examples = llm::tokenize_sft(held_out->rows, codec, cut, loaded.model.config);
+  if (files.held_out)
+    eval_examples = llm::tokenize_sft(files.held_out->rows, codec, cut, loaded.model.config);
 
   TrainPlan plan;
   add_rows(plan, examples, sft_size);
   plan.eval_rows = eval_examples.size();
   plan.sequences = train::sft_units(config, examples).size();
   check_train_plan(plan, config, loaded, nullptr, common, plan.longest);
-  if (flags.dry_run) {
-    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
-    return 0;
-  }
-  tensor::Compute compute(common.threads);
-  prepare_model(compute, config, loaded);
-  TrainingProgress progress("sft", plan.steps, common.quiet);
-  train::TrainJob job =
-      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  progress.attach(job);
-  const train::TrainResult result = train::train_sft(job, config, examples, eval_examples);
-  progress.finish();
-  return finish_training(result, job, flags, common, loaded);
+  return run_training("sft", plan, config, flags, common, loaded, files,
+                      [&](tensor::Compute&, train::TrainJob& job) {
+                        return train::train_sft(job, config, examples, eval_examples);
+                      });
 }
 
 int train_dpo(const Arguments& arguments) {
@@ -128,56 +112,38 @@ int train_dpo(const Arguments& arguments) {
   }
   train::validate(config);
 
-  const data::Dataset rows = load_train_rows(flags, flags.data, llm::preference_row_kinds());
-  std::optional<data::Dataset> held_out;
-  if (!flags.eval_data.empty()) {
-    held_out = load_train_rows(flags, flags.eval_data, llm::preference_row_kinds());
-    if (!common.quiet) warn_of_overlap(rows, *held_out);
-  }
+  const TrainFiles files = read_train_files(flags, llm::preference_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
   const llm::TextCodec* codec = loaded.codec_or_null();
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
-  const auto examples = llm::tokenize_preferences(rows.rows, codec, cut, loaded.model.config);
+  const auto examples = llm::tokenize_preferences(files.rows.rows, codec, cut, loaded.model.config);
   std::vector<llm::PreferenceTokens> eval_examples;
-  if (held_out) {
-    eval_examples = llm::tokenize_preferences(held_out->rows, codec, cut, loaded.model.config);
+  if (files.held_out) {
+    eval_examples =
+        llm::tokenize_preferences(files.held_out->rows, codec, cut, loaded.model.config);
   }
   std::optional<LoadedModel> reference;
   if (!ref_model.empty() && !config.reference_free) {
-    reference = open_model({ref_model, ""});
-    if (reference->model.config.vocab_size != loaded.model.config.vocab_size) {
-      throw invalid_input("--ref-model " + ref_model +
-                          " has another vocabulary than --model: a "
-                          "reference must read the same tokens");
-    }
+    reference = open_reference(ref_model, loaded);
   }
 
   TrainPlan plan;
   add_rows(plan, examples, pair_size);
   plan.eval_rows = eval_examples.size();
   check_train_plan(plan, config, loaded, reference ? &*reference : nullptr, common, plan.longest);
-  if (flags.dry_run) {
-    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
-    return 0;
-  }
-  tensor::Compute compute(common.threads);
-  prepare_model(compute, config, loaded);
-  if (reference) load_weights(compute, *reference);
-  TrainingProgress progress("dpo", plan.steps, common.quiet);
-  train::TrainJob job =
-      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  progress.attach(job);
-  train::DpoReference dpo_reference;
-  dpo_reference.digest = job.manifest.digests["model"];
-  if (reference) {
-    dpo_reference.model = &reference->model;
-    dpo_reference.digest = job.manifest.digests["ref_model"] = model_digest(ref_model);
-    job.sources["ref_model"] = absolute_path(ref_model);
-  }
-  const train::TrainResult result =
-      train::train_dpo(job, config, examples, eval_examples, dpo_reference);
-  progress.finish();
-  return finish_training(result, job, flags, common, loaded);
+  return run_training(
+      "dpo", plan, config, flags, common, loaded, files,
+      [&](tensor::Compute& compute, train::TrainJob& job) {
+        train::DpoReference dpo_reference;
+        dpo_reference.digest = job.manifest.digests["model"];
+        if (reference) {
+          load_weights(compute, *reference);
+          dpo_reference.model = &reference->model;
+          dpo_reference.digest = job.manifest.digests["ref_model"] = model_digest(ref_model);
+          job.sources["ref_model"] = absolute_path(ref_model);
+        }
+        return train::train_dpo(job, config, examples, eval_examples, dpo_reference);
+      });
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
 // hone train distill: from a larger model to a smaller one.
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/train_methods.h"
-#include "cli/training_progress.h"
 #include "train/distill.h"
 #include "train/rollout.h"
 
@@ -78,12 +76,7 @@ int train_distill(const Arguments& arguments) {
     throw invalid_input("--teacher is missing: the model to learn from");
   }
 
-  const data::Dataset rows = load_train_rows(flags, flags.data, llm::sft_row_kinds());
-  std::optional<data::Dataset> held_out;
-  if (!flags.eval_data.empty()) {
-    held_out = load_train_rows(flags, flags.eval_data, llm::sft_row_kinds());
-    if (!common.quiet) warn_of_overlap(rows, *held_out);
-  }
+  const TrainFiles files = read_train_files(flags, llm::sft_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
   LoadedModel teacher = open_model(teacher_options);
   if (loaded.codec && teacher.codec) {
@@ -94,9 +87,10 @@ int train_distill(const Arguments& arguments) {
   }
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, true};
   const llm::TextCodec* codec = loaded.codec_or_null();
-  const auto examples = llm::tokenize_sft(rows.rows, codec, cut, loaded.model.config);
+  const auto examples = llm::tokenize_sft(files.rows.rows, codec, cut, loaded.model.config);
   std::vector<llm::SftTokens> eval_examples;
-  if (held_out) eval_examples = llm::tokenize_sft(held_out->rows, codec, cut, loaded.model.config);
+  if (files.held_out)
+    eval_examples = llm::tokenize_sft(files.held_out->rows, codec, cut, loaded.model.config);
 
   TrainPlan plan;
   add_rows(plan, examples, row_size);
@@ -112,29 +106,21 @@ int train_distill(const Arguments& arguments) {
                "use --lora-r 16, --recompute, or a smaller "
                "--max-tokens-per-pass or --max-length");
   say_plan(plan, common);
-  if (flags.dry_run) {
-    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
-    return 0;
-  }
-  tensor::Compute compute(common.threads);
-  prepare_model(compute, config, loaded);
-  load_weights(compute, teacher);
-  TrainingProgress progress("distill", plan.steps, common.quiet);
-  train::TrainJob job =
-      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  progress.attach(job);
-  job.manifest.digests["teacher"] = model_digest(teacher_options.model);
-  job.sources["teacher"] = absolute_path(teacher_options.model);
-  if (!teacher_options.adapter.empty()) {
-    job.manifest.digests["teacher_adapter"] = model_digest(teacher_options.adapter);
-    job.sources["teacher_adapter"] = absolute_path(teacher_options.adapter);
-  }
-  const train::TrainResult result = train::train_distill(
-      job, config, examples, eval_examples,
-      {teacher.model, teacher.adapter ? &*teacher.adapter : nullptr,
-       loaded.codec ? &loaded.codec->tokenizer() : nullptr, loaded.end_of_generation});
-  progress.finish();
-  return finish_training(result, job, flags, common, loaded);
+  return run_training(
+      "distill", plan, config, flags, common, loaded, files,
+      [&](tensor::Compute& compute, train::TrainJob& job) {
+        load_weights(compute, teacher);
+        job.manifest.digests["teacher"] = model_digest(teacher_options.model);
+        job.sources["teacher"] = absolute_path(teacher_options.model);
+        if (!teacher_options.adapter.empty()) {
+          job.manifest.digests["teacher_adapter"] = model_digest(teacher_options.adapter);
+          job.sources["teacher_adapter"] = absolute_path(teacher_options.adapter);
+        }
+        return train::train_distill(
+            job, config, examples, eval_examples,
+            {teacher.model, teacher.adapter_or_null(),
+             loaded.codec ? &loaded.codec->tokenizer() : nullptr, loaded.end_of_generation});
+      });
 }
 
 }  // namespace hone::cli

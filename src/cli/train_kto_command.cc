@@ -1,12 +1,10 @@
 // hone train kto: answers that were judged one by one.
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/train_methods.h"
-#include "cli/training_progress.h"
 #include "train/kto.h"
 
 namespace hone::cli {
@@ -53,53 +51,32 @@ int train_kto(const Arguments& arguments) {
   config.loss_type = *train::kto_loss_from_name(loss_type);
   train::validate(config);
 
-  const data::Dataset rows = load_train_rows(flags, flags.data, llm::unpaired_row_kinds());
-  std::optional<data::Dataset> held_out;
-  if (!flags.eval_data.empty()) {
-    held_out = load_train_rows(flags, flags.eval_data, llm::unpaired_row_kinds());
-    if (!common.quiet) warn_of_overlap(rows, *held_out);
-  }
+  const TrainFiles files = read_train_files(flags, llm::unpaired_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
   const auto tokenize = [&](const data::Dataset& dataset) {
     return llm::tokenize_unpaired(dataset.rows, loaded.codec_or_null(), cut, loaded.model.config);
   };
-  const Answers examples = tokenize(rows);
-  const Answers eval_examples = held_out ? tokenize(*held_out) : Answers();
+  const Answers examples = tokenize(files.rows);
+  const Answers eval_examples = files.held_out ? tokenize(*files.held_out) : Answers();
   std::optional<LoadedModel> reference;
-  if (!ref_model.empty()) {
-    reference = open_model({ref_model, ""});
-    if (reference->model.config.vocab_size != loaded.model.config.vocab_size) {
-      throw invalid_input("--ref-model " + ref_model +
-                          " has another vocabulary than --model: a "
-                          "reference must read the same tokens");
-    }
-  }
+  if (!ref_model.empty()) reference = open_reference(ref_model, loaded);
   TrainPlan plan;
   add_rows(plan, examples, answer_size);
   plan.eval_rows = eval_examples.size();
   check_train_plan(
       plan, config, loaded, reference ? &*reference : nullptr, common,
       std::max(train::longest_meeting(examples), train::longest_meeting(eval_examples)));
-  if (flags.dry_run) {
-    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
-    return 0;
-  }
-  tensor::Compute compute(common.threads);
-  prepare_model(compute, config, loaded);
-  if (reference) load_weights(compute, *reference);
-  TrainingProgress progress("kto", plan.steps, common.quiet);
-  train::TrainJob job =
-      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  progress.attach(job);
-  if (reference) {
-    job.manifest.digests["ref_model"] = model_digest(ref_model);
-    job.sources["ref_model"] = absolute_path(ref_model);
-  }
-  const train::TrainResult result = train::train_kto(job, config, examples, eval_examples,
-                                                     reference ? &reference->model : nullptr);
-  progress.finish();
-  return finish_training(result, job, flags, common, loaded);
+  return run_training("kto", plan, config, flags, common, loaded, files,
+                      [&](tensor::Compute& compute, train::TrainJob& job) {
+                        if (reference) {
+                          load_weights(compute, *reference);
+                          job.manifest.digests["ref_model"] = model_digest(ref_model);
+                          job.sources["ref_model"] = absolute_path(ref_model);
+                        }
+                        return train::train_kto(job, config, examples, eval_examples,
+                                                reference ? &reference->model : nullptr);
+                      });
 }
 
 }  // namespace hone::cli

@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/training_progress.h"
 #include "data/data_check.h"
 
 namespace hone::cli {
@@ -122,6 +123,43 @@ void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, L
                    llm::HeadNeed need) {
   load_weights(compute, loaded, need);
   if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
+}
+
+TrainFiles read_train_files(const TrainFlags& flags, const std::vector<data::RowKind>& kinds,
+                            const CommonOptions& common) {
+  TrainFiles files;
+  files.rows = load_train_rows(flags, flags.data, kinds);
+  if (flags.eval_data.empty()) return files;
+  files.held_out = load_train_rows(flags, flags.eval_data, kinds);
+  if (!common.quiet) warn_of_overlap(files.rows, *files.held_out);
+  return files;
+}
+
+LoadedModel open_reference(const std::string& path, const LoadedModel& loaded) {
+  LoadedModel reference = open_model({path, ""});
+  if (reference.model.config.vocab_size != loaded.model.config.vocab_size) {
+    throw invalid_input("--ref-model " + path +
+                        " has another vocabulary than --model: a reference must read the same "
+                        "tokens");
+  }
+  return reference;
+}
+
+int run_training(const std::string& method, const TrainPlan& plan, const train::TrainConfig& config,
+                 const TrainFlags& flags, const CommonOptions& common, LoadedModel& loaded,
+                 const TrainFiles& files, const TrainRows& train, llm::HeadNeed need) {
+  if (flags.dry_run) {
+    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
+    return 0;
+  }
+  tensor::Compute compute(common.threads);
+  prepare_model(compute, config, loaded, need);
+  TrainingProgress progress(method, plan.steps, common.quiet);
+  train::TrainJob job = make_train_job(compute, loaded, flags, files.rows, files.eval());
+  progress.attach(job);
+  const train::TrainResult result = train(compute, job);
+  progress.finish();
+  return finish_training(result, job, flags, common, loaded);
 }
 
 }  // namespace hone::cli

@@ -3,6 +3,8 @@
 // anything long starts, the job, the result.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +20,18 @@ namespace hone::cli {
 data::Dataset load_train_rows(const TrainFlags& flags, const std::string& path,
                               const std::vector<data::RowKind>& kinds);
 void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out);
+
+// --data and --eval-data; a prompt that both have is warned of.
+struct TrainFiles {
+  data::Dataset rows;
+  std::optional<data::Dataset> held_out;
+  const data::Dataset* eval() const { return held_out ? &*held_out : nullptr; }
+};
+TrainFiles read_train_files(const TrainFlags& flags, const std::vector<data::RowKind>& kinds,
+                            const CommonOptions& common);
+
+// --ref-model, not loaded yet; refused when it reads other tokens.
+LoadedModel open_reference(const std::string& path, const LoadedModel& loaded);
 
 // What will happen, before anything long starts.
 struct TrainPlan {
@@ -57,6 +71,14 @@ train::TrainJob make_train_job(tensor::Compute& compute, LoadedModel& loaded,
 int finish_training(const train::TrainResult& result, const train::TrainJob& job,
                     const TrainFlags& flags, const CommonOptions& common,
                     const LoadedModel& loaded);
+
+// From a plan that was said to final/ and the exit code: with --dry-run the plan alone; else weights,
+// progress, and `train`, which loads what other weights it needs.
+using TrainRows = std::function<train::TrainResult(tensor::Compute& compute, train::TrainJob& job)>;
+int run_training(const std::string& method, const TrainPlan& plan, const train::TrainConfig& config,
+                 const TrainFlags& flags, const CommonOptions& common, LoadedModel& loaded,
+                 const TrainFiles& files, const TrainRows& train,
+                 llm::HeadNeed need = llm::HeadNeed::kLanguage);
 
 // Methods with a file of their own, for the table in train_command.cc.
 int train_reward(const std::vector<std::string>& arguments);

@@ -1,11 +1,9 @@
 // hone train orpo | cpo: preference pairs without a reference model.
 
 #include <algorithm>
-#include <cstdio>
 
 #include "cli/commands.h"
 #include "cli/train_methods.h"
-#include "cli/training_progress.h"
 #include "train/cpo.h"
 #include "train/orpo.h"
 
@@ -23,36 +21,23 @@ size_t pair_size(const llm::PreferenceTokens& row) {
 template <typename Config, typename Train>
 int run_pairs(const char* method, const TrainFlags& flags, const Config& config,
               const CommonOptions& common, const Train& train) {
-  const data::Dataset rows = load_train_rows(flags, flags.data, llm::preference_row_kinds());
-  std::optional<data::Dataset> held_out;
-  if (!flags.eval_data.empty()) {
-    held_out = load_train_rows(flags, flags.eval_data, llm::preference_row_kinds());
-    if (!common.quiet) warn_of_overlap(rows, *held_out);
-  }
+  const TrainFiles files = read_train_files(flags, llm::preference_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
   const auto tokenize = [&](const data::Dataset& dataset) {
     return llm::tokenize_preferences(dataset.rows, loaded.codec_or_null(), cut,
                                      loaded.model.config);
   };
-  const Pairs examples = tokenize(rows), eval_examples = held_out ? tokenize(*held_out) : Pairs();
+  const Pairs examples = tokenize(files.rows),
+              eval_examples = files.held_out ? tokenize(*files.held_out) : Pairs();
   TrainPlan plan;
   add_rows(plan, examples, pair_size);
   plan.eval_rows = eval_examples.size();
   check_train_plan(plan, config, loaded, nullptr, common, plan.longest);
-  if (flags.dry_run) {
-    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
-    return 0;
-  }
-  tensor::Compute compute(common.threads);
-  prepare_model(compute, config, loaded);
-  TrainingProgress progress(method, plan.steps, common.quiet);
-  train::TrainJob job =
-      make_train_job(compute, loaded, flags, rows, held_out ? &*held_out : nullptr);
-  progress.attach(job);
-  const train::TrainResult result = train(job, config, examples, eval_examples);
-  progress.finish();
-  return finish_training(result, job, flags, common, loaded);
+  return run_training(method, plan, config, flags, common, loaded, files,
+                      [&](tensor::Compute&, train::TrainJob& job) {
+                        return train(job, config, examples, eval_examples);
+                      });
 }
 
 }  // namespace

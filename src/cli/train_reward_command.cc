@@ -1,11 +1,8 @@
 // hone train reward: from preference pairs to a reward model.
 
-#include <cstdio>
-
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/train_methods.h"
-#include "cli/training_progress.h"
 #include "train/reward.h"
 
 namespace hone::cli {
@@ -19,7 +16,6 @@ size_t step_size(const llm::StepTokens& row) { return row.tokens.size(); }
 
 // One of the two kinds of rows, tokenised.
 struct RewardRows {
-  data::Dataset dataset;
   train::RewardPairs pairs;
   std::vector<llm::StepTokens> steps;
 
@@ -31,24 +27,27 @@ bool holds_steps(const data::Dataset& dataset) {
 }
 
 // Pairs are tokenised whole: what is too long is left out by reward_pairs.
-void tokenize(RewardRows& rows, const LoadedModel& loaded, const train::RewardConfig& config) {
-  for (const data::Row& row : rows.dataset.rows) {
+RewardRows tokenize(const data::Dataset& dataset, const LoadedModel& loaded,
+                    const train::RewardConfig& config) {
+  for (const data::Row& row : dataset.rows) {
     if ((row.kind == data::RowKind::kStepwise) == config.process) continue;
     throw invalid_input(row.file + ":" + std::to_string(row.line) +
                         ": pairs and rows of steps cannot be mixed: a model learns the one or the "
                         "other");
   }
   const llm::TextCodec* codec = loaded.codec_or_null();
+  RewardRows rows;
   if (config.process) {
     rows.steps =
-        llm::tokenize_steps(rows.dataset.rows, codec, config.step_separator,
+        llm::tokenize_steps(dataset.rows, codec, config.step_separator,
                             config.train_on_last_step_only, config.max_length, loaded.model.config);
   } else {
     rows.pairs = train::reward_pairs(
-        llm::tokenize_preferences(rows.dataset.rows, codec,
-                                  {0, config.max_prompt_length, true, false}, loaded.model.config),
+        llm::tokenize_preferences(dataset.rows, codec, {0, config.max_prompt_length, true, false},
+                                  loaded.model.config),
         config.max_length);
   }
+  return rows;
 }
 
 std::vector<data::RowKind> row_kinds() {
@@ -105,17 +104,12 @@ int train_reward(const Arguments& arguments) {
   if (!flags.parse(options, arguments, config, common)) return 0;
   train::validate(config);
 
-  RewardRows rows, eval_rows;
-  rows.dataset = load_train_rows(flags, flags.data, row_kinds());
-  config.process = holds_steps(rows.dataset);
-  const bool held_out = !flags.eval_data.empty();
-  if (held_out) {
-    eval_rows.dataset = load_train_rows(flags, flags.eval_data, row_kinds());
-    if (!common.quiet) warn_of_overlap(rows.dataset, eval_rows.dataset);
-  }
+  const TrainFiles files = read_train_files(flags, row_kinds(), common);
+  config.process = holds_steps(files.rows);
   LoadedModel loaded = open_model(flags.model);
-  tokenize(rows, loaded, config);
-  if (held_out) tokenize(eval_rows, loaded, config);
+  const RewardRows rows = tokenize(files.rows, loaded, config);
+  const RewardRows eval_rows =
+      files.held_out ? tokenize(*files.held_out, loaded, config) : RewardRows();
   if (rows.empty()) {
     throw invalid_input("every pair of " + flags.data + " is longer than --max-length " +
                         std::to_string(config.max_length) +
@@ -124,21 +118,14 @@ int train_reward(const Arguments& arguments) {
 
   TrainPlan plan = plan_of(rows, eval_rows);
   check_train_plan(plan, config, loaded, nullptr, common, plan.longest);
-  if (flags.dry_run) {
-    std::printf("%s\n", plan.to_json().dump_pretty().c_str());
-    return 0;
-  }
-  tensor::Compute compute(common.threads);
-  prepare_model(compute, config, loaded, llm::HeadNeed::kScore);
-  TrainingProgress progress("reward", plan.steps, common.quiet);
-  train::TrainJob job =
-      make_train_job(compute, loaded, flags, rows.dataset, held_out ? &eval_rows.dataset : nullptr);
-  progress.attach(job);
-  const train::TrainResult result =
-      config.process ? train::train_process_reward(job, config, rows.steps, eval_rows.steps)
-                     : train::train_reward(job, config, rows.pairs.pairs, eval_rows.pairs.pairs);
-  progress.finish();
-  return finish_training(result, job, flags, common, loaded);
+  return run_training(
+      "reward", plan, config, flags, common, loaded, files,
+      [&](tensor::Compute&, train::TrainJob& job) {
+        return config.process
+                   ? train::train_process_reward(job, config, rows.steps, eval_rows.steps)
+                   : train::train_reward(job, config, rows.pairs.pairs, eval_rows.pairs.pairs);
+      },
+      llm::HeadNeed::kScore);
 }
 
 }  // namespace hone::cli
