@@ -40,18 +40,13 @@ export function Usage() {
         </select>
       }
     >
-      <div className={query.data ? "" : "body"}>
+      <div className={query.data?.length ? "" : "body"}>
         <Loaded query={query}>
           {(rows) => {
             const data = by_day(rows, new Date().toISOString().slice(0, 10), days);
             const sums = by_key(rows);
             const sum = (of: (d: (typeof data)[number]) => number) => data.reduce((n, d) => n + of(d), 0);
-            if (sums.length === 0)
-              return (
-                <div className="body">
-                  <p className="dim">{t.settings.usage_none}</p>
-                </div>
-              );
+            if (sums.length === 0) return <p className="dim">{t.settings.usage_none}</p>;
             return (
               <>
                 <figure style={{ margin: 0, padding: "12px 16px" }} aria-label={t.settings.usage}>
