@@ -7,7 +7,8 @@ export const chat = {
   untitled: "New conversation",
   conversations: "Conversations",
   no_conversations: "None yet. They stay in this browser.",
-  stays_here: "Conversations stay in this browser. The server keeps what you judge, with its text where you agree.",
+  stays_here:
+    "Conversations stay in this browser. The server keeps what you judge, with its text where you agree.",
   not_durable: "This browser keeps no storage: conversations are gone when the page closes.",
   rename: "Rename",
   rename_title: "Name of this conversation",
