@@ -35,7 +35,7 @@ std::optional<size_t> number_of(const char* name) {
   return value;
 }
 
-// The one process of this program, as interrupted() is: set by join_ranks, before there are threads.
+// This process, as interrupted() is: set by join_ranks, before there are threads.
 struct Joined {
   std::unique_ptr<train::MpiRanks> ranks;
   std::unique_ptr<train::LeaderEnv> env;
@@ -78,6 +78,9 @@ std::vector<std::string> library_paths() {
   return paths;
 }
 
+// Before the ranks know each other, one of those on a machine speaks.
+bool speaks_for_machine() { return number_of("OMPI_COMM_WORLD_LOCAL_RANK").value_or(0) == 0; }
+
 std::string of_rank(size_t rank) {
   return "rank " + std::to_string(rank) + " of " + std::to_string(ranks().size()) + ": ";
 }
@@ -100,7 +103,8 @@ void join_ranks(const std::string& command) {
   const std::optional<size_t> size = number_of("OMPI_COMM_WORLD_SIZE");
   if (size == size_t{1} || (!size && std::getenv("PMIX_RANK") == nullptr)) return;
   if (command != "train") {
-    if (!size) return;  // a job of one process, perhaps
+    const bool only_asks = command.empty() || command[0] == '-' || command == "help";
+    if (!size || only_asks) return;  // a job of one process, perhaps
     throw invalid_input("hone " + command +
                         " runs in one process, and mpirun started several: only hone train runs on "
                         "many ranks; start this without mpirun");
@@ -121,7 +125,7 @@ void join_ranks(const std::string& command) {
 int leave_ranks(int code, const std::string& error) {
   train::MpiRanks* const all = joined().ranks.get();
   if (all == nullptr) {
-    if (!error.empty()) std::fprintf(stderr, "%s\n", error.c_str());
+    if (!error.empty() && speaks_for_machine()) std::fprintf(stderr, "%s\n", error.c_str());
     return code;
   }
   if (code != 0 && !all->all_end_within(kPatienceSeconds)) {
@@ -135,6 +139,7 @@ int leave_ranks(int code, const std::string& error) {
       std::fprintf(stderr, "%s%s\n", r == 0 ? "" : of_rank(r).c_str(), errors[r].c_str());
     }
   }
+  std::signal(SIGTERM, SIG_IGN);  // mpirun ends all as soon as the first has gone with an error
   all->finish();
   return code;
 }

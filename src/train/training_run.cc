@@ -41,6 +41,22 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
   return adapter;
 }
 
+// "settings.beta 0.1 and 0.2; .."
+std::string difference(const Json& a, const Json& b, const std::string& name) {
+  if (a.is_object() && b.is_object()) {
+    std::string all;
+    for (const auto& [key, value] : a.as_object()) {
+      const Json* other = b.find(key);
+      const std::string part = difference(value, other == nullptr ? Json() : *other,
+                                          name + (name.empty() ? "" : ".") + key);
+      all += (all.empty() || part.empty() ? "" : "; ") + part;
+    }
+    return all;
+  }
+  const std::string then = a.dump_canonical(), now = b.dump_canonical();
+  return then == now ? "" : name + " " + then + " and " + now;
+}
+
 }  // namespace
 
 bool asked_to_stop(const TrainJob& job) {
@@ -58,10 +74,10 @@ void check_same_on_all_ranks(Communicator& ranks, const data::RunManifest& manif
   const std::vector<std::string> all = ranks.gather(mine.dump_canonical());
   for (size_t r = 1; r < all.size(); ++r) {
     if (all[r] == all[0]) continue;
-    throw Error(ErrorCode::kConflict, "rank " + std::to_string(r) +
-                                          " does not compute what rank 0 does (rank 0: " + all[0] +
-                                          "; rank " + std::to_string(r) + ": " + all[r] +
-                                          "): give every rank the same program, files and options");
+    throw Error(ErrorCode::kConflict,
+                "rank " + std::to_string(r) + " would not compute what rank 0 does (" +
+                    difference(Json::parse(all[0]).value(), Json::parse(all[r]).value(), "") +
+                    "): give every rank the same files and options");
   }
 }
 
