@@ -9,6 +9,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/ranks.h"
 #include "llm/formats/model_file.h"
 #include "seal/digest.h"
 
@@ -54,7 +55,8 @@ std::string absolute_path(const std::string& path) {
 const std::atomic<bool>& interrupted() {
   static const bool installed = [] {
     std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
+    // mpirun ends its ranks by SIGTERM and leaves them no time (cli/ranks.h).
+    std::signal(ranks().size() > 1 ? SIGUSR1 : SIGTERM, on_signal);
     return true;
   }();
   (void)installed;

@@ -57,7 +57,7 @@ void OnlineFlags::add_to(Options& options, train::OnlineConfig& config) {
 }
 
 bool OnlineFlags::parse(Options& options, const std::vector<std::string>& arguments,
-                        train::OnlineConfig& config, const CommonOptions& common) {
+                        train::OnlineConfig& config, CommonOptions& common) {
   if (!train.parse(options, arguments, config, common)) return false;
   if (options.was_given("epsilon-high")) config.epsilon_high = epsilon_high_;
   if (config.rewards.empty()) {

@@ -5,6 +5,7 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/ranks.h"
 #include "cli/training_progress.h"
 #include "data/data_check.h"
 
@@ -67,12 +68,13 @@ void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out) 
 train::TrainJob make_train_job(tensor::Compute& compute, LoadedModel& loaded,
                                const TrainFlags& flags, const data::Dataset& rows,
                                const data::Dataset* eval_rows) {
-  train::TrainJob job{compute,         real_env(), loaded.model, flags.output,  flags.resume,
-                      flags.overwrite, {},         {},           &interrupted()};
+  train::TrainJob job{compute,         run_env(), loaded.model, flags.output,  flags.resume,
+                      flags.overwrite, {},        {},           &interrupted()};
   job.manifest.digests["model"] = model_digest(flags.model.model);
   job.manifest.digests["data"] = rows.digest;
   if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
   job.accept_recipe = flags.accept_recipe;
+  job.ranks = &ranks();
   job.sources["model"] = absolute_path(flags.model.model);
   job.sources["data"] = absolute_path(flags.data);
   if (eval_rows != nullptr) job.sources["eval_data"] = absolute_path(flags.eval_data);
@@ -85,6 +87,7 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
                     const TrainFlags& flags, const CommonOptions& common,
                     const LoadedModel& loaded) {
   if (result.stopped) {
+    if (!ranks().leads()) return 130;
     std::fprintf(stderr,
                  "stopped after step %zu; everything is saved. Go on with the same command "
                  "and --resume\n",

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "cli/ranks.h"
 
 namespace hone::cli {
 
@@ -65,7 +66,7 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
 }
 
 bool TrainFlags::parse(Options& options, const std::vector<std::string>& arguments,
-                       train::TrainConfig& config, const CommonOptions& common) {
+                       train::TrainConfig& config, CommonOptions& common) {
   const std::vector<std::string> words = options.parse(arguments);
   if (options.show_help()) return false;
   if (!words.empty())
@@ -84,6 +85,7 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
   config.report_to =
       report_to == "tensorboard" ? train::ReportTo::kTensorboard : train::ReportTo::kNone;
   config.seed = common.seed;
+  adapt_to_ranks(common);
   train::validate(config);
   return true;
 }

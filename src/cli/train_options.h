@@ -22,7 +22,7 @@ struct TrainFlags {
   // Reads the arguments and completes config; false when help was printed instead. Refuses what
   // cannot be, before any file is read.
   bool parse(Options& options, const std::vector<std::string>& arguments,
-             train::TrainConfig& config, const CommonOptions& common);
+             train::TrainConfig& config, CommonOptions& common);
 };
 
 }  // namespace hone::cli

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "seal/digest.h"
 #include "tensor/recipe.h"
+#include "train/dealt_trees.h"
 
 namespace hone::train {
 
@@ -193,8 +194,8 @@ class ReferencePhase {
   }
 
  private:
-  static constexpr size_t kPairsPerLook = 16;   // at whether to stop
-  static constexpr size_t kPairsPerSave = 256;  // a multiple of it
+  static constexpr size_t kPairsPerLook = 16;  // of each rank, at whether to stop
+  static constexpr size_t kPairsPerSave = 256;
 
   std::string digest(const Pairs& pairs) const {
     std::vector<PreferenceTokens> examples;
@@ -241,17 +242,17 @@ class ReferencePhase {
                            llm::PassOptions{true});
     while (pairs.sums.size() < trees.size()) {
       const size_t first = pairs.sums.size();
-      const size_t count = std::min(kPairsPerLook, trees.size() - first);
-      llm::score_trees(pass, std::span<const TreeExample>(trees).subspan(first, count),
-                       [&](size_t i, const TreeResult& result) {
-                         pairs.sums.push_back(
-                             llm::pair_sums((*pairs.examples)[pairs.wanted[first + i]], result));
-                         ++done_;
-                         report();
-                       });
+      const size_t count = std::min(kPairsPerLook * ranks_of(job_).size(), trees.size() - first);
+      score_trees(ranks_of(job_), pass, std::span<const TreeExample>(trees).subspan(first, count),
+                  [&](size_t i, const TreeResult& result) {
+                    pairs.sums.push_back(
+                        llm::pair_sums((*pairs.examples)[pairs.wanted[first + i]], result));
+                    ++done_;
+                    report();
+                  });
       const bool whole = pairs.sums.size() == trees.size();
-      const bool stop = !whole && job_.stop != nullptr && job_.stop->load();
-      if (whole || stop || pairs.sums.size() % kPairsPerSave == 0) save(pairs);
+      const bool stop = !whole && asked_to_stop(job_);
+      if (whole || stop || pairs.sums.size() / kPairsPerSave > first / kPairsPerSave) save(pairs);
       if (stop) return false;
     }
     return true;
@@ -301,6 +302,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
 
   // The directory comes first: a refusal costs nothing yet.
   const data::RunManifest manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
+  check_same_on_all_ranks(ranks_of(job), manifest);
   RunDirectory::open(job.env, job.output, manifest, {job.resume, job.overwrite, job.accept_recipe});
   const size_t total = total_steps(config, all.size());
   ReferencePhase::Pairs ref_pairs{&examples, {}, job.output + "/reference.json"};
@@ -322,7 +324,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     std::vector<PairState> states(eval_trees.size());
     std::vector<const PreferenceTokens*> pairs;
     for (const PreferenceTokens& example : eval_examples) pairs.push_back(&example);
-    llm::score_trees(run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
+    score_trees(run.ranks(), run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
       states[i] = pair_loss(config, eval_examples[i], eval_trees[i], eval_ref[i], result, 0, {});
     });
     BatchLoss loss = combine(config, states, pairs, "eval_");

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
+#include "train/dealt_trees.h"
+
 namespace hone::train {
 
 namespace {
 
-Json evaluate(llm::TrainingPass& pass, const Rows& eval, size_t step, size_t num_tokens) {
+Json evaluate(TrainingRun& run, const Rows& eval, size_t step, size_t num_tokens) {
   std::vector<size_t> all(eval.trees.size());
   for (size_t i = 0; i < all.size(); ++i) all[i] = i;
-  eval.loss->begin(all, pass);
-  llm::score_trees(pass, eval.trees,
-                   [&](size_t i, const llm::TreeResult& result) { eval.loss->row(i, result, {}); });
+  eval.loss->begin(all, run.pass());
+  score_trees(run.ranks(), run.pass(), eval.trees,
+              [&](size_t i, const llm::TreeResult& result) { eval.loss->row(i, result, {}); });
   RowBatch batch = eval.loss->end("eval_");
   Json line = Json::object();
   line["step"] = uint64_t{step};
@@ -65,7 +67,7 @@ TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& 
     end.epoch = static_cast<double>(s) / per_epoch;
     end.metrics = std::move(sums.metrics);
     if (!eval.trees.empty()) {
-      end.evaluate = [&](size_t at) { return evaluate(run.pass(), eval, at, num_tokens); };
+      end.evaluate = [&](size_t at) { return evaluate(run, eval, at, num_tokens); };
     }
     step = s;
     if (!run.end_step(end)) break;
