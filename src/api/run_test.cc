@@ -1,5 +1,7 @@
 // What a run's page reads: the log of completions, the labels that it saw, and the gates that a run
 // must keep out of.
+#include <map>
+
 #include "api/completions_log.h"
 #include "api/gate_overlap.h"
 #include "api/job_runner.h"
@@ -44,6 +46,7 @@ class RunApiTest : public ApiTest {
     }
     const Got made = owner_.post(project + "/snapshots", R"({"name":")" + name + "\"}");
     EXPECT_EQ(made.status, 201) << made.text;
+    projects_[made.body.at("id").as_string()] = project;
     return made.body.at("id").as_string();
   }
   std::string make_run(const std::string& snapshot) {
@@ -63,6 +66,7 @@ class RunApiTest : public ApiTest {
 
   Place place_;
   Visitor& owner_;
+  std::map<std::string, std::string> projects_;  // by snapshot: the route of its project
 };
 
 std::string line(int step, const std::string& text, double exact, const std::string& length) {
@@ -181,8 +185,7 @@ class OfferingRunApiTest : public RunApiTest {
 TEST_F(OfferingRunApiTest, ARunOnAGatesTestIsRefusedAndItsPlanSaysSoBefore) {
   const std::string first = make_snapshot("first", 1), second = make_snapshot("second", 2);
   const auto runs_of = [&](const std::string& snapshot) {
-    return "/projects/" + owner_.get("/snapshots/" + snapshot).body.at("project_id").as_string() +
-           "/runs";
+    return projects_.at(snapshot) + "/runs";
   };
   const auto wish = [](const std::string& snapshot) {
     return R"({"method":"dpo","snapshot_id":")" + snapshot + "\"}";
