@@ -219,7 +219,7 @@ void print(const Json& plan, const Machines& machines, const Estimate& e, bool i
 struct PlanFlags {
   std::string machines;
   size_t probe_steps = 3;
-  bool json = false, quiet = false;
+  CommonOptions common;
 };
 
 Options plan_options(PlanFlags& flags) {
@@ -233,8 +233,7 @@ Options plan_options(PlanFlags& flags) {
                "{\"count\", \"cores\", \"gflops_per_core\", \"memory\", \"network_gbit\", "
                "\"price_per_hour\"}; empty = this machine");
   options.count("probe-steps", &flags.probe_steps, "steps that are measured; more are surer");
-  options.flag("json", &flags.json, "one JSON document on stdout and nothing else there");
-  options.flag("quiet", &flags.quiet, "no progress and no notes on stderr");
+  flags.common.add_to(options);
   return options;
 }
 
@@ -254,16 +253,12 @@ int plan_train(const Arguments& arguments) {
   if (flags.probe_steps == 0 || flags.probe_steps > kMaxProbeSteps) {
     throw invalid_input("--probe-steps must be from 1 to " + std::to_string(kMaxProbeSteps));
   }
-  flags.json = words.take_flag("json");
-  flags.quiet = words.take_flag("quiet");
-  const std::string threads_text = words.take("threads");
-  CommonOptions common;
-  {
-    Options of_common("plan train", "", "");
-    common.add_to(of_common);
-    if (!threads_text.empty()) of_common.parse({"--threads", threads_text});
+  flags.common.json = words.take_flag("json");
+  flags.common.quiet = words.take_flag("quiet");
+  if (const std::string threads = words.take("threads"); !threads.empty()) {
+    options.parse({"--threads", threads});
   }
-  tensor::Compute compute(common.threads);
+  tensor::Compute compute(flags.common.threads);
   Machines machines;
   machines.cores = compute.threads();
   machines.memory_bytes = available_memory();
@@ -292,15 +287,15 @@ int plan_train(const Arguments& arguments) {
     dry = Json::parse(run_child(words.with(more), folder.path())).value();
   }
   words.add({"--threads", std::to_string(compute.threads())});
-  const Measured measured = measure(words, data, dry, flags.probe_steps, flags.quiet);
+  const Measured measured = measure(words, data, dry, flags.probe_steps, flags.common.quiet);
   const auto memory = static_cast<uint64_t>(dry.at("memory_bytes").as_int());
   const Estimate e = estimate(measured.rates, static_cast<size_t>(dry.at("rows").as_int()),
                               static_cast<size_t>(dry.at("steps").as_int()), here, memory,
                               measured.trained_values * sizeof(int64_t), machines);
-  if (evaluates && !flags.quiet) {
+  if (evaluates && !flags.common.quiet) {
     std::fprintf(stderr, "note: the evaluations on --eval-data are not in the time\n");
   }
-  if (!flags.json) {
+  if (!flags.common.json) {
     print(dry, machines, e, is_here);
   } else {
     Json json = dry;
@@ -317,6 +312,16 @@ int plan_train(const Arguments& arguments) {
 }
 
 int plan_serve(const Arguments& arguments) {
+  if (std::find(arguments.begin(), arguments.end(), "--help") != arguments.end()) {
+    Options options("plan serve", "the memory that hone serve would take with the same options.",
+                    "[options of hone serve]");
+    CommonOptions common;
+    common.add_to(options);
+    options.example("hone plan serve --model m.gguf --context-tokens 32768", "a longer memory");
+    options.parse({"--help"});
+    options.show_help();
+    return 0;
+  }
   Arguments more = arguments;
   more.emplace_back("--plan");
   return run_serve(more);
