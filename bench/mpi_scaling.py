@@ -43,21 +43,18 @@ def seconds_a_step(options, kind, ranks, rows_a_rank, folder):
     """Median over the steps; metrics.jsonl is written through at every step."""
     run = os.path.join(folder, "run")
     shutil.rmtree(run, ignore_errors=True)
+    wanted = options.steps + (2 if options.leave_out_first else 1)  # the beginning, and the ends of steps
     command = options.run_with.split() + ["mpirun", "--allow-run-as-root", "--bind-to", "core", "-n", str(ranks)]
     command += [options.hone, "train", "sft", "--model", options.model, "--output", run, "--quiet"]
     command += ["--data", os.path.join(folder, "rows.jsonl"), "--train-sampling-strategy", "sequential"]
     command += ["--per-device-train-batch-size", str(rows_a_rank * ranks), "--max-length", str(ROW_TOKENS)]
-    command += ["--max-steps", str(options.steps + 1 + options.leave_out_first), "--logging-steps", "1", "--save-steps", "1000000"]
+    command += ["--max-steps", str(wanted - 1), "--logging-steps", "1", "--save-steps", "1000000"]
     command += ["--threads", "1", "--learning-rate", "1e-5"] + kind
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     metrics, moments = os.path.join(run, "metrics.jsonl"), []
-    wanted = options.steps + (2 if options.leave_out_first else 1)  # the beginning, and the ends of steps
     while process.poll() is None:
         while os.path.exists(metrics) and len(moments) < 1 + lines_in(metrics):
             moments.append(time.monotonic())
-        # What is saved behind the last step is not wanted.
-        if len(moments) == wanted:
-            process.terminate()
         time.sleep(0.005)
     if len(moments) < wanted:
         sys.exit(f"{' '.join(command)} ended with {process.returncode}")
