@@ -55,7 +55,8 @@ int run_feedback(const Arguments& arguments);  // feedback list | export | rules
 int run_backup(const Arguments& arguments);
 int run_restore(const Arguments& arguments);
 int run_bench_platform(const Arguments& arguments);
-int run_job(const Arguments& arguments);  // job train | plan
+int run_job(const Arguments& arguments);   // job train | plan
+int run_plan(const Arguments& arguments);  // plan train | serve
 int run_replay(const Arguments& arguments);
 int run_runs(const Arguments& arguments);  // runs list | show | diff
 int run_score(const Arguments& arguments);

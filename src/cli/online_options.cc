@@ -84,6 +84,7 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   input.rewards = make_rewards(config.rewards);
   reward::check_functions(input.rewards.functions, config.reward_weights);
   input.rows = load_train_rows(flags.train, flags.train.data, llm::prompt_row_kinds());
+  check_gates(flags.train, input.rows);
   if (!flags.train.eval_data.empty()) {
     input.held_out = load_train_rows(flags.train, flags.train.eval_data, llm::prompt_row_kinds());
     if (!common.quiet) warn_of_overlap(input.rows, *input.held_out);

@@ -13,6 +13,7 @@
 #include "cli/common.h"
 #include "cli/progress.h"
 #include "cli/reward_functions.h"
+#include "cli/temporary_folder.h"
 #include "data/dataset.h"
 #include "llm/unpaired_rows.h"
 #include "reward/builtin.h"
@@ -67,32 +68,6 @@ StepRange parse_steps(const std::string& text, size_t begin, size_t done) {
   }
   return range;
 }
-
-// A folder of our own that is gone afterwards, whatever happens.
-class TemporaryFolder {
- public:
-  explicit TemporaryFolder(const std::string& parent) {
-    const std::string where =
-        parent.empty() ? std::filesystem::temp_directory_path().string() : parent;
-    uint64_t number = 0;
-    real_env().random_bytes(&number, sizeof number);
-    path_ = where + "/hone-replay-" + std::to_string(number);
-    real_env().create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    try {
-      real_env().remove_all(path_);
-    } catch (const Error& error) {
-      std::fprintf(stderr, "note: %s\n", error.message().c_str());
-    }
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // The path that was given, else the one that the run remembers.
 std::string source_of(const std::string& given, const std::map<std::string, std::string>& sources,
@@ -217,7 +192,7 @@ class Replay {
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
-    const TemporaryFolder folder(flags_.temporary_dir);
+    const TemporaryFolder folder(flags_.temporary_dir, "hone-replay");
     copy_checkpoint(folder.path());
     tensor::Compute compute(flags_.common.threads);
     LoadedModel loaded = open_model({model_path, ""});

@@ -72,6 +72,8 @@ int train_dpo(const Arguments& arguments) {
   train::DpoConfig config;
   std::vector<std::string> losses = {"sigmoid"};
   std::string ref_model;
+  std::string divergence = "reverse_kl";
+  double ld_alpha = 1;
   bool precompute = true;
   Options options("train dpo", "direct preference optimisation: learn which answer is better.",
                   "--model M --data D.jsonl --output RUN");
@@ -90,9 +92,16 @@ int train_dpo(const Arguments& arguments) {
   options.real("beta", &config.beta, "how far the policy may leave the reference");
   options.list("loss-type", &losses, "LOSS,..",
                "one or several of: sigmoid hinge ipo robust exo_pair nca_pair bco_pair sppo_hard "
-               "apo_zero apo_down discopop sigmoid_norm sft");
+               "apo_zero apo_down discopop sigmoid_norm aot aot_unpaired sft");
   options.reals("loss-weights", &config.loss_weights, "one number for each loss; empty = 1 each");
   options.real("label-smoothing", &config.label_smoothing, "share of labels that are wrong");
+  options.choice("f-divergence-type", &divergence,
+                 {"reverse_kl", "forward_kl", "js_divergence", "alpha_divergence"},
+                 "what holds the policy to the reference");
+  options.real("f-alpha-divergence-coef", &config.f_alpha_divergence_coef,
+               "alpha of alpha_divergence");
+  options.real("ld-alpha", &ld_alpha,
+               "what tokens beyond the shorter answer count, 0 to 1 (LD-DPO); not given = 1");
   options.text("ref-model", &ref_model, "MODEL", "reference; empty = the model before training");
   options.flag("reference-free", &config.reference_free, "reference log-probabilities are 0");
   options.flag("precompute-ref-log-probs", &precompute,
@@ -110,6 +119,12 @@ int train_dpo(const Arguments& arguments) {
     }
     config.loss_type.push_back(*type);
   }
+  using train::FDivergence;
+  for (FDivergence each :
+       {FDivergence::kReverseKl, FDivergence::kForwardKl, FDivergence::kJs, FDivergence::kAlpha}) {
+    if (train::name(each) == divergence) config.f_divergence_type = each;
+  }
+  if (options.was_given("ld-alpha")) config.ld_alpha = ld_alpha;
   train::validate(config);
 
   const TrainFiles files = read_train_files(flags, llm::preference_row_kinds(), common);

@@ -119,6 +119,21 @@ TEST_F(TrainCommand, LossesHaveTheirWeights) {
   EXPECT_NE(short_list.error.find("give one each"), std::string::npos) << short_list.error;
 }
 
+TEST_F(TrainCommand, FormsOfDpoReplayAndWrongOnesAreNamed) {
+  ASSERT_EQ(train(dpo("form", {"--loss-type", "aot,sigmoid", "--ld-alpha", "0.5"})).code, 0);
+  const Json settings = train::RunDirectory::read_manifest(real_env(), path("form")).settings;
+  EXPECT_EQ(settings.at("ld_alpha").as_double(), 0.5);
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_replay({path("form"), "--quiet"}), 0);
+  testing::internal::GetCapturedStdout();
+  const Answer form = train(dpo("x", {"--loss-type", "aot", "--f-divergence-type", "forward_kl"}));
+  EXPECT_NE(form.error.find("no meaning for --loss-type aot"), std::string::npos) << form.error;
+  const Answer far = train(dpo("x", {"--ld-alpha", "2"}));
+  EXPECT_NE(far.error.find("--ld-alpha 2"), std::string::npos) << far.error;
+  const Answer word = train(dpo("x", {"--f-divergence-type", "chi"}));
+  EXPECT_NE(word.error.find("js_divergence"), std::string::npos) << word.error;
+}
+
 TEST_F(TrainCommand, WithoutSharedPromptsOnlyRoundingDiffers) {
   ASSERT_EQ(train(dpo("shared", {})).code, 0);
   ASSERT_EQ(train(dpo("apart", {"--no-prefix-sharing"})).code, 0);

@@ -3,8 +3,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "api/gate_overlap.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/admin.h"
 #include "cli/ranks.h"
 #include "cli/training_progress.h"
 #include "data/data_check.h"
@@ -128,10 +130,27 @@ void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, L
   if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
 }
 
+void check_gates(const TrainFlags& flags, const data::Dataset& rows) {
+  for (const std::string& alias : flags.gates) {
+    Arguments words = {"model", "gate", alias, "--show"};
+    if (!flags.data_dir.empty()) words.insert(words.end(), {"--data-dir", flags.data_dir});
+    if (!flags.organisation.empty()) {
+      words.insert(words.end(), {"--organisation", flags.organisation});
+    }
+    const Json gate = Json::parse(ask_data_folder(words)).value();
+    std::vector<api::GateSet> sets;
+    for (const Json& set : gate.at("sets").as_array()) {
+      sets.push_back(api::GateSet::from_json(set));
+    }
+    api::refuse_gate_overlap(real_env(), rows, flags.data, sets);
+  }
+}
+
 TrainFiles read_train_files(const TrainFlags& flags, const std::vector<data::RowKind>& kinds,
                             const CommonOptions& common) {
   TrainFiles files;
   files.rows = load_train_rows(flags, flags.data, kinds);
+  check_gates(flags, files.rows);
   if (flags.eval_data.empty()) return files;
   files.held_out = load_train_rows(flags, flags.eval_data, kinds);
   if (!common.quiet) warn_of_overlap(files.rows, *files.held_out);

@@ -19,6 +19,10 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.flag("overwrite", &overwrite, "start the run in --output again");
   options.flag("dry-run", &dry_run, "say what will happen, then stop");
   options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
+  options.list("gate", &gates, "ALIAS,..",
+               "refuse rows whose prompts stand in a set of this alias's promotion gate");
+  options.text("data-dir", &data_dir, "DIR", "of --gate: the data folder that knows the alias");
+  options.text("organisation", &organisation, "O", "of --gate; empty = the only one there is");
   options.section("Steps");
   options.real("num-train-epochs", &config.num_train_epochs, "passes over the data");
   options.count("max-steps", &config.max_steps, "wins over epochs; 0 = by epochs");
@@ -74,6 +78,9 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
   options.require("model", model.model);
   options.require("data", data);
   if (!dry_run) options.require("output", output);
+  if (gates.empty() && !(data_dir.empty() && organisation.empty())) {
+    throw invalid_input("--data-dir and --organisation say where the alias of --gate is known");
+  }
   using train::Scheduler;
   config.lr_scheduler_type = lr_scheduler_type == "linear"   ? Scheduler::kLinear
                              : lr_scheduler_type == "cosine" ? Scheduler::kCosine

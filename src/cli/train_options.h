@@ -17,6 +17,9 @@ struct TrainFlags {
   std::string report_to = "none";
   bool resume = false, overwrite = false, dry_run = false, no_prefix_sharing = false;
   bool accept_recipe = false;
+  // Aliases whose gates' sets must not stand in the training rows, and where they are known.
+  std::vector<std::string> gates;
+  std::string data_dir, organisation;
 
   void add_to(Options& options, train::TrainConfig& config);
   // Reads the arguments and completes config; false when help was printed instead. Refuses what

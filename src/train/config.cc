@@ -69,6 +69,9 @@ Json DpoConfig::to_json() const {
   json["loss_weights"] = std::move(weights);
   json["label_smoothing"] = label_smoothing;
   json["reference_free"] = reference_free;
+  json["f_divergence_type"] = train::name(f_divergence_type);
+  json["f_alpha_divergence_coef"] = f_alpha_divergence_coef;
+  json["ld_alpha"] = ld_alpha ? Json(*ld_alpha) : Json();
   return json;
 }
 
@@ -131,6 +134,30 @@ void validate(const SftConfig& c) {
   }
 }
 
+namespace {
+
+void check_coupled(const DpoConfig& c) {
+  if (!c.is_coupled() || c.lora_dropout == 0) return;
+  throw invalid_input(
+      "--loss-type aot and aot_unpaired need --lora-dropout 0: the pairs are sorted by what the "
+      "model says before the gradient, and a dropped input says something else");
+}
+
+void check_f_divergence(const DpoConfig& c) {
+  require(std::isfinite(c.f_alpha_divergence_coef), "f-alpha-divergence-coef",
+          c.f_alpha_divergence_coef, "a finite number");
+  if (c.f_divergence_type == FDivergence::kReverseKl) return;
+  for (PreferenceLossType type : c.loss_type) {
+    if (takes_f_divergence(type)) continue;
+    throw invalid_input("--f-divergence-type " + std::string(name(c.f_divergence_type)) +
+                        " has no meaning for --loss-type " + std::string(name(type)) +
+                        ": take sigmoid, sigmoid_norm, hinge, ipo, exo_pair, robust, discopop or "
+                        "sft, or leave it at reverse_kl");
+  }
+}
+
+}  // namespace
+
 void validate(const DpoConfig& c) {
   validate(static_cast<const TrainConfig&>(c));
   require(std::isfinite(c.beta) && c.beta > 0, "beta", c.beta, "above 0");
@@ -147,6 +174,15 @@ void validate(const DpoConfig& c) {
                         " numbers for " + std::to_string(c.loss_type.size()) +
                         " losses of --loss-type: give one each");
   }
+  require(!c.ld_alpha || (*c.ld_alpha >= 0 && *c.ld_alpha <= 1), "ld-alpha", c.ld_alpha.value_or(0),
+          "between 0 and 1");
+  check_f_divergence(c);
+  check_coupled(c);
+}
+
+bool DpoConfig::is_coupled() const {
+  return std::any_of(loss_type.begin(), loss_type.end(),
+                     [](PreferenceLossType type) { return train::is_coupled(type); });
 }
 
 void validate(const RewardConfig& c) {

@@ -2,6 +2,7 @@
 // Options of training, with TRL's and transformers' names (interfaces.md section 2).
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,6 +70,14 @@ struct DpoConfig : TrainConfig {
   std::vector<double> loss_weights;  // empty = 1 each
   double label_smoothing = 0;
   bool reference_free = false;
+  FDivergence f_divergence_type = FDivergence::kReverseKl;
+  double f_alpha_divergence_coef = 0.5;
+  std::optional<double> ld_alpha;  // of the tokens beyond the shorter answer (LD-DPO)
+
+  PreferenceForm form() const {
+    return {beta, label_smoothing, f_divergence_type, f_alpha_divergence_coef};
+  }
+  bool is_coupled() const;  // some loss sorts a micro-batch
   Json to_json() const;
 };
 

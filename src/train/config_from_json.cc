@@ -52,6 +52,11 @@ DpoConfig dpo_config_from_json(const Json& json) {
   settings.read("loss_weights", &config.loss_weights);
   settings.read("label_smoothing", &config.label_smoothing);
   settings.read("reference_free", &config.reference_free);
+  settings.read(
+      "f_divergence_type", &config.f_divergence_type,
+      {FDivergence::kReverseKl, FDivergence::kForwardKl, FDivergence::kJs, FDivergence::kAlpha});
+  settings.read("f_alpha_divergence_coef", &config.f_alpha_divergence_coef);
+  settings.read("ld_alpha", &config.ld_alpha);
   settings.refuse_unknown();
   config.loss_type.clear();
   for (const std::string& loss : losses) {

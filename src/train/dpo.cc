@@ -25,6 +25,7 @@ struct PairState {
   double sft = 0;   // sum of -log p over the chosen tokens
   double reward_chosen = 0, reward_rejected = 0;
   double log_prob_chosen = 0, log_prob_rejected = 0;
+  PairLogProbs pair;  // as the losses read it
   double entropy = 0;
   size_t tokens = 0, correct = 0;                 // correct: of the chosen tokens
   double logits_chosen = 0, logits_rejected = 0;  // sums of the rows' mean logits
@@ -46,38 +47,88 @@ bool uses_sft(const DpoConfig& config) {
          config.loss_type.end();
 }
 
+size_t shorter_answer(const PreferenceTokens& example) {
+  return std::min(example.chosen_tokens(), example.rejected_tokens());
+}
+
+// What the losses read of a pair: sums over its answers' tokens, with --ld-alpha weighed.
+PairSums sums_of(const DpoConfig& config, const PreferenceTokens& example,
+                 const TreeResult& result) {
+  if (!config.ld_alpha) return llm::pair_sums(example, result);
+  const size_t chosen = example.chosen_tokens(), shorter = shorter_answer(example);
+  PairSums sums;
+  for (size_t i = 0; i < result.log_probs.size(); ++i) {
+    const double log_prob = static_cast<double>(result.log_probs[i]);
+    const size_t place = i < chosen ? i : i - chosen;
+    (i < chosen ? sums.chosen : sums.rejected) +=
+        ld_weight(place, shorter, *config.ld_alpha) * log_prob;
+  }
+  return sums;
+}
+
+PairLogProbs log_probs_of(const DpoConfig& config, const PreferenceTokens& example,
+                          const PairSums& reference, const TreeResult& result) {
+  const PairSums sums = sums_of(config, example, result);
+  return {sums.chosen,        sums.rejected,           reference.chosen,
+          reference.rejected, example.chosen_tokens(), example.rejected_tokens()};
+}
+
+// The coupled losses of a batch, each with its weight, by pair.
+std::vector<PairLoss> coupled_of(const DpoConfig& config, const std::vector<PairLogProbs>& pairs) {
+  std::vector<PairLoss> sums(pairs.size());
+  for (size_t k = 0; k < config.loss_type.size(); ++k) {
+    if (!is_coupled(config.loss_type[k])) continue;
+    const double weight = loss_weight(config, k);
+    for (size_t first = 0; first < pairs.size(); first += config.per_device_train_batch_size) {
+      const size_t count = std::min(pairs.size() - first, config.per_device_train_batch_size);
+      const std::vector<PairLoss> losses = coupled_losses(config.loss_type[k], config.form(),
+                                                          std::span(pairs).subspan(first, count));
+      for (size_t i = 0; i < count; ++i) {
+        sums[first + i].value += weight * losses[i].value;
+        sums[first + i].d_chosen += weight * losses[i].d_chosen;
+        sums[first + i].d_rejected += weight * losses[i].d_rejected;
+      }
+    }
+  }
+  return sums;
+}
+
 // The loss of one pair and its slopes: of the pair losses by both sums, of sft by each chosen
-// token's log-probability (sft_scale brings its normaliser to the pairs').
+// token's log-probability (sft_scale brings its normaliser to the pairs'). coupled: what the
+// batch's sorts make of this pair.
 PairState pair_loss(const DpoConfig& config, const PreferenceTokens& example,
                     const TreeExample& tree, const PairSums& reference, const TreeResult& result,
-                    double sft_scale, std::span<float> coefficients) {
-  const PairSums sums = llm::pair_sums(example, result);
-  const PairLogProbs pair{sums.chosen,        sums.rejected,           reference.chosen,
-                          reference.rejected, example.chosen_tokens(), example.rejected_tokens()};
+                    double sft_scale, const PairLoss& coupled, std::span<float> coefficients) {
   PairState state;
-  double d_chosen = 0, d_rejected = 0, d_sft = 0;
+  state.pair = log_probs_of(config, example, reference, result);
+  state.loss = coupled.value;
+  double d_chosen = coupled.d_chosen, d_rejected = coupled.d_rejected, d_sft = 0;
   for (size_t k = 0; k < config.loss_type.size(); ++k) {
     const double weight = loss_weight(config, k);
+    if (is_coupled(config.loss_type[k])) continue;
     if (config.loss_type[k] == PreferenceLossType::kSft) {
-      state.sft = -sums.chosen;
+      state.sft = -llm::pair_sums(example, result).chosen;
       d_sft -= weight * sft_scale;
       continue;
     }
-    const PairLoss loss = preference_loss(config.loss_type[k], config.beta, config.label_smoothing,
-                                          pair, example.probability);
+    const PairLoss loss =
+        preference_loss(config.loss_type[k], config.form(), state.pair, example.probability);
     state.loss += weight * loss.value;
     d_chosen += weight * loss.d_chosen;
     d_rejected += weight * loss.d_rejected;
   }
+  const size_t shorter = config.ld_alpha ? shorter_answer(example) : 0;
   const size_t chosen = example.chosen_tokens();
   for (size_t i = 0; i < coefficients.size(); ++i) {
-    coefficients[i] =
-        static_cast<float>(example.weight * (i < chosen ? d_chosen + d_sft : d_rejected));
+    const double counts =
+        config.ld_alpha ? ld_weight(i < chosen ? i : i - chosen, shorter, *config.ld_alpha) : 1;
+    coefficients[i] = static_cast<float>(
+        example.weight * (i < chosen ? counts * d_chosen + d_sft : counts * d_rejected));
   }
-  state.reward_chosen = config.beta * (sums.chosen - reference.chosen);
-  state.reward_rejected = config.beta * (sums.rejected - reference.rejected);
-  state.log_prob_chosen = sums.chosen;
-  state.log_prob_rejected = sums.rejected;
+  state.reward_chosen = config.beta * (state.pair.chosen - reference.chosen);
+  state.reward_rejected = config.beta * (state.pair.rejected - reference.rejected);
+  state.log_prob_chosen = state.pair.chosen;
+  state.log_prob_rejected = state.pair.rejected;
   for (size_t i = 0; i < result.rows.size(); ++i) {
     const llm::TreeTarget& target = tree.targets[i];
     state.entropy += static_cast<double>(result.rows[i].entropy);
@@ -200,7 +251,9 @@ class ReferencePhase {
   std::string digest(const Pairs& pairs) const {
     std::vector<PreferenceTokens> examples;
     for (size_t i : pairs.wanted) examples.push_back((*pairs.examples)[i]);
-    return pairs_digest(examples, reference_.digest);
+    const std::string weighed =
+        config_.ld_alpha ? " ld_alpha " + number_to_string(*config_.ld_alpha) : "";
+    return pairs_digest(examples, reference_.digest + weighed);
   }
 
   void report() const {
@@ -246,7 +299,7 @@ class ReferencePhase {
       score_trees(ranks_of(job_), pass, std::span<const TreeExample>(trees).subspan(first, count),
                   [&](size_t i, const TreeResult& result) {
                     pairs.sums.push_back(
-                        llm::pair_sums((*pairs.examples)[pairs.wanted[first + i]], result));
+                        sums_of(config_, (*pairs.examples)[pairs.wanted[first + i]], result));
                     ++done_;
                     report();
                   });
@@ -280,6 +333,38 @@ std::vector<size_t> pairs_of_steps(const DpoConfig& config, size_t pairs, size_t
   return taken;
 }
 
+void check_rows(const DpoConfig& config, const std::vector<PreferenceTokens>& examples) {
+  for (const PreferenceTokens& example : examples) {
+    if (example.probability != 1 && config.label_smoothing > 0) {
+      throw invalid_input("row " + example.name + " has a probability of " +
+                          number_to_string(example.probability) +
+                          ": with --label-smoothing the same doubt would be counted twice; leave "
+                          "one of them out");
+    }
+    if (!config.is_coupled() || (example.probability == 1 && example.weight == 1)) continue;
+    const bool doubtful = example.probability != 1;
+    throw invalid_input("row " + example.name + " has a " +
+                        (doubtful ? "probability of " + number_to_string(example.probability)
+                                  : "weight of " + number_to_string(example.weight)) +
+                        ": --loss-type aot and aot_unpaired sort pairs against each other, where "
+                        "neither has a place; take another loss or leave it out");
+  }
+}
+
+// What the sorts of aot make of a batch, from its log-probabilities as the model stands; zeros
+// without such a loss.
+std::vector<PairLoss> coupled_before(const DpoConfig& config, TrainingRun& run,
+                                     const std::vector<TreeExample>& batch,
+                                     const std::vector<const PreferenceTokens*>& pairs,
+                                     const std::vector<PairSums>& reference) {
+  std::vector<PairLogProbs> log_probs(batch.size());
+  if (!config.is_coupled()) return std::vector<PairLoss>(batch.size());
+  score_trees(run.ranks(), run.pass(), batch, [&](size_t i, const TreeResult& result) {
+    log_probs[i] = log_probs_of(config, *pairs[i], reference[i], result);
+  });
+  return coupled_of(config, log_probs);
+}
+
 }  // namespace
 
 TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
@@ -288,14 +373,8 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
                       const DpoReference& reference) {
   validate(config);
   check_not_empty(examples.size());
-  for (const PreferenceTokens& example : examples) {
-    if (example.probability != 1 && config.label_smoothing > 0) {
-      throw invalid_input("row " + example.name + " has a probability of " +
-                          number_to_string(example.probability) +
-                          ": with --label-smoothing the same doubt would be counted twice; leave "
-                          "one of them out");
-    }
-  }
+  check_rows(config, examples);
+  check_rows(config, eval_examples);
   const std::vector<TreeExample> all = trees_of(examples, config.prefix_sharing);
   const std::vector<TreeExample> eval_trees = trees_of(eval_examples, config.prefix_sharing);
   const size_t max_rows = std::max(llm::least_pass_rows(all), llm::least_pass_rows(eval_trees));
@@ -325,8 +404,13 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     std::vector<const PreferenceTokens*> pairs;
     for (const PreferenceTokens& example : eval_examples) pairs.push_back(&example);
     score_trees(run.ranks(), run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
-      states[i] = pair_loss(config, eval_examples[i], eval_trees[i], eval_ref[i], result, 0, {});
+      states[i] =
+          pair_loss(config, eval_examples[i], eval_trees[i], eval_ref[i], result, 0, {}, {});
     });
+    std::vector<PairLogProbs> log_probs;
+    for (const PairState& state : states) log_probs.push_back(state.pair);
+    const std::vector<PairLoss> coupled = coupled_of(config, log_probs);
+    for (size_t i = 0; i < states.size(); ++i) states[i].loss += coupled[i].value;
     BatchLoss loss = combine(config, states, pairs, "eval_");
     Json line = Json::object();
     line["step"] = uint64_t{at};
@@ -367,9 +451,10 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     if (weight == 0) weight = 1;  // every pair weighs 0: the gradient is 0 too
     const double sft_scale = uses_sft(config) && sft_tokens > 0 ? weight / sft_tokens : 0;
     std::vector<PairState> states(batch.size());
+    const std::vector<PairLoss> coupled = coupled_before(config, run, batch, pairs, batch_ref);
     const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
-      states[i] =
-          pair_loss(config, *pairs[i], batch[i], batch_ref[i], result, sft_scale, coefficients);
+      states[i] = pair_loss(config, *pairs[i], batch[i], batch_ref[i], result, sft_scale,
+                            coupled[i], coefficients);
     };
     const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
     BatchLoss sums = combine(config, states, pairs, "");

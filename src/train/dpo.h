@@ -6,6 +6,11 @@
 // token mean of -log p over the batch's chosen answers. Reference log-probabilities are computed
 // once, before the first step, by the same forward, and kept in the run by digest; pairs that no step
 // will take are left out.
+//
+// aot and aot_unpaired sort the pairs of a micro-batch (per_device_train_batch_size of them, in data
+// order, as TRL does; decisions 1.7) against each other; the last one of an epoch may be smaller.
+// Their slopes follow from all of its log-probabilities, so a step scores its pairs before it
+// differentiates: a forward more.
 
 #include <string>
 #include <vector>

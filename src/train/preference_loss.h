@@ -15,11 +15,20 @@
 //   apo_down     s(b a_c) + 1 - s(bD)
 //   discopop     x = bD, g = s(x/0.05): (1-g)(-log s(x)) + g exp(-x)
 //   sigmoid_norm -log s(bD')
+//   aot          d = sort(l_c - l_r) - sort(l_c_ref - l_r_ref): -(1-e) log s(bd) - e log s(-bd)
+//   aot_unpaired d = sort(a_c) - sort(a_r): the same
 // `sft` is not here: it is a sum over tokens, normalised over the batch's chosen tokens (dpo.cc).
+//
+// f-divergences: D is f(a_chosen) - f(a_rejected), and a' is f(a) by the tokens, with
+//   reverse_kl a | forward_kl 1 - exp(-a) | js_divergence log 2 + log s(a)
+//   alpha_divergence (exp((alpha-1) a) - 1)/(alpha-1), the exponent at most 80; a for alpha = 1
+// Those losses that read a_chosen and a_rejected apart (nca_pair, bco_pair, sppo_hard, apo_*, aot*)
+// have no such form.
 // All in f64; no state; any thread.
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,12 +48,29 @@ enum class PreferenceLossType {
   kApoDown,
   kDiscopop,
   kSigmoidNorm,
+  kAot,
+  kAotUnpaired,
   kSft
 };
+enum class FDivergence { kReverseKl, kForwardKl, kJs, kAlpha };
 
 std::string_view name(PreferenceLossType type);
 std::optional<PreferenceLossType> preference_loss_from_name(std::string_view name);
 std::vector<std::string> preference_loss_names();
+std::string_view name(FDivergence divergence);
+
+// Whether the loss of a pair follows from that pair alone. aot and aot_unpaired sort a batch.
+bool is_coupled(PreferenceLossType type);
+// Whether the loss reads D, so that another divergence than reverse_kl can stand in it.
+bool takes_f_divergence(PreferenceLossType type);
+
+// What a loss is told beside the pair.
+struct PreferenceForm {
+  double beta = 0.1;
+  double label_smoothing = 0;
+  FDivergence f_divergence = FDivergence::kReverseKl;
+  double f_alpha_divergence_coef = 0.5;
+};
 
 struct PairLogProbs {
   double chosen = 0, rejected = 0;          // sums over completion tokens under the policy
@@ -58,12 +84,28 @@ struct PairLoss {
   double d_rejected = 0;  // d value / d pair.rejected
 };
 
-// type is any but kSft.
-PairLoss preference_loss(PreferenceLossType type, double beta, double label_smoothing,
+// type is any but kSft and those that are coupled.
+PairLoss preference_loss(PreferenceLossType type, const PreferenceForm& form,
                          const PairLogProbs& pair);
+inline PairLoss preference_loss(PreferenceLossType type, double beta, double label_smoothing,
+                                const PairLogProbs& pair) {
+  return preference_loss(type, PreferenceForm{beta, label_smoothing}, pair);
+}
 
 // p L(chosen, rejected) + (1 - p) L(rejected, chosen): how sure it is that chosen is better.
-PairLoss preference_loss(PreferenceLossType type, double beta, double label_smoothing,
+PairLoss preference_loss(PreferenceLossType type, const PreferenceForm& form,
                          const PairLogProbs& pair, double probability);
+
+// aot and aot_unpaired over the pairs that are sorted together. The value of a place in the order is
+// told of the pair whose policy margin (aot_unpaired: whose chosen answer) stands there; slopes are
+// of the sum of all values. Equal numbers stand in the order of the pairs.
+std::vector<PairLoss> coupled_losses(PreferenceLossType type, const PreferenceForm& form,
+                                     std::span<const PairLogProbs> pairs);
+
+// LD-DPO: what the log-probability of an answer's token counts, the answer's place for it from 0:
+// ld_alpha beyond the length of the shorter of the two answers, 1 before.
+inline double ld_weight(size_t place, size_t shorter, double ld_alpha) {
+  return place < shorter ? 1 : ld_alpha;
+}
 
 }  // namespace hone::train

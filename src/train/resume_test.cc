@@ -87,7 +87,8 @@ class FullSft : public Method {
 class LoraDpo : public Method {
  public:
   DpoConfig config = small_config<DpoConfig>();
-  std::vector<llm::PreferenceTokens> pairs = testing::pairs(8, 32);
+  std::vector<llm::PreferenceTokens> pairs = testing::pairs(8, 32),
+                                     eval_pairs = testing::pairs(2, 32);
   LoraDpo() {
     config.lora_r = 2;
     config.loss_type = {PreferenceLossType::kSigmoid, PreferenceLossType::kSft};
@@ -100,7 +101,7 @@ class LoraDpo : public Method {
     llm::Model model = llm::testing::random_model(run_shape());
     Outcome out;
     out.result = guarded(env, model, resume, stop_after, [&](TrainJob& job) {
-      return train_dpo(job, config, pairs, testing::pairs(2, 32), {nullptr, nullptr, "base"});
+      return train_dpo(job, config, pairs, eval_pairs, {nullptr, nullptr, "base"});
     });
     out.values = testing::adapter_values(model, *out.result.adapter);
     return out;
@@ -182,6 +183,17 @@ TEST(Resume, AFullSftThatWasStoppedEndsWithTheSameBits) {
 
 TEST(Resume, ALoraDpoThatWasStoppedEndsWithTheSameBits) {
   LoraDpo method;
+  expect_stops_change_nothing(method);
+}
+
+TEST(Resume, ADpoThatSortsItsPairsAndWasStoppedEndsWithTheSameBits) {
+  LoraDpo method;
+  method.config.lora_dropout = 0;
+  method.config.loss_type = {PreferenceLossType::kAot, PreferenceLossType::kSft};
+  method.config.ld_alpha = 0.5;
+  for (auto* pairs : {&method.pairs, &method.eval_pairs}) {
+    for (llm::PreferenceTokens& pair : *pairs) pair.weight = pair.probability = 1;
+  }
   expect_stops_change_nothing(method);
 }
 
