@@ -92,7 +92,7 @@ function Head({ run }: { run: Run }) {
           {t.runs.methods[run.method] ?? run.method} · {run.model}
         </span>
       </div>
-      <div className="row">
+      <div className="row wrap">
         {live && can("run.start") && (
           <button
             type="button"
