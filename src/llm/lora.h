@@ -35,6 +35,7 @@ struct LoraAdapter {
   bool use_rslora = false;
   // [1, hidden], f32: a score head that was trained with it (PEFT's modules_to_save); else empty.
   tensor::PanelMatrix score;
+  tensor::PanelMatrix predictors;  // of training only (llm/predictor_tokens.h), never saved
   size_t max_rank() const;
   uint64_t bytes() const;  // of memory
 };

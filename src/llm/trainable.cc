@@ -97,6 +97,9 @@ Trainable full_parameters(Model& model, bool language_head) {
     t.lm_head = add_panels(t, "lm_head.weight", model.lm_head);
   }
   if (model.score.rows() > 0) t.score = add_panels(t, "score.weight", model.score);
+  if (model.predictors.rows() > 0) {
+    t.predictors = add_panels(t, "predictors.weight", model.predictors);
+  }
   give_memory(t);
   return t;
 }
@@ -116,6 +119,9 @@ Trainable lora_parameters(const Model& model, LoraAdapter& adapter) {
     t.layers.push_back(p);
   }
   if (adapter.score.rows() > 0) t.score = add_panels(t, "score.weight", adapter.score);
+  if (adapter.predictors.rows() > 0) {
+    t.predictors = add_panels(t, "predictors.weight", adapter.predictors);
+  }
   give_memory(t);
   return t;
 }

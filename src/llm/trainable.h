@@ -47,6 +47,7 @@ struct Trainable {
   std::vector<Parameter> parameters;
   std::vector<LayerParameters> layers;
   int32_t embedding = kFrozen, lm_head = kFrozen, final_norm = kFrozen, score = kFrozen;
+  int32_t predictors = kFrozen;  // llm/predictor_tokens.h
   tensor::Buffer memory;  // all gradients in one piece: large pages round every piece up
 
   Parameter* find(int32_t index) {
@@ -59,7 +60,7 @@ struct Trainable {
 // Every weight of the model, which must hold f32 panels (make_trainable). A reward model's head of
 // its own (not the tied one) reads nothing and is left out with language_head = false.
 Trainable full_parameters(Model& model, bool language_head = true);
-// The adapter's A and B, and its score head if it has one.
+// The adapter's A and B, and its score head and predictor tokens if it has them.
 Trainable lora_parameters(const Model& model, LoraAdapter& adapter);
 
 }  // namespace hone::llm

@@ -7,10 +7,10 @@
 #include "llm/head_scale.h"
 #include "llm/linear_backward.h"
 #include "llm/mean_logits.h"
+#include "llm/predictor_tokens.h"
 #include "llm/score_head.h"
 #include "tensor/attention_backward.h"
 #include "tensor/distillation_head.h"
-#include "tensor/embedding.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
 #include "tensor/rope.h"
@@ -176,7 +176,8 @@ LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
 
 void TrainingPass::forward(const TreeRows& rows) {
   HONE_CHECK(rows.size() <= max_rows_);
-  embed(compute_, model_, rows.tokens(), x_in(0, rows.size()));
+  embed_with_predictors(compute_, model_, predictors_of(model_, adapter_), rows.tokens(),
+                        x_in(0, rows.size()));
   for (size_t layer = 0; layer < model_.layers.size(); ++layer) {
     kv_.build(rows, model_.config.layers[layer]);
     layer_again(rows, layer);
@@ -198,9 +199,14 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
   targets_.clear();
   target_places_.clear();
   score_targets_.clear();
+  hidden_targets_.clear();
   for (size_t i = 0; i < targets.size(); ++i) {
     if (targets[i].token == kScoreTarget) {
       score_targets_.push_back({targets[i].row, i});
+      continue;
+    }
+    if (targets[i].token == kHiddenTarget) {
+      hidden_targets_.push_back({targets[i].row, i});
       continue;
     }
     target_rows_.push_back(targets[i].row);
@@ -252,7 +258,7 @@ FixedStatistics TrainingPass::against_teacher(const TreeRows& rows,
                                               std::span<const PassTarget> targets,
                                               View<float> gradient,
                                               const tensor::FixedGradient* dw) {
-  HONE_CHECK(score_targets_.empty());
+  HONE_CHECK(score_targets_.empty() && hidden_targets_.empty());
   tensor::DistillationTask task;
   task.hidden = target_hidden_.rows_view(0, target_rows_.size());
   task.weights = &model_.head();
@@ -296,6 +302,7 @@ void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targe
                            model_.head(), targets_, target_values_.data(), row_results_.data());
   }
   place_values(rows, log_probs);
+  place_hidden(targets.size(), false);
   watch_targets(targets.size());
   if (row_results == nullptr) return;
   std::fill_n(row_results, targets.size(), tensor::HeadRowResult{});
@@ -316,6 +323,7 @@ void TrainingPass::take_coefficients() {
 
 void TrainingPass::place_values(const TreeRows& rows, float* values) {
   for (size_t i = 0; i < targets_.size(); ++i) values[target_places_[i]] = target_values_[i];
+  for (const ScoreTarget& target : hidden_targets_) values[target.place] = 0;
   if (score_targets_.empty()) return;
   const PanelMatrix* head = score_head(model_, adapter_);
   HONE_CHECK(head != nullptr);
@@ -323,6 +331,19 @@ void TrainingPass::place_values(const TreeRows& rows, float* values) {
   score_rows_of(compute_, *head, final_hidden_.rows_view(0, rows.size()), scores);
   for (const ScoreTarget& target : score_targets_) {
     values[target.place] = *scores.row(target.row);
+  }
+}
+
+void TrainingPass::place_hidden(size_t targets, bool gradient) {
+  const size_t hidden = model_.config.hidden_size;
+  hidden_states_.clear();
+  hidden_slopes_.assign(gradient ? hidden_targets_.size() * hidden : 0, 0.0f);
+  if (hidden_targets_.empty()) return;
+  hidden_states_.resize(targets);
+  for (size_t i = 0; i < hidden_targets_.size(); ++i) {
+    HiddenState& state = hidden_states_[hidden_targets_[i].place];
+    state.value = {final_hidden_.view().row(hidden_targets_[i].row), hidden};
+    if (gradient) state.slope = std::span(hidden_slopes_).subspan(i * hidden, hidden);
   }
 }
 
@@ -365,10 +386,11 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
                              row_results_.data(), gradient, dw, target_groups_, head_memory_);
   }
   place_values(rows, log_probs_.data());
+  place_hidden(targets.size(), true);
   watch_targets(targets.size());
   std::vector<tensor::HeadRowResult> per_target(targets.size());
   place_rows(per_target.data());
-  loss({log_probs_, per_target, mean_logits_, divergences_}, coefficients_);
+  loss({log_probs_, per_target, mean_logits_, divergences_, hidden_states_}, coefficients_);
   if (!known.empty() || targets_.empty()) return statistics;
 
   take_coefficients();
@@ -398,6 +420,10 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
     scale_row(dhidden.row(target_rows_[i]), hidden, head_scale_);
   }
   if (!score_targets_.empty()) backward_scores(rows, dhidden, trainable, statistics);
+  for (size_t i = 0; i < hidden_targets_.size(); ++i) {
+    float* row = dhidden.row(hidden_targets_[i].row);
+    for (size_t k = 0; k < hidden; ++k) row[k] += hidden_slopes_[i * hidden + k];
+  }
   const View<const float> last = x_in(model_.layers.size(), m);
   const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
   tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden, dx,
@@ -410,10 +436,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   for (size_t layer = model_.layers.size(); layer-- > 0;) {
     backward_layer(rows, layer, trainable, statistics);
   }
-  if (Parameter* p = trainable.find(trainable.embedding)) {
-    merge_statistics(statistics,
-                     tensor::embedding_backward(compute_, dx, rows.tokens().data(), p->target()));
-  }
+  merge_statistics(statistics, embedding_gradients(compute_, model_, dx, rows.tokens(), trainable));
   dropout_.reset();
   return statistics;
 }
@@ -536,8 +559,9 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
     heads_backward(k_raw, config.kv_head_count, layer.k_norm, a.inverse_rms_k, dk,
                    parameters.k_norm);
   }
-  // The first layer's input gradient is wanted only where the embedding learns.
-  const bool wanted = index > 0 || trainable.embedding != kFrozen;
+  // The first layer's input gradient is wanted only where embeddings learn.
+  const bool wanted =
+      index > 0 || trainable.embedding != kFrozen || trainable.predictors != kFrozen;
   tensor::rms_norm(compute_, a.x_in, layer.attention_norm.data(), eps, a.norm, nullptr);
   const LinearGradientCall qkv[] = {
       {LinearKind::kQ, a.norm, dq}, {LinearKind::kK, a.norm, dk}, {LinearKind::kV, a.norm, dv}};

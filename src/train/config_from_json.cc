@@ -30,13 +30,17 @@ void read_common(Settings& settings, TrainConfig& c) {
   settings.read("prefix_sharing", &c.prefix_sharing);
 }
 
-SftConfig sft_config_from_json(const Json& json) {
-  Settings settings(json);
-  SftConfig config;
+void read_sft(Settings& settings, SftConfig& config) {
   read_common(settings, config);
   settings.read("completion_only_loss", &config.completion_only_loss);
   settings.read("assistant_only_loss", &config.assistant_only_loss);
   settings.read("packing", &config.packing);
+}
+
+SftConfig sft_config_from_json(const Json& json) {
+  Settings settings(json);
+  SftConfig config;
+  read_sft(settings, config);
   settings.refuse_unknown();
   validate(config);
   return config;

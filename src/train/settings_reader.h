@@ -99,6 +99,8 @@ class Settings {
 
 // What every method has.
 void read_common(Settings& settings, TrainConfig& config);
+// And what sft has, with all that is common.
+void read_sft(Settings& settings, SftConfig& config);
 // And what every method has that learns from its own answers (train/online_config.h).
 struct OnlineConfig;
 void read_online(Settings& settings, OnlineConfig& config);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "llm/mean_logits.h"
+#include "llm/predictor_tokens.h"
 #include "llm/score_head.h"
 #include "tensor/recipe.h"
 
@@ -22,7 +23,15 @@ tensor::PanelMatrix start_score_head(const llm::Model& model, TrainedHeads heads
   return head;
 }
 
-// With all weights trained the model itself gets its score head here.
+// A copy of the model's own predictor tokens, or new ones.
+tensor::PanelMatrix start_predictors(const llm::Model& model, size_t count, uint64_t seed) {
+  if (count == 0 || model.predictors.rows() != count) {
+    return llm::new_predictors(model, count, seed);
+  }
+  return model.predictors.clone();
+}
+
+// With all weights trained the model itself gets its score head and predictors here.
 std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& config,
                                             TrainedHeads heads) {
   if (config.lora_r == 0) {
@@ -30,6 +39,7 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
       job.model.score = start_score_head(job.model, heads, config.seed);
       job.model.config.score_head = true;
     }
+    job.model.predictors = start_predictors(job.model, heads.predictors, config.seed);
     return std::nullopt;
   }
   llm::LoraOptions options;
@@ -38,6 +48,7 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
   options.target_modules = config.lora_target_modules;
   llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
   if (heads.score) adapter.score = start_score_head(job.model, heads, config.seed);
+  adapter.predictors = start_predictors(job.model, heads.predictors, config.seed);
   return adapter;
 }
 
@@ -68,7 +79,8 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
   if (config.lora_r == 0) {
     trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
   }
-  trained += 16 * model.hidden_size;  // a score head's panel, should there be one
+  // The panel of a score head or of predictor tokens (at most 16), should there be one.
+  trained += 16 * model.hidden_size;
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
