@@ -56,6 +56,10 @@ struct Widest {
   size_t qkv = 0, attention = 0, intermediate = 0, saved = 0;
   size_t norm_heads = 0;  // q and k heads, where each has a norm
 
+  // Of the maps that read one input: their outputs, each from a cache line on.
+  size_t outputs(const ModelConfig& config) const {
+    return std::max({qkv + 48, 2 * intermediate + 32, config.hidden_size + 16});
+  }
   // Of any linear map.
   size_t input(const ModelConfig& config) const {
     return std::max({config.hidden_size, attention, intermediate});
@@ -89,6 +93,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   per_row += 2;  // a score and its gradient
   if (options.lora_dropout) per_row += widest.input(config);
+  if (options.dora) per_row += tile_stride(widest.outputs(config));
   // The head's vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
   const size_t head =
@@ -140,6 +145,7 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   dactivation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   dlora_ = scratch(max_rows, 6 * rank);
   if (options.lora_dropout) dropped_ = Tensor(max_rows, widest.input(config));
+  if (options.dora) dora_ = Tensor(max_rows, tile_stride(widest.outputs(config)));
   if (score_head(model, adapter) != nullptr) {
     scores_ = Tensor(max_rows, 1);
     dscores_ = Tensor(max_rows, 1);
@@ -404,6 +410,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
                                   const PassLoss& loss, Trainable& trainable,
                                   const LoraDropout* dropout, std::span<const float> known) {
   const size_t m = rows.size(), hidden = model_.config.hidden_size;
+  HONE_CHECK(adapter_ == nullptr || !adapter_->use_dora || options_.dora);
   dropout_.reset();
   if (adapter_ != nullptr && dropout != nullptr && dropout->p > 0) {
     HONE_CHECK(options_.lora_dropout);
@@ -479,6 +486,7 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dnorm = dnorm_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dlora = lora == nullptr ? View<float>() : dlora_.rows_view(0, m);
+  const View<float> dora = options_.dora ? dora_.rows_view(0, m) : View<float>();
   const auto norm_backward = [&](View<const float> x, const std::vector<float>& weight,
                                  const float* inverse_rms, int32_t parameter) {
     tensor::rms_norm_backward(compute_, x, weight.data(), inverse_rms, dnorm, dx, true);
@@ -494,20 +502,20 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   tensor::swiglu(compute_, a.gate_up, a.activation);
   const LinearGradientCall down[] = {{LinearKind::kDown, a.activation, dx}};
   linear_backward(compute_, layer, lora, parameters, trainable, down, groups, dactivation, false,
-                  dlora, statistics, a.dropout);
+                  dlora, statistics, a.dropout, dora);
   tensor::swiglu_backward(compute_, a.gate_up, dactivation, dgate_up);
   tensor::rms_norm(compute_, a.x_mid, layer.mlp_norm.data(), eps, a.norm, nullptr);
   const LinearGradientCall gate_up[] = {{LinearKind::kGate, a.norm, dgate_up.slice_cols(0, f)},
                                         {LinearKind::kUp, a.norm, dgate_up.slice_cols(f, f)}};
   linear_backward(compute_, layer, lora, parameters, trainable, gate_up, groups, dnorm, false,
-                  dlora, statistics, a.dropout);
+                  dlora, statistics, a.dropout, dora);
   norm_backward(a.x_mid, layer.mlp_norm, a.inverse_rms_mlp, parameters.mlp_norm);
 
   // Attention: dx is now the gradient of x_mid and, through the residual, of x_in.
   const View<float> dattention = dattention_.rows_view(0, m).slice_cols(0, q_cols);
   const LinearGradientCall out[] = {{LinearKind::kO, a.attention, dx}};
   linear_backward(compute_, layer, lora, parameters, trainable, out, groups, dattention, false,
-                  dlora, statistics, a.dropout);
+                  dlora, statistics, a.dropout, dora);
   const View<float> dqkv = dqkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
   const View<float> dq = dqkv.slice_cols(0, q_cols);
   const View<float> dk = dqkv.slice_cols(q_cols, kv_cols);
@@ -566,7 +574,7 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const LinearGradientCall qkv[] = {
       {LinearKind::kQ, a.norm, dq}, {LinearKind::kK, a.norm, dk}, {LinearKind::kV, a.norm, dv}};
   linear_backward(compute_, layer, lora, parameters, trainable, qkv, groups,
-                  wanted ? dnorm : View<float>(), false, dlora, statistics, a.dropout);
+                  wanted ? dnorm : View<float>(), false, dlora, statistics, a.dropout, dora);
   if (wanted) {
     norm_backward(a.x_in, layer.attention_norm, a.inverse_rms_attention, parameters.attention_norm);
   }

@@ -28,6 +28,7 @@ struct PassOptions {
   // Some run will know its coefficients beforehand: memory to keep logits.
   bool known_coefficients = false;
   bool teacher = false;  // some run will stand beside one: memory for both models' logits
+  bool dora = false;     // the adapter that run() trains has magnitudes (llm/dora.h)
 };
 
 // A token whose log-probability is wanted: token `token` predicted from row `row`. With the token
@@ -154,6 +155,7 @@ class TrainingPass {
   tensor::Tensor dx_, dnorm_, dqkv_, dkv_copy_, dattention_, dgate_up_, dactivation_, dlora_;
   TreeKv kv_, kv_gradient_;  // of the layer at hand
   tensor::Tensor dropped_;
+  tensor::Tensor dora_;  // [max_rows, the widest calls' outputs], with PassOptions::dora
   std::unique_ptr<const DropoutRows> dropout_;  // of the run at hand
   // The targets of the pass on compacted rows, and where each stands among all that are wanted.
   std::vector<PassTarget> targets_;

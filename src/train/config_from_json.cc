@@ -25,6 +25,8 @@ void read_common(Settings& settings, TrainConfig& c) {
   settings.read("lora_alpha", &c.lora_alpha);
   settings.read("lora_dropout", &c.lora_dropout);
   settings.read("lora_target_modules", &c.lora_target_modules);
+  settings.read_if_there("use_rslora", &c.use_rslora);
+  settings.read_if_there("use_dora", &c.use_dora);
   settings.read("train_sampling_strategy", &c.train_sampling_strategy,
                 {SamplingStrategy::kRandom, SamplingStrategy::kSequential});
   settings.read("prefix_sharing", &c.prefix_sharing);

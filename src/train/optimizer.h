@@ -32,6 +32,11 @@ class Optimizer {
   // finite, before any value changes.
   Applied apply(double normaliser, double learning_rate, size_t step);
 
+  // Whoever writes the parameters' values otherwise says so here.
+  void values_changed() {
+    if (trainable_.refresh) trainable_.refresh(compute_);
+  }
+
   // After an overflow: forget the sums and make room (decisions 1.5).
   void widen();
 

@@ -34,6 +34,10 @@ class Settings {
   void read(const char* key, bool* value) {
     with(key, [&](const Json& j) { *value = j.as_bool(); });
   }
+  // Written only when it is true.
+  void read_if_there(const char* key, bool* value) {
+    if (json_.find(key) != nullptr) read(key, value);
+  }
   void read(const char* key, size_t* value) {
     with(key, [&](const Json& j) {
       const int64_t number = j.as_int();

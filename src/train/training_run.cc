@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "llm/dora.h"
 #include "llm/mean_logits.h"
 #include "llm/predictor_tokens.h"
 #include "llm/score_head.h"
@@ -46,7 +47,9 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
   options.r = config.lora_r;
   options.alpha = config.lora_alpha;
   options.target_modules = config.lora_target_modules;
+  options.use_rslora = config.use_rslora;
   llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
+  if (config.use_dora) llm::start_dora(job.compute, job.model, adapter);
   if (heads.score) adapter.score = start_score_head(job.model, heads, config.seed);
   adapter.predictors = start_predictors(job.model, heads.predictors, config.seed);
   return adapter;
@@ -64,7 +67,8 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
 }
 
 llm::PassOptions pass_options(const TrainConfig& config) {
-  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher};
+  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher,
+          config.use_dora};
 }
 
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
@@ -74,7 +78,9 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
     const size_t h = model.hidden_size, q = layer.head_count * layer.head_dim;
     const size_t kv = layer.kv_head_count * layer.head_dim, f = layer.intermediate_size;
     trained += config.lora_r == 0 ? h * (2 * q + 2 * kv + 3 * f + 2)
-                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f);
+                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f) +
+                                        // Magnitudes, and what follows from them.
+                                        (config.use_dora ? 2 * (q + 2 * kv + 2 * h + 2 * f) : 0);
   }
   if (config.lora_r == 0) {
     trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
