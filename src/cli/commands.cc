@@ -15,7 +15,7 @@ constexpr Command kCommands[] = {
     {"quickstart", "the whole loop on the shipped example: preferences in, a better model out", "",
      run_quickstart},
     {"train", "from rows to an adapter or a model, by eleven methods",
-     "sft dpo reward kto orpo cpo distill ppo grpo rloo online_dpo", run_train},
+     "sft dpo reward kto orpo cpo distill jepa ppo grpo rloo online_dpo", run_train},
     {"eval", "preferences, reward, rewards: what a model prefers, and what its answers earn",
      "preferences reward rewards", run_eval},
     {"compare", "two reports on the same items: better, worse, or too few", "", run_compare},

@@ -10,6 +10,7 @@
 #include "base/env.h"
 #include "base/error.h"
 #include "cli/ranks.h"
+#include "llm/dora.h"
 #include "llm/formats/model_file.h"
 #include "seal/digest.h"
 
@@ -120,6 +121,7 @@ void load_weights(tensor::Compute& compute, LoadedModel& opened, llm::HeadNeed n
     throw corrupt_data(opened.path + " was replaced while it was read: start again");
   }
   opened.model = std::move(model);
+  if (opened.adapter) llm::refresh_dora(compute, opened.model, *opened.adapter);
 }
 
 LoadedModel load(tensor::Compute& compute, const ModelOptions& options) {

@@ -93,6 +93,7 @@ int train_distill(const std::vector<std::string>& arguments);
 int train_kto(const std::vector<std::string>& arguments);
 int train_orpo(const std::vector<std::string>& arguments);
 int train_cpo(const std::vector<std::string>& arguments);
+int train_jepa(const std::vector<std::string>& arguments);
 int train_ppo(const std::vector<std::string>& arguments);
 
 }  // namespace hone::cli

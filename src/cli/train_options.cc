@@ -51,6 +51,9 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.real("lora-alpha", &config.lora_alpha, "0 = twice the rank");
   options.real("lora-dropout", &config.lora_dropout,
                "share of an adapter's inputs that a step leaves out");
+  options.flag("use-rslora", &config.use_rslora, "scale alpha / sqrt(rank), not alpha / rank");
+  options.flag("use-dora", &config.use_dora,
+               "DoRA: a trained magnitude for each output, beside its direction");
   options.list("lora-target-modules", &config.lora_target_modules, "NAME,..",
                "q_proj, k_proj, ...; empty = all linear layers");
   options.section("Logs and checkpoints");

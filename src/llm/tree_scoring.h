@@ -14,11 +14,14 @@
 
 namespace hone::llm {
 
-// What is wanted of a tree: the log-probability of a token, or the score head's value behind it.
+// What is wanted of a tree: the log-probability of a token, the score head's value behind it, or the
+// final norm's output there. The latter two are read from the token's own row, a log-probability from
+// the one before.
 struct TreeTarget {
   uint32_t node = 0;
   uint32_t position = 0;  // in the node's tokens
-  bool score = false;     // read from the token's own row; a log-probability from the one before
+  bool score = false;
+  bool hidden = false;
 };
 
 struct TreeExample {
@@ -27,6 +30,7 @@ struct TreeExample {
 
   int32_t token(const TreeTarget& target) const {
     if (target.score) return kScoreTarget;
+    if (target.hidden) return kHiddenTarget;
     return tree.nodes[target.node].tokens[target.position];
   }
 };
@@ -35,8 +39,9 @@ struct TreeExample {
 struct TreeResult {
   std::span<const float> log_probs;  // a score target's value is its score
   std::span<const tensor::HeadRowResult> rows;
-  std::span<const float> mean_logits;       // empty when the pass does not watch them
-  std::span<const float> divergences = {};  // from the pass's teacher; empty without one
+  std::span<const float> mean_logits;        // empty when the pass does not watch them
+  std::span<const float> divergences = {};   // from the pass's teacher; empty without one
+  std::span<const HiddenState> hidden = {};  // empty when no target of the pass is hidden
 };
 
 // What a pass over any batch of these trees must hold at least: the largest tree, and a whole

@@ -59,6 +59,7 @@ Optimizer::Applied Optimizer::apply(double normaliser, double learning_rate, siz
     p.exponent = tensor::next_fixed_exponent(norms[i].largest, p.exponent);
   }
   trainable_.clear_gradients();
+  values_changed();
   return applied;
 }
 

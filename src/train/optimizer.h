@@ -38,6 +38,11 @@ class Optimizer {
   // The gradients of all ranks, added; every rank calls it.
   void sum_over_ranks();
 
+  // Whoever writes the parameters' values otherwise says so here.
+  void values_changed() {
+    if (trainable_.refresh) trainable_.refresh(compute_);
+  }
+
   // After an overflow: forget the sums and make room (decisions 1.5).
   void widen();
 

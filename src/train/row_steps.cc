@@ -47,14 +47,23 @@ TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& 
     if (s == done) run.begin(done, work.done(s, work_rows));
     if (s <= done) continue;
     if (rows.loss->reads_words()) run.watch_mean_logits(run.logs(s, total));
-    std::vector<llm::TreeExample> batch;
-    for (size_t i : chosen) batch.push_back(rows.trees[i]);
+    std::vector<llm::TreeExample> batch = rows.loss->trees_of_step(s, chosen);
+    if (batch.empty()) {
+      for (size_t i : chosen) batch.push_back(rows.trees[i]);
+    }
     rows.loss->begin(chosen, run.pass());
     const auto loss = [&](size_t place, const llm::TreeResult& result,
                           std::span<float> coefficients) {
       rows.loss->row(place, result, coefficients);
     };
-    const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    KnownCoefficients known;
+    if (rows.loss->slopes_are_known()) {
+      known = [&](size_t place, std::span<float> coefficients) {
+        rows.loss->known(place, coefficients);
+      };
+    }
+    const Accumulated gradients =
+        accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s, known);
     RowBatch sums = rows.loss->end("");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end;

@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "llm/dora.h"
 #include "llm/mean_logits.h"
+#include "llm/predictor_tokens.h"
 #include "llm/score_head.h"
 #include "tensor/recipe.h"
 
@@ -22,7 +24,15 @@ tensor::PanelMatrix start_score_head(const llm::Model& model, TrainedHeads heads
   return head;
 }
 
-// With all weights trained the model itself gets its score head here.
+// A copy of the model's own predictor tokens, or new ones.
+tensor::PanelMatrix start_predictors(const llm::Model& model, size_t count, uint64_t seed) {
+  if (count == 0 || model.predictors.rows() != count) {
+    return llm::new_predictors(model, count, seed);
+  }
+  return model.predictors.clone();
+}
+
+// With all weights trained the model itself gets its score head and predictors here.
 std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& config,
                                             TrainedHeads heads) {
   if (config.lora_r == 0) {
@@ -30,14 +40,18 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
       job.model.score = start_score_head(job.model, heads, config.seed);
       job.model.config.score_head = true;
     }
+    job.model.predictors = start_predictors(job.model, heads.predictors, config.seed);
     return std::nullopt;
   }
   llm::LoraOptions options;
   options.r = config.lora_r;
   options.alpha = config.lora_alpha;
   options.target_modules = config.lora_target_modules;
+  options.use_rslora = config.use_rslora;
   llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
+  if (config.use_dora) llm::start_dora(job.compute, job.model, adapter);
   if (heads.score) adapter.score = start_score_head(job.model, heads, config.seed);
+  adapter.predictors = start_predictors(job.model, heads.predictors, config.seed);
   return adapter;
 }
 
@@ -91,7 +105,8 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
 }
 
 llm::PassOptions pass_options(const TrainConfig& config) {
-  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher};
+  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher,
+          config.use_dora};
 }
 
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
@@ -101,12 +116,15 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
     const size_t h = model.hidden_size, q = layer.head_count * layer.head_dim;
     const size_t kv = layer.kv_head_count * layer.head_dim, f = layer.intermediate_size;
     trained += config.lora_r == 0 ? h * (2 * q + 2 * kv + 3 * f + 2)
-                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f);
+                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f) +
+                                        // Magnitudes, and what follows from them.
+                                        (config.use_dora ? 2 * (q + 2 * kv + 2 * h + 2 * f) : 0);
   }
   if (config.lora_r == 0) {
     trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
   }
-  trained += 16 * model.hidden_size;  // a score head's panel, should there be one
+  // The panel of a score head or of predictor tokens (at most 16), should there be one.
+  trained += 16 * model.hidden_size;
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));

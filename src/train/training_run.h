@@ -103,6 +103,8 @@ struct TrainedHeads {
   bool language = true;          // false: an untied head is left as it is
   bool score = false;            // made from the seed where model and adapter have none
   bool score_from_zero = false;  // a new one, all 0
+  // Tokens behind the vocabulary (llm/predictor_tokens.h), from the seed where the model has none.
+  size_t predictors = 0;
 };
 
 class TrainingRun {
