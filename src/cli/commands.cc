@@ -43,6 +43,8 @@ constexpr Command kCommands[] = {
      "info export quantize merge prune add list remove promote split rollback gate history",
      run_model},
     {"runs", "list, show, diff: what runs there are", "", run_runs},
+    {"export-run", "a run, or a training config, for TRL or OpenRLHF on a GPU cluster", "",
+     run_export_run},
     {"tokenize", "text to token ids and pieces", "", run_tokenize},
     {"template", "render a chat template as transformers does", "", run_template},
     {"job", "what a server runs as a child process: train, plan, gate", "train plan gate", run_job},
