@@ -112,7 +112,7 @@ def step(method, folder, model):
     with inside(folder):
         script = importlib.import_module(f"trl.scripts.{method}")
         parsed_all = script.make_parser().parse_args_and_config(
-            args=["--config", "config.yaml", "--bf16", "false", "--use_cpu", "true", "--eval_strategy", "no", "--save_strategy", "no", "--logging_steps", "1", "--max_length", "64"])
+            args=["--config", "config.yaml", "--bf16", "false", "--use_cpu", "true", "--eval_strategy", "no", "--save_strategy", "no", "--logging_steps", "1", "--max_length", "64", "--per_device_train_batch_size", "1"])
         script.main(*parsed_all)
         with open("output/adapter_config.json", encoding="utf-8") as file:
             adapter = json.load(file)
