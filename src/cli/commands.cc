@@ -44,6 +44,8 @@ constexpr Command kCommands[] = {
      run_model},
     {"runs", "list, show, diff: what runs there are", "", run_runs},
     {"plan", "train, serve: memory, time and cost before it starts", "train serve", run_plan},
+    {"export-run", "a run, or a training config, for TRL or OpenRLHF on a GPU cluster", "",
+     run_export_run},
     {"tokenize", "text to token ids and pieces", "", run_tokenize},
     {"template", "render a chat template as transformers does", "", run_template},
     {"job", "what a server runs as a child process: train, plan, gate", "train plan gate", run_job},

@@ -40,6 +40,7 @@ int run_compare(const Arguments& arguments);
 int run_data(const Arguments& arguments);  // data check
 int run_eval(const Arguments& arguments);  // eval preferences | reward
 int eval_reward(const Arguments& arguments);
+int run_export_run(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_model(const Arguments& arguments);    // model info | export | quantize | merge
 int run_quality(const Arguments& arguments);  // quality aggregate | agreement | rank | simulate
