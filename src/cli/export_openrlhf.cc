@@ -98,6 +98,8 @@ constexpr Rule kCommon[] = {
     {"report_to", "logger.tensorboard_dir", tensorboard},
     {"recompute", nullptr, nullptr, "*"},
     {"max_tokens_per_pass", nullptr, nullptr, "*"},
+    {"use_rslora", nullptr, nullptr, "false", nullptr, "OpenRLHF has no rank-stabilised LoRA"},
+    {"use_dora", nullptr, nullptr, "false", nullptr, "OpenRLHF has no DoRA"},
     {"log_gradient_norms", nullptr, nullptr, "false", "OpenRLHF logs the norm of all tensors only"},
 };
 constexpr char kDecay[] =
@@ -150,6 +152,10 @@ constexpr Rule kDpo[] = {
     {"loss_type", nullptr, nullptr, "*"},  // set_dpo_losses
     {"loss_weights", nullptr, nullptr, "*"},
     {"label_smoothing", "model.label_smoothing"},
+    {"f_divergence_type", nullptr, nullptr, "\"reverse_kl\"", nullptr,
+     "OpenRLHF's DPO has the reverse KL only"},
+    {"f_alpha_divergence_coef", nullptr, nullptr, "*"},
+    {"ld_alpha", nullptr, nullptr, "null", nullptr, "OpenRLHF's DPO does not weigh long answers"},
     {"reference_free", nullptr, nullptr, "false", nullptr,
      "OpenRLHF has no DPO without a reference"},
 };

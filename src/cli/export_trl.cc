@@ -93,6 +93,8 @@ constexpr Rule kCommon[] = {
     {"lora_alpha", "lora_alpha", lora_alpha},
     {"lora_dropout", "lora_dropout", with_lora, "0", "other entries are left out"},
     {"lora_target_modules", "lora_target_modules", modules},
+    {"use_rslora", "use_rslora"},
+    {"use_dora", "use_dora"},
     {"train_sampling_strategy", "train_sampling_strategy"},
     {"prefix_sharing", nullptr, nullptr, "*"},  // an order of sums and a saving, no other loss
     {"logging_steps", "logging_steps"},
@@ -118,6 +120,9 @@ constexpr Rule kDpo[] = {
     {"loss_weights", "loss_weights", null_when_empty},
     {"label_smoothing", "label_smoothing", nullptr, "0",
      "TRL smooths robust, exo_pair and the aot losses only; its sigmoid takes labels as certain"},
+    {"f_divergence_type", "f_divergence_type"},
+    {"f_alpha_divergence_coef", "f_alpha_divergence_coef"},
+    {"ld_alpha", "ld_alpha"},
     {"reference_free", nullptr, nullptr, "false", nullptr,
      "TRL 1.16 has no DPO without a reference, and with one it is another loss; take cpo"},
 };
