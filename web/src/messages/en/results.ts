@@ -359,7 +359,7 @@ export const runs = {
   next_completion: "Next answer",
   previous_completion: "Previous answer",
   labels_text:
-    "What this model has seen, and what it was measured on: every label by its id, people by a pseudonym that only owners and managers can resolve. Erasing a label names this run.",
+    "What this model has seen, and what it was measured on: every label by its id, people by a pseudonym. Erasing a task or a person names the snapshots that hold it.",
   labels_none: "No label is known of this run",
   labels_none_text:
     "It was trained from rows that are no snapshot of this project, so nothing here says whose work it saw.",
