@@ -24,6 +24,26 @@ std::vector<size_t> deal_trees(std::span<const TreeExample> batch, size_t ranks)
   return begin;
 }
 
+namespace {
+
+// The states of a tree's hidden targets, from their values one after the other. Nobody asks for
+// another rank's slopes.
+std::vector<llm::HiddenState> hidden_of(const TreeExample& tree, std::span<const float> values) {
+  size_t wanted = 0;
+  for (const llm::TreeTarget& target : tree.targets) wanted += target.hidden ? 1 : 0;
+  if (wanted == 0) return {};
+  HONE_CHECK(values.size() % wanted == 0);
+  const size_t width = values.size() / wanted;
+  std::vector<llm::HiddenState> states(tree.targets.size());
+  size_t at = 0;
+  for (size_t i = 0; i < states.size(); ++i) {
+    if (tree.targets[i].hidden) states[i].value = values.subspan(width * at++, width);
+  }
+  return states;
+}
+
+}  // namespace
+
 DealtTrees::DealtTrees(Communicator& ranks, std::span<const TreeExample> batch)
     : ranks_(ranks), batch_(batch), begin_(deal_trees(batch, ranks.size())) {}
 
@@ -36,6 +56,11 @@ void DealtTrees::add(const TreeResult& result) {
   mine_.list(result.rows);
   mine_.list(result.mean_logits);
   mine_.list(result.divergences);
+  std::vector<float> hidden;
+  for (const llm::HiddenState& state : result.hidden) {
+    hidden.insert(hidden.end(), state.value.begin(), state.value.end());
+  }
+  mine_.list(std::span<const float>(hidden));
 }
 
 std::vector<std::string> DealtTrees::exchange(const std::string& note) {
@@ -60,8 +85,10 @@ void DealtTrees::for_each(const See& see, bool without_own) const {
       const auto rows = reader.list<tensor::HeadRowResult>();
       const auto mean_logits = reader.list<float>();
       const auto divergences = reader.list<float>();
+      const auto hidden = reader.list<float>();
       HONE_CHECK(log_probs.size() == batch_[i].targets.size());
-      see(i, {log_probs, rows, mean_logits, divergences});
+      const std::vector<llm::HiddenState> states = hidden_of(batch_[i], hidden);
+      see(i, {log_probs, rows, mean_logits, divergences, states});
     }
     HONE_CHECK(reader.done());
   }

@@ -8,7 +8,9 @@
 
 #include "base/fault_env.h"
 #include "llm/predictor_tokens.h"
+#include "train/leader_env.h"
 #include "train/testing.h"
+#include "train/testing_ranks.h"
 
 namespace hone::train {
 namespace {
@@ -328,6 +330,38 @@ TEST(Jepa, CutsIntoPassesRecomputeAndAccumulationChangeNoBit) {
     const Outcome other = run(other_env, cut, false, 0);
     EXPECT_TRUE(other.values == whole.values);
     EXPECT_EQ(other.steps, whole.steps);
+  }
+}
+
+// Ranks tell each other states too, since every rank adds up the whole batch.
+TEST(Jepa, SeveralRanksHaveTheBitsOfOne) {
+  for (JepaConfig config : both_kinds()) {
+    config.per_device_train_batch_size = 12;
+    config.max_steps = 3;
+    const std::vector<ViewTokens> rows = view_rows(24, 32), held_out = view_rows(9, 32);
+    const auto outcome = [&](Env& env, Communicator* ranks) {
+      tensor::Compute compute(1);
+      llm::Model model = llm::testing::random_model(tiny());
+      if (config.lora_r == 0) llm::make_trainable(compute, model);
+      TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+      job.ranks = ranks;
+      TrainResult result = train_jepa(job, config, rows, held_out);
+      return result.adapter ? testing::adapter_values(model, *result.adapter)
+                            : testing::model_values(model);
+    };
+    FaultEnv alone;
+    const auto one = outcome(alone, nullptr);
+    FaultEnv worlds[3];
+    std::vector<std::vector<float>> values[3];
+    const auto errors = testing::on_ranks(3, [&](Communicator& ranks) {
+      LeaderEnv env(worlds[ranks.rank()], ranks);
+      values[ranks.rank()] = outcome(env, &ranks);
+    });
+    EXPECT_EQ(errors, std::vector<std::string>(3));
+    for (const auto& of_rank : values) EXPECT_TRUE(of_rank == one);
+    for (const char* log : {"run/steps.jsonl", "run/metrics.jsonl"}) {
+      EXPECT_EQ(worlds[0].read_file(log, 1u << 20), alone.read_file(log, 1u << 20)) << log;
+    }
   }
 }
 
