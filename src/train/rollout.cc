@@ -13,11 +13,12 @@ namespace {
 // Gathers the completions of one prompt.
 class Listener : public llm::BatchListener {
  public:
-  explicit Listener(Group& group) : group_(group) {}
+  Listener(Group& group, bool cuts) : group_(group), cuts_(cuts) {}
   void on_token(const llm::TokenEvent& event) override {
     Completion& completion = group_.completions[event.sample];
     completion.ids.push_back(event.id);
     completion.log_probs.push_back(event.log_prob);
+    if (cuts_) completion.kept.push_back(event.kept);
     completion.text += event.text;
   }
   void on_end(const llm::EndEvent& event) override {
@@ -31,6 +32,7 @@ class Listener : public llm::BatchListener {
 
  private:
   Group& group_;
+  bool cuts_;
 };
 
 }  // namespace
@@ -82,7 +84,7 @@ std::vector<Group> Rollouts::generate(const std::vector<llm::PromptTokens>& prom
   for (size_t i = 0; i < chosen.size(); ++i) {
     groups[i].prompt = chosen[i];
     groups[i].completions.resize(options_.num_generations);
-    listeners.emplace_back(groups[i]);
+    listeners.emplace_back(groups[i], cuts(options_.sampling));
     llm::BatchRequest request;
     request.prompt = prompts[chosen[i]].ids;
     request.adapter = speaker_.adapter;
@@ -101,6 +103,10 @@ std::vector<Group> Rollouts::generate(const std::vector<llm::PromptTokens>& prom
   while (batcher.step()) {
   }
   return groups;
+}
+
+bool cuts(const llm::SamplingOptions& sampling) {
+  return sampling.top_p < 1 || sampling.top_k > 0 || sampling.min_p > 0;
 }
 
 float head_scale(double temperature) { return static_cast<float>(1 / temperature); }
