@@ -1,5 +1,6 @@
 # hone_room(name [rooms it may include...]) makes of the folder src/<name>
-#   hone_<name>        a static library of every *.cc that is not a test or a benchmark
+#   hone_<name>        a static library of every *.cc that is not a test, a benchmark or a *_library.cc
+#                      (a shared library of its own, made in packages.cmake)
 #   <name>_test        one test binary of every *_test.cc (absent when there is none)
 #   floor_<name>       a test that fails on an include of a room that is not in the list
 # What a room needs from outside is said in src/<name>/packages.cmake, next to its code.
@@ -8,7 +9,7 @@ function(hone_room name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${folder}/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
-  list(FILTER sources EXCLUDE REGEX "(_test|_bench|/main)\\.cc$")
+  list(FILTER sources EXCLUDE REGEX "(_test|_bench|_library|/main)\\.cc$")
 
   if(sources)
     add_library(hone_${name} STATIC ${sources})

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages of one or more groups that are missing: build web browser model
+# Installs the Debian packages of one or more groups that are missing: build mpi web browser model
 # contract lint fuzz arm.
 # Says which and why before it starts. On a terminal it asks; HONE_YES=1 or no terminal goes on.
 . "$(dirname "$0")/common.sh"
@@ -25,6 +25,8 @@ libsqlite3-dev the embedded database
 libgtest-dev unit tests
 LIST
       ;;
+    # Without it hone train runs in one process.
+    mpi) printf '%s\n' "libopenmpi-dev joins the machines of one training run" "openmpi-bin starts such a run (mpirun)" ;;
     # Node and npm of any origin will do; Debian's npm alone brings some hundred packages.
     web) command -v npm >/dev/null || printf '%s\n' "nodejs builds the web page" "npm fetches what it is built from" ;;
     browser) echo "chromium the browser of the end-to-end tests" ;;
@@ -47,7 +49,7 @@ g++-aarch64-linux-gnu compiles for 64-bit Arm
 qemu-user runs Arm programs here
 LIST
       ;;
-    *) say "install_packages.sh: no group \"$1\"; there are build, web, browser, model, contract, lint, fuzz and arm"; exit 2 ;;
+    *) say "install_packages.sh: no group \"$1\"; there are build, mpi, web, browser, model, contract, lint, fuzz and arm"; exit 2 ;;
   esac
 }
 

@@ -3,6 +3,7 @@
 # or the shared data sets skip, in words, where there are none.
 . "$(dirname "$0")/common.sh"
 scripts/install_packages.sh build web
+if ! scripts/install_packages.sh mpi; then say "There is no MPI: the tests of several ranks skip."; fi
 if ! scripts/install_packages.sh browser; then say "There is no browser: the end-to-end tests skip."; fi
 if ! scripts/install_packages.sh model; then say "python3-pip is missing: no model by pip"; fi
 

@@ -398,14 +398,14 @@ def row_piqa_hone(o, kind):
     server = Server(o, kind)
     try:
         name = pathlib.Path(server.model).stem
-        arguments = f"model={name},base_url=http://127.0.0.1:{server.port}/v1/completions,num_concurrent=8,max_retries=1"
+        arguments = f"model={name},base_url=http://127.0.0.1:{server.port}/v1/completions,num_concurrent=4,max_retries=1"
         return {kind: lm_eval(o, o.lm_eval, 200, "local-completions", arguments, 1)}
     finally:
         server.end()
 
 
 def row_piqa_hf(o, batch):
-    return {f"transformers, batch {batch}": lm_eval(o, o.lm_eval_hf, 60, "hf", f"pretrained={o.hf},dtype=float32", batch)}
+    return {f"transformers, batch {batch}": lm_eval(o, o.lm_eval_hf, 200, "hf", f"pretrained={o.hf},dtype=float32", batch)}
 
 
 F32, Q4 = ["hone-f32", "llama-f32"], ["hone-q4", "llama-q8", "llama-q4"]

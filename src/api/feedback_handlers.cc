@@ -4,6 +4,7 @@
 #include "label/erasure.h"
 #include "label/feedback.h"
 #include "label/sampling_rules.h"
+#include "label/times.h"
 
 namespace hone::api {
 namespace {
@@ -12,6 +13,9 @@ using label::FeedbackKind;
 using store::Connection;
 using store::Durability;
 using store::Transaction;
+
+constexpr int64_t kDayMs = 86'400'000;
+constexpr int64_t kDaysShown = 30;
 
 struct AnswerName {
   std::string completion;
@@ -213,12 +217,32 @@ http::Response give_feedback(Call& call) {
   return response;
 }
 
+namespace {
+
+// "2026-11-28", a day of UTC, as the moment it begins.
+std::optional<int64_t> day_of_query(const Call& call, std::string_view name) {
+  const std::string text(call.query(name));
+  if (text.empty()) return std::nullopt;
+  const auto at_ms =
+      text.size() == 10 ? label::parse_time(text + "T00:00:00Z") : std::optional<int64_t>();
+  if (!at_ms) {
+    throw bad_field(std::string(name), std::string(name) + " is a day, like 2026-11-28");
+  }
+  return at_ms;
+}
+
+}  // namespace
+
 http::Response list_feedback(Call& call) {
   const PageRequest page = read_page(call.request.query);
   label::FeedbackFilter filter;
   filter.kind = call.query("kind");
   filter.verdict = call.query("verdict");
   filter.completion = call.query("completion");
+  filter.model = call.query("model");
+  if (!call.query("consent").empty()) filter.consent = call.query_bool("consent");
+  filter.from_ms = day_of_query(call, "from");
+  if (const auto last = day_of_query(call, "to")) filter.before_ms = *last + kDayMs;
   if (!page.after.empty()) filter.before_id = page.after[0];
   filter.limit = static_cast<size_t>(page.limit) + 1;
   const auto rows =
@@ -233,6 +257,30 @@ http::Response list_feedback(Call& call) {
     items.push_back(feedback_json(call, each));
   }
   return json_response(200, page_body(std::move(items), next));
+}
+
+http::Response count_feedback(Call& call) {
+  const PageRequest page = read_page(call.request.query);
+  const int64_t now_ms = call.now_ms();
+  const int64_t days = call.query_int("days").value_or(kDaysShown);
+  const int64_t from_ms = now_ms - now_ms % kDayMs - (days - 1) * kDayMs;
+  const auto rows =
+      call.organisation().read([&](Connection& db) { return label::feedback_by_day(db, from_ms); });
+  Json::Array items;
+  for (const label::FeedbackDay& each : rows) {
+    Json item = Json::object();
+    item["day"] = time_text(each.day_ms).substr(0, 10);
+    item["model"] = each.model;
+    item["up"] = each.up;
+    item["down"] = each.down;
+    item["won"] = each.won;
+    item["lost"] = each.lost;
+    item["undecided"] = each.undecided;
+    item["edited"] = each.edited;
+    item["reported"] = each.reported;
+    items.push_back(std::move(item));
+  }
+  return json_response(200, page_of(items, page));
 }
 
 http::Response read_feedback(Call& call) {

@@ -1,4 +1,5 @@
 // POST /feedback and what lies behind it, over HTTP.
+#include "api/call.h"
 #include "api/testing.h"
 
 namespace hone::api {
@@ -231,6 +232,93 @@ TEST_F(FeedbackApiTest, OnlyWhatTheRequestConsentedToReachesTheDiskAndARule) {
   const Got given = acme_.owner->post(
       "/feedback", R"({"kind":"thumbs","completion":"chatcmpl-open","value":1,"consent":false})");
   EXPECT_EQ(given.status, 201) << given.text;
+}
+
+TEST_F(FeedbackApiTest, TheListIsNarrowedByModelConsentAndDay) {
+  keep("chatcmpl-a", "A drink.");
+  keep("chatcmpl-b", "A leaf.");
+  feedback::KeptCompletion other = completion("chatcmpl-c", "A plant.");
+  other.head.model = "big \"one\"";
+  platform_->kept().keep(std::move(other));
+  const auto thumb = [&](const char* id, int value, bool consent) {
+    Json body = Json::parse(kUp).value();
+    body["completion"] = id;
+    body["value"] = value;
+    body["consent"] = consent;
+    EXPECT_EQ(acme_.owner->post("/feedback", body.dump()).status, 201);
+  };
+  thumb("chatcmpl-a", 1, true);
+  thumb("chatcmpl-b", -1, false);
+  thumb("chatcmpl-c", -1, true);
+  EXPECT_EQ(
+      acme_.owner
+          ->post("/feedback", R"({"kind":"comparison","completions":["chatcmpl-a","chatcmpl-c"],)"
+                              R"("winner":"right","consent":true})")
+          .status,
+      201);
+  const auto found = [&](const std::string& query) {
+    const Got got = acme_.owner->get("/feedback?" + query);
+    EXPECT_EQ(got.status, 200) << got.text;
+    return got.body.at("items").size();
+  };
+  EXPECT_EQ(found("model=tiny"), 2u);
+  EXPECT_EQ(found("model=big%20%22one%22"), 2u);
+  EXPECT_EQ(found("model=tin"), 0u);  // a whole name
+  EXPECT_EQ(found("consent=false"), 1u);
+  EXPECT_EQ(found("consent=true&kind=thumbs&verdict=down"), 1u);
+  const std::string today = time_text(real_env().now_ms()).substr(0, 10);
+  EXPECT_EQ(found("from=" + today + "&to=" + today), 4u);
+  EXPECT_EQ(found("to=2020-01-31"), 0u);
+  EXPECT_EQ(found("from=2020-01-31&model=tiny"), 2u);
+  for (const char* day : {"2026-13-01", "yesterday", "2026-1-1"}) {
+    const Got got = acme_.owner->get("/feedback?from=" + std::string(day));
+    EXPECT_EQ(got.status, 400) << day;
+    EXPECT_EQ(field_of(got), "from");
+  }
+
+  const Got days = acme_.owner->get("/feedback/days?days=7");
+  ASSERT_EQ(days.body.at("items").size(), 3u) << days.text;
+  const Json::Array& models = days.body.at("items").as_array();
+  EXPECT_EQ(models[0].at("model").as_string(), "");  // no name is kept without consent
+  EXPECT_EQ(models[0].at("down").as_int(), 1);
+  EXPECT_EQ(models[1].at("model").as_string(), "big \"one\"");
+  EXPECT_EQ(models[1].at("down").as_int(), 1);
+  EXPECT_EQ(models[1].at("won").as_int(), 1);
+  EXPECT_EQ(models[2].at("up").as_int(), 1);
+  EXPECT_EQ(models[2].at("lost").as_int(), 1);
+  EXPECT_EQ(models[2].at("day").as_string(), today);
+  EXPECT_EQ(acme_.owner->get("/feedback/days?days=367").status, 400);
+  const auto ann = add_visitor(acme_, Role::kAnnotator, "Ann");
+  EXPECT_EQ(ann->get("/feedback/days").status, 403);
+}
+
+TEST_F(FeedbackApiTest, ARuleThatIsRemovedTakesNothingMoreAndWhatItTookStays) {
+  const Got project = acme_.owner->post("/projects", R"({"name":"Reports","task_type":"text"})");
+  const std::string rule =
+      acme_.owner
+          ->post("/sampling-rules", R"({"name":"r","source":"reported","project_id":")" +
+                                        project.body.at("id").as_string() + "\"}")
+          .body.at("id")
+          .as_string();
+  const auto report = [&](const std::string& id) {
+    keep(id, "A drink.");
+    return acme_.owner
+        ->post("/feedback",
+               R"({"kind":"report","completion":")" + id + R"(","reason":"wrong","consent":true})")
+        .body.at("tasks")
+        .as_array();
+  };
+  const Json::Array taken = report("chatcmpl-a");
+  ASSERT_EQ(taken.size(), 1u);
+  const auto reviewer = add_visitor(acme_, Role::kReviewer, "Rae");
+  EXPECT_EQ(reviewer->ask("DELETE", "/sampling-rules/" + rule).status, 403);
+  EXPECT_EQ(acme_.owner->ask("DELETE", "/sampling-rules/" + rule).status, 204);
+  EXPECT_EQ(acme_.owner->ask("DELETE", "/sampling-rules/" + rule).status, 404);
+  EXPECT_EQ(acme_.owner->ask("PATCH", "/sampling-rules/" + rule, R"({"on":true})").status, 404);
+  EXPECT_EQ(acme_.owner->get("/sampling-rules").body.at("items").size(), 0u);
+  EXPECT_TRUE(report("chatcmpl-b").empty());
+  EXPECT_NE(acme_.owner->get("/tasks/" + taken[0].as_string()).text.find(rule), std::string::npos);
+  EXPECT_EQ(acme_.owner->get("/audit?kind=sampling_rule.removed").body.at("items").size(), 1u);
 }
 
 class SignedFeedbackApiTest : public FeedbackApiTest {

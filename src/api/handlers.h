@@ -108,11 +108,15 @@ http::Response cancel_run(Call& call);
 http::Response read_run_metrics(Call& call);
 http::Response read_run_answers(Call& call);
 http::Response read_run_items(Call& call);
+http::Response read_run_completions(Call& call);
+http::Response read_run_labels(Call& call);
+http::Response read_run_people(Call& call);
 http::Response compare_run(Call& call);
 
 // feedback_handlers.cc
 http::Response give_feedback(Call& call);
 http::Response list_feedback(Call& call);
+http::Response count_feedback(Call& call);
 http::Response read_feedback(Call& call);
 http::Response withdraw_feedback(Call& call);
 http::Response export_feedback(Call& call);
@@ -126,6 +130,7 @@ http::Response ask_live(Call& call);
 http::Response list_sampling_rules(Call& call);
 http::Response make_sampling_rule(Call& call);
 http::Response change_sampling_rule(Call& call);
+http::Response remove_sampling_rule(Call& call);
 
 // model_handlers.cc
 http::Response list_models(Call& call);

@@ -1,4 +1,5 @@
 // What goes in and out: imports, exports, snapshots, jobs and training runs.
+#include "api/page.h"
 #include "api/route_parts.h"
 
 namespace hone::api {
@@ -143,6 +144,32 @@ std::vector<ApiRoute> run_routes() {
        "The same prompts before and after",
        {},
        list_of("BeforeAfter")},
+      {"GET", "/runs/{run_id}/completions", "runs.completions", may(P::kRunView), S::kRead,
+       read_run_completions, "What the run said and what it earned",
+       query({integer("step_from", 0, INT32_MAX), integer("step_to", 0, INT32_MAX),
+              line("reward", 0, 200), number("reward_min", -1e30, 1e30),
+              number("reward_max", -1e30, 1e30), word("sort", {"step", "reward", "advantage"}),
+              word("order", {"asc", "desc"}), integer("limit", 1, kPageMax),
+              line("after", 0, 200)}),
+       gives("RunCompletions")},
+      {"GET",
+       "/runs/{run_id}/labels",
+       "runs.labels",
+       may(P::kRunView),
+       S::kRead,
+       read_run_labels,
+       "Which labels the run saw",
+       {},
+       list_of("RunLabel")},
+      {"GET",
+       "/runs/{run_id}/people",
+       "runs.people",
+       may(P::kRunView),
+       S::kRead,
+       read_run_people,
+       "Whose labels the run saw, by pseudonym",
+       {},
+       list_of("RunPerson")},
       {"GET",
        "/runs/{run_id}/items",
        "runs.items",

@@ -1,5 +1,6 @@
 // Models by name, what people said of served answers, and the service itself.
 #include "api/route_parts.h"
+#include "label/feedback.h"
 
 namespace hone::api {
 
@@ -127,8 +128,12 @@ std::vector<ApiRoute> feedback_routes() {
        query({word("kind", {"thumbs", "comparison", "edit", "report"}),
               word("verdict",
                    {"up", "down", "left", "right", "tie", "both_bad", "edited", "reported"}),
-              line("completion", 0, 100)}),
+              line("completion", 0, 100), line("model", 0, 512), boolean("consent"),
+              line("from", 0, 10), line("to", 0, 10)}),
        list_of("Feedback")},
+      {"GET", "/feedback/days", "feedback.days", may(P::kFeedbackView), S::kRead, count_feedback,
+       "How much was said, by day and model", query({integer("days", 1, label::kFeedbackDaysMax)}),
+       list_of("FeedbackDay")},
       {"GET",
        "/feedback/export",
        "feedback.export",
@@ -171,6 +176,15 @@ std::vector<ApiRoute> feedback_routes() {
       {"PATCH", "/sampling-rules/{rule_id}", "sampling_rules.change", may(P::kFeedbackManage),
        S::kAll, change_sampling_rule, "Change a rule, or switch it off", body("SamplingRuleChange"),
        gives("SamplingRule")},
+      {"DELETE",
+       "/sampling-rules/{rule_id}",
+       "sampling_rules.remove",
+       may(P::kFeedbackManage),
+       S::kAll,
+       remove_sampling_rule,
+       "Take a rule away; what it took stays",
+       {},
+       nothing()},
   };
 }
 

@@ -1,6 +1,8 @@
 // Training runs: planned, started, followed, compared. What runs is a job of the roof; here are the row
 // and the files that the run leaves (docs/formats/run.md).
+#include "api/completions_log.h"
 #include "api/dataset_view.h"
+#include "api/gate_overlap.h"
 #include "api/handlers.h"
 #include "api/project_view.h"
 #include "api/run_files.h"
@@ -94,6 +96,33 @@ Error no_labels() {
   return Error(ErrorCode::kConflict, "there are no labels to train on: label some tasks first");
 }
 
+data::Dataset training_rows(Call& call, const label::Snapshot& snapshot) {
+  return data::load_dataset(
+      call.platform.env(),
+      label::snapshot_file(call.organisation(), snapshot.public_id, "train.jsonl"));
+}
+
+// Whoever trained on a gate's test cannot pass it: said before anything is made.
+void check_gates(Call& call, const label::Snapshot& snapshot) {
+  const auto sets = gate_sets(call.platform, call.organisation(), call.who().organisation_key);
+  if (sets.empty()) return;
+  refuse_gate_overlap(call.platform.env(), training_rows(call, snapshot),
+                      "the training rows of " + snapshot.name, sets);
+}
+
+void add_gate_overlaps(Call& call, const label::Snapshot& snapshot, Json& missing) {
+  const auto sets = gate_sets(call.platform, call.organisation(), call.who().organisation_key);
+  if (sets.empty()) return;
+  try {
+    const data::Dataset rows = training_rows(call, snapshot);
+    for (const GateOverlap& each : find_gate_overlaps(call.platform.env(), rows, sets)) {
+      missing.push_back(each.words("the training rows"));
+    }
+  } catch (const Error& error) {
+    missing.push_back(error.message());
+  }
+}
+
 // Of the prompts, where nobody has frozen a split before the first run: without held-out rows there
 // is no proof.
 constexpr double kHeldoutShare = 0.25;
@@ -159,6 +188,9 @@ http::Response plan_run(Call& call) {
   if (snapshot.rows_heldout == 0) {
     missing.push_back("held-out rows for the proof: freeze a split, then make a snapshot");
   }
+  if (snapshot.state == "ready" && snapshot.rows_train > 0) {
+    add_gate_overlaps(call, snapshot, missing);
+  }
   body["ready"] = missing.size() == 0;
   body["missing"] = std::move(missing);
   return json_response(200, body);
@@ -179,6 +211,7 @@ http::Response start_run(Call& call) {
                   "there are no held-out labels, so nothing could show whether the model got "
                   "better: freeze a split before the snapshot, or label more tasks");
     }
+    check_gates(call, snapshot);
     label::NewRun wanted;
     wanted.name = call.text("name", model.name + " on " + snapshot.name);
     wanted.method = call.text("method");
@@ -266,6 +299,85 @@ http::Response read_run_items(Call& call) {
       read_margins(call.platform.env(), label::run_folder(organisation, run.public_id),
                    label::snapshot_folder(organisation, run.snapshot_id));
   return json_response(200, page_of(all, page));
+}
+
+http::Response read_run_completions(Call& call) {
+  const label::Run run = find_run(call);
+  const PageRequest page = read_page(call.request.query, 2);
+  CompletionQuery query;
+  query.step_from = call.query_int("step_from");
+  query.step_to = call.query_int("step_to");
+  query.reward = call.query("reward");
+  query.reward_min = call.query_number("reward_min");
+  query.reward_max = call.query_number("reward_max");
+  const std::string_view sort = call.query("sort", "step");
+  query.order = sort == "reward"      ? CompletionOrder::kReward
+                : sort == "advantage" ? CompletionOrder::kAdvantage
+                                      : CompletionOrder::kLogged;
+  query.descending = call.query("order") == "desc";
+  query.limit = static_cast<size_t>(page.limit);
+  if (!page.after.empty()) {
+    // What came into the log since the first page does not move those that follow.
+    query.skip = static_cast<size_t>(std::max<int64_t>(page.after[0], 0));
+    query.bytes = static_cast<uint64_t>(std::max<int64_t>(page.after[1], 1));
+  }
+  CompletionPage read = read_completions(
+      call.platform.env(), label::run_folder(call.organisation(), run.public_id), query);
+  const size_t next = query.skip + query.limit;
+  Json body = Json::object();
+  Json items = Json::array();
+  for (Json& each : read.items) items.push_back(std::move(each));
+  body["items"] = std::move(items);
+  body["next"] =
+      next < read.found
+          ? Json(write_cursor({static_cast<int64_t>(next), static_cast<int64_t>(read.bytes)}))
+          : Json();
+  body["found"] = read.found;
+  body["all"] = read.all;
+  body["whole"] = read.whole;
+  body["rewards"] = texts_json(read.rewards);
+  body["first_step"] = read.first_step;
+  body["last_step"] = read.last_step;
+  return json_response(200, body);
+}
+
+http::Response read_run_labels(Call& call) {
+  const PageRequest page = read_page(call.request.query);
+  const label::Run run = find_run(call);
+  std::optional<int64_t> after;
+  if (!page.after.empty()) after = page.after[0];
+  const auto labels = call.organisation().read([&](Connection& db) {
+    return label::list_run_labels(db, run, after, static_cast<size_t>(page.limit) + 1);
+  });
+  return list_response(
+      labels, page.limit,
+      [](const label::RunLabel& each) {
+        Json item = Json::object();
+        item["id"] = each.annotation_id;
+        item["task_id"] = each.task_id;
+        item["person"] = each.pseudonym;
+        item["use"] = each.is_held_out ? "heldout" : "train";
+        item["created_at"] = time_text(each.created_at_ms);
+        return item;
+      },
+      [](const label::RunLabel& each) { return each.id; });
+}
+
+http::Response read_run_people(Call& call) {
+  const PageRequest page = read_page(call.request.query);
+  const label::Run run = find_run(call);
+  constexpr size_t kPeopleMax = 10'000;
+  const auto people = call.organisation().read(
+      [&](Connection& db) { return label::list_run_people(db, run, kPeopleMax); });
+  Json::Array items;
+  for (const label::RunPerson& each : people) {
+    Json item = Json::object();
+    item["person"] = each.pseudonym;
+    item["train"] = each.trained;
+    item["heldout"] = each.held_out;
+    items.push_back(std::move(item));
+  }
+  return json_response(200, page_of(items, page));
 }
 
 // A project whose tasks are the answers of before and after to the same prompts: blind, sides by lot.

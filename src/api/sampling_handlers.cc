@@ -75,4 +75,12 @@ http::Response change_sampling_rule(Call& call) {
   });
 }
 
+http::Response remove_sampling_rule(Call& call) {
+  const label::Actor actor = call.actor();
+  return write_here(call, Durability::kDisk, [&](Transaction& tx) -> Answer {
+    label::remove_sampling_rule(call.organisation(), tx, actor, call.id("rule_id"));
+    return {.status = 204};
+  });
+}
+
 }  // namespace hone::api

@@ -38,18 +38,10 @@ const std::vector<Verb>& verbs() {
   return kVerbs;
 }
 
-int run(const char* verb, const Arguments& arguments) {
-  Arguments words = {verb};
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  const auto command = parse_admin(words);
-  if (!command) return 0;
-  const std::string folder = data_folder(real_env(), command->data_dir);
-  if (data_folder_is_held(folder)) {
-    const ControlAnswer answer = ask_server(folder, words);
-    std::fputs(answer.out.c_str(), stdout);
-    if (!answer.error.empty()) std::fprintf(stderr, "hone: %s\n", answer.error.c_str());
-    return answer.code;
-  }
+// By whoever holds the folder. Errors of this process are thrown, the server's are in the answer.
+ControlAnswer done(const Arguments& words, const AdminCommand& command) {
+  const std::string folder = data_folder(real_env(), command.data_dir);
+  if (data_folder_is_held(folder)) return ask_server(folder, words);
   if (!real_env().exists(folder)) {
     throw not_found("there is no data folder " + folder +
                     ": name the server's with --data-dir, or start hone up once");
@@ -60,11 +52,30 @@ int run(const char* verb, const Arguments& arguments) {
   options.version = program_version();
   const auto platform = api::Platform::open(real_env(), std::move(options));
   AdminContext context{*platform, absolute_path("."), ""};
-  std::fputs(command->work(context).c_str(), stdout);
-  return context.exit_code;
+  std::string text = command.work(context);
+  return {context.exit_code, std::move(text), ""};
+}
+
+int run(const char* verb, const Arguments& arguments) {
+  Arguments words = {verb};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  const auto command = parse_admin(words);
+  if (!command) return 0;
+  const ControlAnswer answer = done(words, *command);
+  std::fputs(answer.out.c_str(), stdout);
+  if (!answer.error.empty()) std::fprintf(stderr, "hone: %s\n", answer.error.c_str());
+  return answer.code;
 }
 
 }  // namespace
+
+std::string ask_data_folder(const Arguments& words) {
+  const auto command = parse_admin(words);
+  if (!command) return {};
+  ControlAnswer answer = done(words, *command);
+  if (answer.code != 0) throw invalid_input(answer.error);
+  return std::move(answer.out);
+}
 
 void Where::add_to(Options& options) {
   options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");

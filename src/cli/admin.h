@@ -37,6 +37,9 @@ std::optional<AdminCommand> parse_admin(const Arguments& words);
 ControlAnswer run_admin(api::Platform& platform, const std::string& url, const Arguments& words,
                         const std::string& folder);
 
+// What such a command prints, for a command that is about something else. Throws Error.
+std::string ask_data_folder(const Arguments& words);
+
 // Which data folder and which organisation of it: options of every command here.
 struct Where {
   std::string data_dir, organisation;

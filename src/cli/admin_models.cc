@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "api/gate_overlap.h"
 #include "base/env.h"
 #include "base/error.h"
 #include "cli/admin.h"
@@ -206,12 +207,32 @@ std::optional<AdminCommand> model_history(const Arguments& arguments) {
 
 // gate
 
+// What hone train --gate asks for: the sets, or an error that says there is no gate.
+AdminCommand show_gate(const Where& where, const std::string& alias) {
+  const auto work = [=](AdminContext& context) {
+    const label::OrganisationRecord record =
+        find_organisation(context.platform, where.organisation);
+    const auto sets = api::gate_sets(context.platform, context.platform.organisation(record.id),
+                                     record.key, alias);
+    if (sets.empty()) {
+      throw not_found("no alias " + alias + " has a gate: hone model list shows the aliases");
+    }
+    Json list = Json::array();
+    for (const api::GateSet& set : sets) list.push_back(set.to_json());
+    Json body = Json::object();
+    body["alias"] = alias;
+    body["sets"] = std::move(list);
+    return body.dump() + "\n";
+  };
+  return AdminCommand{work, where.data_dir};
+}
+
 std::optional<AdminCommand> model_gate(const Arguments& arguments) {
   Where where;
   std::string heldout, second, metric, floor_metric;
   double floor = 0;
   size_t items_min = 0;
-  bool no_worse = false, none = false;
+  bool no_worse = false, none = false, show = false;
   Options options("model gate", "the rule by which an alias may move.", "ALIAS");
   options.example("hone model gate assistant --heldout heldout.jsonl",
                   "only a model that a paired test on these rows calls better");
@@ -226,16 +247,18 @@ std::optional<AdminCommand> model_gate(const Arguments& arguments) {
   options.real("floor", &floor, "the least mean on the second set");
   options.flag("no-worse", &no_worse, "the second set must not say worse either");
   options.flag("none", &none, "takes the gate away");
+  options.flag("show", &show, "prints where its sets lie, as JSON, and changes nothing");
   where.add_to(options);
   const auto words = options.parse(arguments);
   if (options.show_help()) return std::nullopt;
   if (words.size() != 1) throw invalid_input("hone model gate takes one alias");
-  if (none != heldout.empty()) {
-    throw invalid_input("hone model gate needs --heldout FILE, or --none alone");
+  if ((none || show) != heldout.empty() || (none && show)) {
+    throw invalid_input("hone model gate needs --heldout FILE, or --none or --show alone");
   }
   if (second.empty() && (no_worse || options.was_given("floor"))) {
     throw invalid_input("--floor and --no-worse are about --second FILE");
   }
+  if (show) return show_gate(where, words[0]);
   const auto work = [=](AdminContext& context) {
     GateSettings gate;
     if (!none) {

@@ -40,6 +40,7 @@ int run_compare(const Arguments& arguments);
 int run_data(const Arguments& arguments);  // data check
 int run_eval(const Arguments& arguments);  // eval preferences | reward
 int eval_reward(const Arguments& arguments);
+int run_export_run(const Arguments& arguments);
 int run_generate(const Arguments& arguments);
 int run_model(const Arguments& arguments);    // model info | export | quantize | merge
 int run_quality(const Arguments& arguments);  // quality aggregate | agreement | rank | simulate
@@ -55,7 +56,8 @@ int run_feedback(const Arguments& arguments);  // feedback list | export | rules
 int run_backup(const Arguments& arguments);
 int run_restore(const Arguments& arguments);
 int run_bench_platform(const Arguments& arguments);
-int run_job(const Arguments& arguments);  // job train | plan
+int run_job(const Arguments& arguments);   // job train | plan
+int run_plan(const Arguments& arguments);  // plan train | serve
 int run_replay(const Arguments& arguments);
 int run_runs(const Arguments& arguments);  // runs list | show | diff
 int run_score(const Arguments& arguments);

@@ -9,6 +9,8 @@
 
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/ranks.h"
+#include "llm/dora.h"
 #include "llm/formats/model_file.h"
 #include "seal/digest.h"
 
@@ -54,7 +56,8 @@ std::string absolute_path(const std::string& path) {
 const std::atomic<bool>& interrupted() {
   static const bool installed = [] {
     std::signal(SIGINT, on_signal);
-    std::signal(SIGTERM, on_signal);
+    // mpirun ends its ranks by SIGTERM and leaves them no time (cli/ranks.h).
+    std::signal(ranks().size() > 1 ? SIGUSR1 : SIGTERM, on_signal);
     return true;
   }();
   (void)installed;
@@ -118,6 +121,7 @@ void load_weights(tensor::Compute& compute, LoadedModel& opened, llm::HeadNeed n
     throw corrupt_data(opened.path + " was replaced while it was read: start again");
   }
   opened.model = std::move(model);
+  if (opened.adapter) llm::refresh_dora(compute, opened.model, *opened.adapter);
 }
 
 LoadedModel load(tensor::Compute& compute, const ModelOptions& options) {

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "api/gate_overlap.h"
 #include "base/env.h"
 #include "base/error.h"
 #include "cli/commands.h"
@@ -135,9 +136,21 @@ PreferenceLoop loop_of(const std::string& path, const CommonOptions& common) {
   return loop;
 }
 
+// {"gates": [{"alias", "floor", "name", "path", "digest"}]}: sets that the training rows must not
+// stand in.
+std::vector<api::GateSet> gates_of(const std::string& path) {
+  const Json spec = Json::parse(real_env().read_file(path, kMaxSpecBytes)).value();
+  std::vector<api::GateSet> gates;
+  const Json* list = spec.find("gates");
+  if (list == nullptr || !list->is_array()) return gates;
+  for (const Json& set : list->as_array()) gates.push_back(api::GateSet::from_json(set));
+  return gates;
+}
+
 // Reads the arguments of one kind of job; nothing when help was printed.
 std::optional<PreferenceLoop> parse(const char* name, const char* summary,
-                                    const Arguments& arguments) {
+                                    const Arguments& arguments,
+                                    std::vector<api::GateSet>* gates = nullptr) {
   CommonOptions common;
   Options options(std::string("job ") + name, summary, "SPEC.json");
   options.example(std::string("hone job ") + name + " spec.json",
@@ -151,11 +164,14 @@ std::optional<PreferenceLoop> parse(const char* name, const char* summary,
   if (words.size() != 1) {
     throw invalid_input(std::string("hone job ") + name + " takes one file: SPEC.json");
   }
+  if (gates != nullptr) *gates = gates_of(words[0]);
   return loop_of(words[0], common);
 }
 
 int job_train(const Arguments& arguments) {
-  const auto loop = parse("train", "measure, train on preferences, measure again.", arguments);
+  std::vector<api::GateSet> gates;
+  const auto loop =
+      parse("train", "measure, train on preferences, measure again.", arguments, &gates);
   if (!loop) return 0;
   // The server is gone: save and stop, and go on when it is back.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -165,6 +181,10 @@ int job_train(const Arguments& arguments) {
   print_line(loading);
   LoadedModel loaded = open_model(loop->model);
   const LoopPairs pairs = load_loop_pairs(*loop, loaded);
+  // A gate that was set after the run began is the gate's to judge, not this run's.
+  if (!gates.empty() && !real_env().exists(loop->output + "/manifest.json")) {
+    api::refuse_gate_overlap(real_env(), pairs.train_rows, "the training rows of this run", gates);
+  }
   check_memory(loop->common, loop_memory(*loop, loaded), "this run",
                "choose a smaller max_length or lora_r, or raise the operator's limit");
   interrupted();  // sets the handlers

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "seal/digest.h"
 
 namespace hone::cli {
 namespace {
@@ -129,6 +130,27 @@ TEST_F(JobCommand, AnUnknownSettingAndASharedPromptAreRefusedByName) {
   write("heldout.jsonl", "{\"prompt\":\"Say yes.\",\"chosen\":\" Y.\",\"rejected\":\" N.\"}\n");
   EXPECT_NE(run("train", one_step()).back().as_string().find("split the files by prompt"),
             std::string::npos);
+}
+
+TEST_F(JobCommand, RowsThatStandInAGatesSetAreRefusedBeforeTheFirstStep) {
+  write("gate.jsonl", "{\"prompt\":\"say  ONE.\",\"chosen\":\" A.\",\"rejected\":\" B.\"}\n");
+  Json set = Json::object();
+  set["alias"] = "assistant";
+  set["floor"] = true;
+  set["name"] = "last year";
+  set["path"] = folder_ + "/gate.jsonl";
+  set["digest"] = seal::sha256_file(folder_ + "/gate.jsonl");
+  Json more = one_step();
+  more["gates"].push_back(set);
+  const std::string said = run("train", more).back().as_string();
+  EXPECT_NE(said.find("the floor set of the gate of assistant (last year) have 1 prompt in common"
+                      " (the first in line 2"),
+            std::string::npos)
+      << said;
+  EXPECT_FALSE(real_env().exists(folder_ + "/run/manifest.json"));
+  // A set that has changed says nothing about the one that the gate measures on.
+  write("gate.jsonl", "{\"prompt\":\"Other.\",\"chosen\":\" A.\",\"rejected\":\" B.\"}\n");
+  EXPECT_NE(run("train", more).back().as_string().find("no longer the file"), std::string::npos);
 }
 
 }  // namespace

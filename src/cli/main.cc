@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/common.h"
 #include "cli/options.h"
+#include "cli/ranks.h"
 #include "tensor/compute.h"
 #include "tensor/recipe.h"
 
@@ -59,22 +60,30 @@ int delivered(int code) {
                         "; make room where it goes and run it again");
 }
 
+// The exit code; `said` gets what is to be said of it on stderr.
+int run_to_the_end(const Arguments& words, std::string& said) {
+  try {
+    hone::cli::join_ranks(words.empty() ? "" : words[0]);
+    return delivered(run(words));
+  } catch (const hone::Error& error) {
+    said = "hone: " + error.message();
+    return exit_code(error);
+  } catch (const hone::cli::Interrupted& stopped) {
+    said = "stopped: " + stopped.what_now;
+    return 130;
+  } catch (const std::bad_alloc&) {
+    said = "hone: out of memory: close other programs or use a smaller batch";
+    return 1;
+  } catch (const std::exception& error) {
+    said = std::string("hone: ") + error.what() + "\nThis is a bug of Hone's: please report it.";
+    return 1;
+  }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    return delivered(run({argv + 1, argv + argc}));
-  } catch (const hone::Error& error) {
-    std::fprintf(stderr, "hone: %s\n", error.message().c_str());
-    return exit_code(error);
-  } catch (const hone::cli::Interrupted& stopped) {
-    std::fprintf(stderr, "stopped: %s\n", stopped.what_now.c_str());
-    return 130;
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "hone: out of memory: close other programs or use a smaller batch\n");
-    return 1;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "hone: %s\nThis is a bug of Hone's: please report it.\n", error.what());
-    return 1;
-  }
+  std::string said;
+  const int code = run_to_the_end({argv + 1, argv + argc}, said);
+  return hone::cli::leave_ranks(code, said);
 }

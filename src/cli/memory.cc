@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/common.h"
+#include "cli/ranks.h"
 #include "llm/memory_plan.h"
 #include "train/training_run.h"
 
@@ -171,8 +172,8 @@ MemoryPlan training_memory(const LoadedModel& opened, const LoadedModel* referen
 
 uint64_t memory_limit(const CommonOptions& common) {
   if (!common.memory_limit.empty()) return parse_size(common.memory_limit, "memory-limit");
-  return static_cast<uint64_t>(kDefaultShare *
-                               static_cast<double>(available_memory() + resident_memory()));
+  const uint64_t available = available_memory() / ranks_here();
+  return static_cast<uint64_t>(kDefaultShare * static_cast<double>(available + resident_memory()));
 }
 
 void check_memory(const CommonOptions& common, const MemoryPlan& plan, const std::string& work,

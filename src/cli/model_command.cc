@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdio>
 #include <map>
 
@@ -515,7 +516,7 @@ int prune(const Arguments& arguments) {
   return write_model(flags, *file, choice.rows(llm::rows_of(*file)), &choice.config());
 }
 
-// Rows of W + scale * B A; the product is summed in f64 and added once.
+// Rows of W + scale * B A, with DoRA scaled to their magnitude; all is summed in f64 and rounded once.
 llm::RowReader merged_rows(const llm::ModelFile& file, const llm::Adapter& adapter) {
   std::map<std::string, const llm::LoraTensorPair*, std::less<>> pairs;
   for (const llm::LoraTensorPair& pair : adapter.pairs) pairs[pair.module + ".weight"] = &pair;
@@ -532,10 +533,14 @@ llm::RowReader merged_rows(const llm::ModelFile& file, const llm::Adapter& adapt
         change[k] += b * static_cast<double>(pair.a[r * pair.in + k]);
       }
     }
+    double squares = 0;
     for (size_t k = 0; k < pair.in; ++k) {
-      out[k] = static_cast<float>(static_cast<double>(out[k]) +
-                                  static_cast<double>(pair.scale) * change[k]);
+      change[k] = static_cast<double>(out[k]) + static_cast<double>(pair.scale) * change[k];
+      squares += change[k] * change[k];
     }
+    const bool dora = !pair.magnitude.empty() && squares > 0;
+    const double gain = dora ? static_cast<double>(pair.magnitude[row]) / std::sqrt(squares) : 1;
+    for (size_t k = 0; k < pair.in; ++k) out[k] = static_cast<float>(gain * change[k]);
   };
 }
 

@@ -65,7 +65,7 @@ void OnlineFlags::add_to(Options& options, train::OnlineConfig& config) {
 }
 
 bool OnlineFlags::parse(Options& options, const std::vector<std::string>& arguments,
-                        train::OnlineConfig& config, const CommonOptions& common) {
+                        train::OnlineConfig& config, CommonOptions& common) {
   if (!train.parse(options, arguments, config, common)) return false;
   if (options.was_given("epsilon-high")) config.epsilon_high = epsilon_high_;
   config.recorded_rollouts = !rollouts.empty();
@@ -114,6 +114,7 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   input.rows =
       load_train_rows(flags.train, flags.train.data,
                       config.recorded_rollouts ? rollout_row_kinds() : llm::prompt_row_kinds());
+  check_gates(flags.train, input.rows);
   if (!flags.train.eval_data.empty()) {
     input.held_out = load_train_rows(flags.train, flags.train.eval_data, llm::prompt_row_kinds());
     if (!common.quiet) warn_of_overlap(input.rows, *input.held_out);

@@ -27,7 +27,7 @@ class OnlineFlags {
   void add_reference(Options& options);
   // Reads the arguments; false when help was printed instead.
   bool parse(Options& options, const std::vector<std::string>& arguments,
-             train::OnlineConfig& config, const CommonOptions& common);
+             train::OnlineConfig& config, CommonOptions& common);
 
  private:
   double epsilon_high_ = 0;

@@ -168,6 +168,39 @@ TEST_F(RegistryCommandTest, AModelThatSawTheTestIsKeptBack) {
             std::string::npos);
 }
 
+TEST_F(RegistryCommandTest, ATrainingThatNamesTheGateIsRefusedRowsOfItsTest) {
+  const std::string training = file("train.jsonl", rows(0, 20));
+  const std::string heldout = file("heldout.jsonl", rows(18, 10));  // 18 and 19 stand in both
+  const std::string floor = file("floor.jsonl", rows(100, 10));
+  ASSERT_EQ(call({"add", "base", file("base.gguf", "weights")}).code, 0);
+  call({"promote", "assistant", "base"});
+  call({"gate", "assistant", "--heldout", heldout, "--second", floor});
+  const auto train = [&](const std::string& data, Arguments more) {
+    Arguments words = {"dpo",      "--model",   path("base.gguf"), "--data",    data,
+                       "--output", path("out"), "--gate",          "assistant", "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    try {
+      run_train(words);
+    } catch (const Error& error) {
+      return error.message();
+    }
+    return std::string();
+  };
+  const Arguments here = {"--data-dir", path("data")};
+  const std::string said = train(training, here);
+  EXPECT_NE(said.find("the held-out set of the gate of assistant"), std::string::npos) << said;
+  EXPECT_NE(said.find("2 prompts in common (the first in line 19"), std::string::npos) << said;
+  EXPECT_NE(said.find("train.jsonl"), std::string::npos) << said;
+  EXPECT_FALSE(real_env().exists(path("out")));
+  EXPECT_NE(train(file("b.jsonl", rows(105, 1)), here).find("the floor set"), std::string::npos);
+  // Rows of their own get as far as the model, which is none.
+  EXPECT_EQ(train(file("c.jsonl", rows(500, 5)), here).find("in common"), std::string::npos);
+  EXPECT_NE(train(training, {"--data-dir", path("data"), "--gate", "nobody"}).find("nobody"),
+            std::string::npos);
+  file("heldout.jsonl", rows(900, 10));
+  EXPECT_NE(train(training, here).find("no longer the file that it names"), std::string::npos);
+}
+
 TEST_F(RegistryCommandTest, ReportsOfOtherModelsAreNoEvidence) {
   const std::string training = file("train.jsonl", rows(0, 20));
   const std::string heldout = file("heldout.jsonl", rows(100, 10));

@@ -14,6 +14,8 @@
 #include "cli/online_options.h"
 #include "cli/progress.h"
 #include "cli/reward_functions.h"
+#include "cli/temporary_folder.h"
+#include "cli/train_jepa.h"
 #include "data/dataset.h"
 #include "llm/unpaired_rows.h"
 #include "reward/builtin.h"
@@ -68,32 +70,6 @@ StepRange parse_steps(const std::string& text, size_t begin, size_t done) {
   }
   return range;
 }
-
-// A folder of our own that is gone afterwards, whatever happens.
-class TemporaryFolder {
- public:
-  explicit TemporaryFolder(const std::string& parent) {
-    const std::string where =
-        parent.empty() ? std::filesystem::temp_directory_path().string() : parent;
-    uint64_t number = 0;
-    real_env().random_bytes(&number, sizeof number);
-    path_ = where + "/hone-replay-" + std::to_string(number);
-    real_env().create_directories(path_);
-  }
-  ~TemporaryFolder() {
-    try {
-      real_env().remove_all(path_);
-    } catch (const Error& error) {
-      std::fprintf(stderr, "note: %s\n", error.message().c_str());
-    }
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 // The path that was given, else the one that the run remembers.
 std::string source_of(const std::string& given, const std::map<std::string, std::string>& sources,
@@ -183,7 +159,7 @@ std::optional<Difference> first_difference(const std::vector<train::StepRecord>&
 }
 
 std::vector<data::RowKind> row_kinds_of(const std::string& method) {
-  if (method == "sft" || method == "distill") return llm::sft_row_kinds();
+  if (method == "sft" || method == "jepa" || method == "distill") return llm::sft_row_kinds();
   if (method == "kto") return llm::unpaired_row_kinds();
   if (method == "grpo" || method == "rloo" || method == "online_dpo" || method == "ppo") {
     return llm::prompt_row_kinds();
@@ -221,7 +197,7 @@ class Replay {
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
-    const TemporaryFolder folder(flags_.temporary_dir);
+    const TemporaryFolder folder(flags_.temporary_dir, "hone-replay");
     copy_checkpoint(folder.path());
     tensor::Compute compute(flags_.common.threads);
     LoadedModel loaded = open_model({model_path, ""});
@@ -261,6 +237,8 @@ class Replay {
             train::train_cpo);
     } else if (manifest_.method == "kto") {
       kto(compute, loaded, dataset, job);
+    } else if (manifest_.method == "jepa") {
+      jepa(compute, loaded, dataset, job);
     } else if (manifest_.method == "distill") {
       distill(compute, loaded, dataset, job);
     } else {
@@ -312,6 +290,19 @@ class Replay {
     for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
     prepare(compute, loaded, nullptr, config, largest);
     train::train_sft(job, config, examples, {});
+  }
+
+  void jepa(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+            train::TrainJob& job) {
+    train::JepaConfig config = train::jepa_config_from_json(manifest_.settings);
+    const auto examples =
+        llm::tokenize_views(dataset.rows, loaded.codec_or_null(),
+                            {config.max_length, config.max_prompt_length,
+                             config.completion_only_loss, config.assistant_only_loss},
+                            config.jepa_predictors, loaded.model.config);
+    prepare(compute, loaded, nullptr, config,
+            largest_view_tree(config, loaded.model.config, examples));
+    train::train_jepa(job, config, examples, {});
   }
 
   void reward(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
@@ -525,8 +516,9 @@ size_t first_replayable_step(const std::string& run, const data::RunManifest& ma
 }
 
 void check_replayable(const std::string& run, const data::RunManifest& manifest) {
-  constexpr std::array<std::string_view, 11> kMethods = {
-      "sft", "dpo", "reward", "ppo", "grpo", "rloo", "online_dpo", "orpo", "cpo", "kto", "distill"};
+  constexpr std::array<std::string_view, 12> kMethods = {"sft",  "dpo",  "reward",     "ppo",
+                                                         "grpo", "rloo", "online_dpo", "orpo",
+                                                         "cpo",  "kto",  "distill",    "jepa"};
   if (std::find(kMethods.begin(), kMethods.end(), manifest.method) == kMethods.end()) {
     throw invalid_input(run + " is a run of " + manifest.method +
                         ", which hone replay does not know");

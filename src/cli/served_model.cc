@@ -108,7 +108,7 @@ void ServingFlags::add_to(Options& options) {
                 "positions of all requests together; decides the memory");
   options.count("kept-tokens", &kept_tokens,
                 "positions of these that stay in memory when nobody uses them, to be found again; "
-                "0 = a third");
+                "0 = a quarter");
   options.count("parallel", &parallel, "answers written at once; more wait");
   options.count("max-waiting", &max_waiting, "requests that may wait; more are told to come again");
   options.count("keep-completions", &keep_hours,

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <utility>
 
+#include "api/gate_overlap.h"
 #include "base/error.h"
 #include "cli/gate_job.h"
 #include "cli/memory.h"
@@ -318,6 +319,15 @@ void ServerJobs::run_training(const store::Job& job) {
   spec["output"] = folder;
   spec["method"] = order.method;
   spec["settings"] = order.settings;
+  const int64_t organisation_key =
+      platform_.identity()
+          .read([&](store::Connection& db) {
+            return platform_.identity().organisation(db, job.organisation);
+          })
+          .key;
+  for (const api::GateSet& set : api::gate_sets(platform_, organisation, organisation_key)) {
+    spec["gates"].push_back(set.to_json());
+  }
   write_file_atomically(env_, folder + ".spec.json", spec.dump());
   change_run(job, to_state("running", "loading"));
 

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/train_jepa.h"
 #include "cli/train_methods.h"
 #include "cli/train_options.h"
 #include "data/dataset.h"
@@ -21,7 +22,9 @@ size_t pair_size(const llm::PreferenceTokens& row) {
 int train_sft(const Arguments& arguments) {
   CommonOptions common;
   TrainFlags flags;
-  train::SftConfig config;
+  train::JepaConfig config;  // sft's, and what --jepa-lambda adds
+  config.jepa_lambda = 0;
+  JepaOptions jepa;
   Options options("train sft", "supervised fine-tuning: learn the shown answers.",
                   "--model M --data D.jsonl --output RUN");
   options.example("hone train sft --model m.gguf --data answers.jsonl --output run --lora-r 16",
@@ -41,9 +44,16 @@ int train_sft(const Arguments& arguments) {
                "of prompt-completion rows: the prompt is not trained (default true)");
   options.flag("assistant-only-loss", &config.assistant_only_loss,
                "of message rows: only what the assistant says");
+  options.section("JEPA beside it (hone train jepa; --jepa-lambda 0 = off)");
+  jepa.add_to(options, config);
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
-  train::validate(config);
+  if (config.jepa_lambda != 0) {
+    jepa.complete(config);
+    return run_jepa(flags, config, common);
+  }
+  jepa.check_unused(config);
+  train::validate(static_cast<const train::SftConfig&>(config));
 
   const TrainFiles files = read_train_files(flags, llm::sft_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
@@ -175,6 +185,7 @@ int run_train(const Arguments& arguments) {
       {"kto", "learn from answers that were judged one by one", train_kto},
       {"orpo", "answers and preferences in one loss, without a reference", train_orpo},
       {"cpo", "CPO and SimPO: preferences without a reference", train_cpo},
+      {"jepa", "LLM-JEPA: a prompt foretells its answer's representation", train_jepa},
       {"distill", "learn what a larger model would say, word by word", train_distill},
   };
   return run_object("train", "from a file of rows to an adapter or a model.", kMethods, arguments);

@@ -3,8 +3,11 @@
 #include <cmath>
 #include <cstdio>
 
+#include "api/gate_overlap.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "cli/admin.h"
+#include "cli/ranks.h"
 #include "cli/training_progress.h"
 #include "data/data_check.h"
 
@@ -67,12 +70,13 @@ void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out) 
 train::TrainJob make_train_job(tensor::Compute& compute, LoadedModel& loaded,
                                const TrainFlags& flags, const data::Dataset& rows,
                                const data::Dataset* eval_rows) {
-  train::TrainJob job{compute,         real_env(), loaded.model, flags.output,  flags.resume,
-                      flags.overwrite, {},         {},           &interrupted()};
+  train::TrainJob job{compute,         run_env(), loaded.model, flags.output,  flags.resume,
+                      flags.overwrite, {},        {},           &interrupted()};
   job.manifest.digests["model"] = model_digest(flags.model.model);
   job.manifest.digests["data"] = rows.digest;
   if (eval_rows != nullptr) job.manifest.digests["eval_data"] = eval_rows->digest;
   job.accept_recipe = flags.accept_recipe;
+  job.ranks = &ranks();
   job.sources["model"] = absolute_path(flags.model.model);
   job.sources["data"] = absolute_path(flags.data);
   if (eval_rows != nullptr) job.sources["eval_data"] = absolute_path(flags.eval_data);
@@ -85,6 +89,7 @@ int finish_training(const train::TrainResult& result, const train::TrainJob& job
                     const TrainFlags& flags, const CommonOptions& common,
                     const LoadedModel& loaded) {
   if (result.stopped) {
+    if (!ranks().leads()) return 130;
     std::fprintf(stderr,
                  "stopped after step %zu; everything is saved. Go on with the same command "
                  "and --resume\n",
@@ -125,10 +130,27 @@ void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, L
   if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
 }
 
+void check_gates(const TrainFlags& flags, const data::Dataset& rows) {
+  for (const std::string& alias : flags.gates) {
+    Arguments words = {"model", "gate", alias, "--show"};
+    if (!flags.data_dir.empty()) words.insert(words.end(), {"--data-dir", flags.data_dir});
+    if (!flags.organisation.empty()) {
+      words.insert(words.end(), {"--organisation", flags.organisation});
+    }
+    const Json gate = Json::parse(ask_data_folder(words)).value();
+    std::vector<api::GateSet> sets;
+    for (const Json& set : gate.at("sets").as_array()) {
+      sets.push_back(api::GateSet::from_json(set));
+    }
+    api::refuse_gate_overlap(real_env(), rows, flags.data, sets);
+  }
+}
+
 TrainFiles read_train_files(const TrainFlags& flags, const std::vector<data::RowKind>& kinds,
                             const CommonOptions& common) {
   TrainFiles files;
   files.rows = load_train_rows(flags, flags.data, kinds);
+  check_gates(flags, files.rows);
   if (flags.eval_data.empty()) return files;
   files.held_out = load_train_rows(flags, flags.eval_data, kinds);
   if (!common.quiet) warn_of_overlap(files.rows, *files.held_out);

@@ -21,7 +21,10 @@ data::Dataset load_train_rows(const TrainFlags& flags, const std::string& path,
                               const std::vector<data::RowKind>& kinds);
 void warn_of_overlap(const data::Dataset& train, const data::Dataset& held_out);
 
-// --data and --eval-data; a prompt that both have is warned of.
+// Refuses rows whose prompts stand in a set of the gates of --gate.
+void check_gates(const TrainFlags& flags, const data::Dataset& rows);
+
+// --data and --eval-data, after check_gates; a prompt that both have is warned of.
 struct TrainFiles {
   data::Dataset rows;
   std::optional<data::Dataset> held_out;
@@ -90,6 +93,7 @@ int train_distill(const std::vector<std::string>& arguments);
 int train_kto(const std::vector<std::string>& arguments);
 int train_orpo(const std::vector<std::string>& arguments);
 int train_cpo(const std::vector<std::string>& arguments);
+int train_jepa(const std::vector<std::string>& arguments);
 int train_ppo(const std::vector<std::string>& arguments);
 
 }  // namespace hone::cli

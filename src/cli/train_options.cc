@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "cli/ranks.h"
 
 namespace hone::cli {
 
@@ -18,6 +19,10 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.flag("overwrite", &overwrite, "start the run in --output again");
   options.flag("dry-run", &dry_run, "say what will happen, then stop");
   options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");
+  options.list("gate", &gates, "ALIAS,..",
+               "refuse rows whose prompts stand in a set of this alias's promotion gate");
+  options.text("data-dir", &data_dir, "DIR", "of --gate: the data folder that knows the alias");
+  options.text("organisation", &organisation, "O", "of --gate; empty = the only one there is");
   options.section("Steps");
   options.real("num-train-epochs", &config.num_train_epochs, "passes over the data");
   options.count("max-steps", &config.max_steps, "wins over epochs; 0 = by epochs");
@@ -46,6 +51,9 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
   options.real("lora-alpha", &config.lora_alpha, "0 = twice the rank");
   options.real("lora-dropout", &config.lora_dropout,
                "share of an adapter's inputs that a step leaves out");
+  options.flag("use-rslora", &config.use_rslora, "scale alpha / sqrt(rank), not alpha / rank");
+  options.flag("use-dora", &config.use_dora,
+               "DoRA: a trained magnitude for each output, beside its direction");
   options.list("lora-target-modules", &config.lora_target_modules, "NAME,..",
                "q_proj, k_proj, ...; empty = all linear layers");
   options.section("Logs and checkpoints");
@@ -65,7 +73,7 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
 }
 
 bool TrainFlags::parse(Options& options, const std::vector<std::string>& arguments,
-                       train::TrainConfig& config, const CommonOptions& common) {
+                       train::TrainConfig& config, CommonOptions& common) {
   const std::vector<std::string> words = options.parse(arguments);
   if (options.show_help()) return false;
   if (!words.empty())
@@ -80,6 +88,9 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
   }
   options.require("data", data);
   if (!dry_run) options.require("output", output);
+  if (gates.empty() && !(data_dir.empty() && organisation.empty())) {
+    throw invalid_input("--data-dir and --organisation say where the alias of --gate is known");
+  }
   using train::Scheduler;
   config.lr_scheduler_type = lr_scheduler_type == "linear"   ? Scheduler::kLinear
                              : lr_scheduler_type == "cosine" ? Scheduler::kCosine
@@ -91,6 +102,7 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
   config.report_to =
       report_to == "tensorboard" ? train::ReportTo::kTensorboard : train::ReportTo::kNone;
   config.seed = common.seed;
+  adapt_to_ranks(common);
   train::validate(config);
   return true;
 }

@@ -20,12 +20,15 @@ struct TrainFlags {
   // An option that stands in the place of --data, and its value; of methods that have one.
   const char* data_option = nullptr;
   const std::string* instead_of_data = nullptr;
+  // Aliases whose gates' sets must not stand in the training rows, and where they are known.
+  std::vector<std::string> gates;
+  std::string data_dir, organisation;
 
   void add_to(Options& options, train::TrainConfig& config);
   // Reads the arguments and completes config; false when help was printed instead. Refuses what
   // cannot be, before any file is read.
   bool parse(Options& options, const std::vector<std::string>& arguments,
-             train::TrainConfig& config, const CommonOptions& common);
+             train::TrainConfig& config, CommonOptions& common);
 };
 
 }  // namespace hone::cli

@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/common.h"
+#include "cli/ranks.h"
 
 namespace hone::cli {
 
@@ -14,6 +15,7 @@ void TrainingProgress::attach(train::TrainJob& job) {
     }
     reference_->update(done, "then " + std::to_string(steps_) + " steps");
     if (done == total) reference_->finish("then " + std::to_string(steps_) + " steps");
+    if (ranks().size() > 1) return;  // they stop together, by TrainJob::stop
     stop_if_interrupted("no step is done yet; the same command goes on (hone train with --resume)");
   };
   job.begin = [this](size_t done, double share) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
 #include <utility>
 
 #include "base/utf8.h"
@@ -244,16 +245,23 @@ GivenFeedback give_feedback(Organisation& organisation, store::Transaction& tx, 
 std::vector<Feedback> list_feedback(store::Connection& db, const FeedbackFilter& filter) {
   std::string sql(kColumns);
   std::vector<store::Value> values;
-  const auto add = [&](std::string_view condition, const auto& value) {
+  const auto add = [&](std::string_view condition, const auto& value, std::string_view end = "") {
     values.emplace_back(value);
     sql += values.size() == 1 ? "WHERE " : " AND ";
     sql += condition;
     sql += "$" + std::to_string(values.size());
+    sql += end;
   };
   add("f.state = ", filter.state);
   if (!filter.kind.empty()) add("f.kind = ", filter.kind);
   if (!filter.verdict.empty()) add("f.verdict = ", filter.verdict);
   if (!filter.completion.empty()) add("f.completion = ", filter.completion);
+  // A list of names as JSON: a quoted name stands in it only as one of them.
+  const std::string quoted = Json(filter.model).dump();
+  if (!filter.model.empty()) add("instr(b.models, ", quoted, ") > 0");
+  if (filter.consent) add("f.consent = ", *filter.consent);
+  if (filter.from_ms) add("f.created_at_ms >= ", *filter.from_ms);
+  if (filter.before_ms) add("f.created_at_ms < ", *filter.before_ms);
   if (filter.before_id) add("f.id < ", *filter.before_id);
   values.emplace_back(filter.limit);
   sql += " ORDER BY f.id DESC LIMIT $" + std::to_string(values.size());
@@ -264,6 +272,60 @@ Feedback get_feedback(store::Connection& db, std::string_view id) {
   auto said = db.query_one(std::string(kColumns) + "WHERE f.public_id = $1", {id}, read_feedback);
   if (!said) throw not_found("there is no such feedback");
   return *std::move(said);
+}
+
+namespace {
+
+using FeedbackDays = std::map<std::pair<int64_t, std::string>, FeedbackDay>;
+
+FeedbackDay& day_of(FeedbackDays& days, int64_t day_ms, const std::string& model) {
+  FeedbackDay& day = days[{day_ms, model}];
+  day.day_ms = day_ms;
+  day.model = model;
+  return day;
+}
+
+void count_vote(FeedbackDays& days, int64_t day_ms, const std::vector<std::string>& models,
+                const std::string& verdict, int64_t count) {
+  const bool one_won = verdict == "left" || verdict == "right";
+  const bool two = models.size() > 1 && models[0] != models[1];
+  if (one_won && two) {
+    day_of(days, day_ms, models[verdict == "left" ? 0 : 1]).won += count;
+    day_of(days, day_ms, models[verdict == "left" ? 1 : 0]).lost += count;
+    return;
+  }
+  day_of(days, day_ms, models[0]).undecided += count;
+  if (two) day_of(days, day_ms, models[1]).undecided += count;
+}
+
+}  // namespace
+
+std::vector<FeedbackDay> feedback_by_day(store::Connection& db, int64_t from_ms) {
+  FeedbackDays days;
+  for (const store::Row& row :
+       db.query("SELECT f.created_at_ms - f.created_at_ms % 86400000, b.models, f.verdict, count(*)"
+                " FROM feedback f JOIN feedback_body b ON b.feedback_id = f.id"
+                " WHERE f.state = 'given' AND f.created_at_ms >= $1 GROUP BY 1, 2, 3",
+                {from_ms})) {
+    const int64_t day_ms = row.int64(0), count = row.int64(3);
+    const std::string verdict = row.string(2);
+    std::vector<std::string> models = text_list(row.text(1));
+    if (models.empty()) models.emplace_back();
+    if (verdict == "up") {
+      day_of(days, day_ms, models[0]).up += count;
+    } else if (verdict == "down") {
+      day_of(days, day_ms, models[0]).down += count;
+    } else if (verdict == "edited") {
+      day_of(days, day_ms, models[0]).edited += count;
+    } else if (verdict == "reported") {
+      day_of(days, day_ms, models[0]).reported += count;
+    } else {
+      count_vote(days, day_ms, models, verdict, count);
+    }
+  }
+  std::vector<FeedbackDay> list;
+  for (auto& [key, day] : days) list.push_back(std::move(day));
+  return list;
 }
 
 std::vector<feedback::Answer> feedback_answers(store::Connection& db, int64_t feedback) {

@@ -72,12 +72,27 @@ GivenFeedback give_feedback(Organisation& organisation, store::Transaction& tx, 
 
 struct FeedbackFilter {
   std::string kind, verdict, completion;  // empty = any
+  std::string model;                      // of an answer, by name: finds what was said with consent
+  std::optional<bool> consent;
+  std::optional<int64_t> from_ms, before_ms;  // when it was said: from <= time < before
   std::string state = "given";
   std::optional<int64_t> before_id;  // keyset, newest first
   size_t limit = 50;
 };
 std::vector<Feedback> list_feedback(store::Connection& db, const FeedbackFilter& filter);
 Feedback get_feedback(store::Connection& db, std::string_view id);
+// What was said on a day (UTC) of a model; model is empty where there was no consent, since then its
+// name is not kept. A vote counts for both its models: won and lost, or undecided, which is a tie, both
+// bad, or a winner where the models are one and the same or not known.
+struct FeedbackDay {
+  int64_t day_ms = 0;  // its beginning
+  std::string model;
+  int64_t up = 0, down = 0, won = 0, lost = 0, undecided = 0, edited = 0, reported = 0;
+};
+inline constexpr int64_t kFeedbackDaysMax = 366;
+// Ascending by day, then model.
+std::vector<FeedbackDay> feedback_by_day(store::Connection& db, int64_t from_ms);
+
 // What it is about; empty without consent.
 std::vector<feedback::Answer> feedback_answers(store::Connection& db, int64_t feedback);
 

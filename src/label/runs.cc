@@ -119,6 +119,34 @@ std::vector<Run> list_runs(store::Connection& db, int64_t project, std::optional
       {project, before_id.value_or(std::numeric_limits<int64_t>::max()), limit}, read_run);
 }
 
+std::vector<RunLabel> list_run_labels(store::Connection& db, const Run& run,
+                                      std::optional<int64_t> after_id, size_t limit) {
+  return db.query_all(
+      "SELECT a.id, a.public_id, t.public_id, m.pseudonym, t.split, a.created_at_ms"
+      " FROM snapshot s JOIN snapshot_annotation x ON x.snapshot_id = s.id"
+      " JOIN annotation a ON a.id = x.annotation_id JOIN task t ON t.id = a.task_id"
+      " JOIN member m ON m.id = a.member_id"
+      " WHERE s.public_id = $1 AND x.annotation_id > $2 ORDER BY x.annotation_id LIMIT $3",
+      {run.snapshot_id, after_id.value_or(0), limit}, [](const store::Row& row) {
+        return RunLabel{
+            row.int64(0), row.string(1), row.string(2), row.string(3), row.text(4) == "heldout",
+            row.int64(5)};
+      });
+}
+
+std::vector<RunPerson> list_run_people(store::Connection& db, const Run& run, size_t most) {
+  return db.query_all(
+      "SELECT m.pseudonym, sum(CASE WHEN t.split = 'heldout' THEN 0 ELSE 1 END),"
+      " sum(CASE WHEN t.split = 'heldout' THEN 1 ELSE 0 END), count(*)"
+      " FROM snapshot s JOIN snapshot_annotation x ON x.snapshot_id = s.id"
+      " JOIN annotation a ON a.id = x.annotation_id JOIN task t ON t.id = a.task_id"
+      " JOIN member m ON m.id = a.member_id WHERE s.public_id = $1"
+      " GROUP BY m.id ORDER BY 4 DESC, 1 LIMIT $2",
+      {run.snapshot_id, most}, [](const store::Row& row) {
+        return RunPerson{row.string(0), row.int64(1), row.int64(2)};
+      });
+}
+
 std::vector<Run> unfinished_runs(store::Connection& db) {
   return db.query_all(HONE_RUN_QUERY
                       "WHERE r.state IN ('queued', 'running') ORDER BY r.id LIMIT 1000",

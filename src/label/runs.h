@@ -54,6 +54,22 @@ Run change_run(Organisation& organisation, store::Transaction& tx, const Actor& 
 Run get_run(store::Connection& db, std::string_view run_id);
 std::vector<Run> list_runs(store::Connection& db, int64_t project, std::optional<int64_t> before_id,
                            size_t limit);
+// Which labels the run saw, by the snapshot that it trained on: ids, and people by their pseudonym.
+struct RunLabel {
+  int64_t id = 0;
+  std::string annotation_id, task_id, pseudonym;
+  bool is_held_out = false;  // measured on, not trained on
+  int64_t created_at_ms = 0;
+};
+std::vector<RunLabel> list_run_labels(store::Connection& db, const Run& run,
+                                      std::optional<int64_t> after_id, size_t limit);
+struct RunPerson {
+  std::string pseudonym;
+  int64_t trained = 0, held_out = 0;  // labels
+};
+// Who has most labels first; at most `most` of them.
+std::vector<RunPerson> list_run_people(store::Connection& db, const Run& run, size_t most);
+
 // Runs that say queued or running: what a server looks through when it starts.
 std::vector<Run> unfinished_runs(store::Connection& db);
 

@@ -286,9 +286,9 @@ SamplingSource sampling_source_from_name(std::string_view name) {
 SamplingRule make_sampling_rule(Organisation& organisation, store::Transaction& tx,
                                 const Actor& actor, const SamplingRuleChange& wanted) {
   require(actor, Permission::kFeedbackManage);
-  if (tx.query_int64("SELECT count(*) FROM sampling_rule", {}).value_or(0) >=
-      static_cast<int64_t>(kRulesMax)) {
-    throw Error(ErrorCode::kConflict, "there are 100 rules already: change one of them");
+  if (tx.query_int64("SELECT count(*) FROM sampling_rule WHERE removed_at_ms IS NULL", {})
+          .value_or(0) >= static_cast<int64_t>(kRulesMax)) {
+    throw Error(ErrorCode::kConflict, "there are 100 rules already: change or remove one of them");
   }
   SamplingRule rule;
   rule.created_at_ms = organisation.env().now_ms();
@@ -319,16 +319,29 @@ SamplingRule change_sampling_rule(Organisation& organisation, store::Transaction
   return rule;
 }
 
+void remove_sampling_rule(Organisation& organisation, store::Transaction& tx, const Actor& actor,
+                          std::string_view id) {
+  require(actor, Permission::kFeedbackManage);
+  const int64_t now_ms = organisation.env().now_ms();
+  SamplingRule rule = get_sampling_rule(tx, id, now_ms);
+  rule.on = false;
+  tx.execute("UPDATE sampling_rule SET is_on = 0, removed_at_ms = $2 WHERE id = $1",
+             {rule.id, now_ms});
+  note_rule(organisation, tx, actor, rule, "sampling_rule.removed");
+}
+
 SamplingRule get_sampling_rule(store::Connection& db, std::string_view id, int64_t now_ms) {
-  auto rule = db.query_one(std::string(kRuleColumns) + "WHERE r.public_id = $2",
-                           {day_of(now_ms), id}, read_rule);
+  auto rule =
+      db.query_one(std::string(kRuleColumns) + "WHERE r.public_id = $2 AND r.removed_at_ms IS NULL",
+                   {day_of(now_ms), id}, read_rule);
   if (!rule) throw not_found("there is no such rule");
   return *std::move(rule);
 }
 
 std::vector<SamplingRule> list_sampling_rules(store::Connection& db, int64_t now_ms) {
-  return db.query_all(std::string(kRuleColumns) + "ORDER BY r.id LIMIT $2",
-                      {day_of(now_ms), kRulesMax}, read_rule);
+  return db.query_all(
+      std::string(kRuleColumns) + "WHERE r.removed_at_ms IS NULL ORDER BY r.id LIMIT $2",
+      {day_of(now_ms), kRulesMax}, read_rule);
 }
 
 bool drawn(std::string_view rule_id, std::string_view completion, int64_t choice, double share) {

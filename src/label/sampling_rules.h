@@ -63,6 +63,9 @@ SamplingRule make_sampling_rule(Organisation& organisation, store::Transaction& 
 SamplingRule change_sampling_rule(Organisation& organisation, store::Transaction& tx,
                                   const Actor& actor, std::string_view id,
                                   const SamplingRuleChange& change);
+// It takes nothing more and is in no list; what it took stays, and says which rule took it.
+void remove_sampling_rule(Organisation& organisation, store::Transaction& tx, const Actor& actor,
+                          std::string_view id);
 SamplingRule get_sampling_rule(store::Connection& db, std::string_view id, int64_t now_ms);
 std::vector<SamplingRule> list_sampling_rules(store::Connection& db, int64_t now_ms);
 

@@ -8,19 +8,23 @@ namespace hone::llm {
 
 namespace {
 
+// A part of a page that is shorter is read again rather than copied or kept.
+constexpr size_t kBeginningMin = 8;
+
 // Page scores are asked of the stream that reads a prompt; a sample has its own.
-void take_scores(RunningRequest& owner, size_t first, const std::vector<TokenScore>& scores) {
+void take_scores(RunningRequest& owner, size_t first, std::span<const TokenScore> scores) {
   for (size_t i = 0; i < scores.size(); ++i) {
     owner.scores[first + i].log_prob = scores[i].log_prob;
     owner.scores[first + i].most_likely = {scores[i].best, scores[i].best_log_prob};
   }
 }
 
-// Scores of the tokens of a page; nothing when some were never computed.
-std::vector<TokenScore> scores_of(const BatchStream& stream, size_t first) {
+// Scores of `count` tokens of a page; nothing when some were never computed.
+std::vector<TokenScore> scores_of(const BatchStream& stream, size_t first, size_t count) {
   std::vector<TokenScore> out;
-  for (size_t at = first; at < first + kPagePositions; ++at) {
+  for (size_t at = first; at < first + count; ++at) {
     if (at >= stream.prompt_size()) {
+      if (stream.request().head_scale != 1) return {};  // another temperature's
       out.push_back(stream.answer_scores[at - stream.prompt_size()]);
     } else if (stream.request().prompt_scores) {
       const PromptTokenScore& score = stream.owner->scores[at];
@@ -70,16 +74,42 @@ void BatchPages::open(BatchStream& stream) {
   stream.sequence = cache_.create_from(pages);
   stream.cached_pages = pages.size();
   stream.read = pages.size() * kPagePositions;
+  if (reads) open_beginning(stream);
   prefixes_.touch(stream.place);
 }
 
-bool BatchPages::extend(BatchStream& stream, size_t count, const Streams& all) {
-  // Pages that only the prefix cache holds give way before more than the kept ones are in use.
-  const size_t fresh = KvCache::pages_for(cache_.length(*stream.sequence) + count) -
-                       cache_.pages(*stream.sequence).size();
+// A part of a page of another text that begins with the same tokens. The last of them is read again:
+// nobody kept its row, from which what follows is known.
+void BatchPages::open_beginning(BatchStream& stream) {
+  const auto rest = std::span<const int32_t>(stream.tokens).subspan(stream.read);
+  const PrefixCache::Beginning same =
+      prefixes_.find_beginning(stream.place, rest, stream.wants_scores());
+  if (same.count <= kBeginningMin) return;
+  const uint32_t page = same.page->index;
+  if (stream.wants_scores()) {
+    take_scores(*stream.owner, stream.read, std::span(same.page->scores).first(same.count));
+  }
+  cache_.hold(page);  // room for the copy is not made of it
+  evict_for(1);
+  while (cache_.free_pages() == 0 && prefixes_.evict_one()) {
+  }
+  if (cache_.append_copy(*stream.sequence, page, same.count - 1)) {
+    stream.read += same.count - 1;
+    stream.last_hidden.clear();
+  }
+  cache_.let_go(page);
+}
+
+// Pages that only the prefix cache holds give way before more than the kept ones are in use.
+void BatchPages::evict_for(size_t fresh) {
   while (fresh > 0 && cache_.page_count() - cache_.free_pages() + fresh > kept_) {
     if (!prefixes_.evict_one()) break;
   }
+}
+
+bool BatchPages::extend(BatchStream& stream, size_t count, const Streams& all) {
+  evict_for(KvCache::pages_for(cache_.length(*stream.sequence) + count) -
+            cache_.pages(*stream.sequence).size());
   while (!cache_.extend(*stream.sequence, count)) {
     if (prefixes_.evict_one()) continue;
     BatchStream* last = nullptr;
@@ -136,7 +166,7 @@ void BatchPages::keep(const BatchPass::FullPage& full) {
   page.tokens.assign(stream.tokens.begin() + static_cast<std::ptrdiff_t>(first),
                      stream.tokens.begin() + static_cast<std::ptrdiff_t>(first + kPagePositions));
   page.last_hidden.assign(full.last_hidden.begin(), full.last_hidden.end());
-  page.scores = scores_of(stream, first);
+  page.scores = scores_of(stream, first, kPagePositions);
   const std::optional<uint32_t> index = prefixes_.insert(stream.place, std::move(page));
   if (!index) {
     stream.caches = false;
@@ -144,6 +174,21 @@ void BatchPages::keep(const BatchPass::FullPage& full) {
   }
   cache_.share_page(*stream.sequence, full.number, *index);
   ++stream.cached_pages;
+}
+
+void BatchPages::keep_last(const BatchStream& stream) {
+  if (!stream.caches || !stream.sequence) return;
+  // Its samples' last pages begin with the prompt's; only its scores would be lost.
+  if (stream.is_prompt && stream.wants_next() && !stream.wants_scores()) return;
+  const size_t first = stream.cached_pages * kPagePositions;
+  if (stream.read < first + kBeginningMin || stream.read >= first + kPagePositions) return;
+  const size_t count = stream.read - first;
+  PrefixCache::Page page;
+  page.index = cache_.pages(*stream.sequence)[stream.cached_pages];
+  page.tokens.assign(stream.tokens.begin() + static_cast<std::ptrdiff_t>(first),
+                     stream.tokens.begin() + static_cast<std::ptrdiff_t>(stream.read));
+  page.scores = scores_of(stream, first, count);
+  prefixes_.insert_last(stream.place, std::move(page));
 }
 
 }  // namespace hone::llm

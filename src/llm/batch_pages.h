@@ -41,10 +41,14 @@ class BatchPages {
   void close(BatchStream& stream);
   // Keeps a page that became full, for those that come with the same text.
   void keep(const BatchPass::FullPage& page);
+  // Keeps the last page of a text that came to its end, for those that begin with the same text.
+  void keep_last(const BatchStream& stream);
   // Returns the memory of pages that nothing needs now, when nothing runs or it is much.
   void give_back(bool is_idle);
 
  private:
+  void open_beginning(BatchStream& stream);
+  void evict_for(size_t fresh);
   void put_aside(BatchStream& stream);
 
   KvCache cache_;

@@ -101,6 +101,7 @@ void Batcher::Impl::end_request(RunningRequest& owner, const Error* error) {
 void Batcher::Impl::end(BatchStream& stream) {
   if (stream.over) return;
   stream.over = true;
+  pages_.keep_last(stream);
   pages_.close(stream);
   if (--stream.owner->streams == 0) end_request(*stream.owner, nullptr);
 }

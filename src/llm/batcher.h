@@ -16,8 +16,8 @@
 // What only the prefix cache holds goes, too, when more than kept_pages would be in use; and once
 // nothing runs, pages beyond them give their memory back to the machine.
 //
-// Prefix cache. Full pages of prompts and answers are kept under the hash of (scope, all tokens up to
-// the page's end). Once somebody asked for the scores of such a prompt, its pages keep the
+// Prefix cache. Pages of prompts and answers are kept under the hash of (scope, all tokens up to the
+// page's end); a text that goes on otherwise within a page copies what is the same. Once somebody asked for the scores of such a prompt, its pages keep the
 // log-probability and argmax of each of their tokens, so that prompt log-probabilities come out of
 // the cache too. Only requests of an equal scope share pages. Requests that pool, or that want more
 // than one alternative of each prompt token, do not read the cache.

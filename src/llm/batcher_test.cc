@@ -217,7 +217,10 @@ TEST(Batcher, PromptScoresAreTheScorersBitsColdAndFromTheCache) {
         ASSERT_EQ(recorder.answer.score_log_probs.size(), length);
         EXPECT_EQ(wanted, std::vector<float>(recorder.answer.score_log_probs.begin() + 1,
                                              recorder.answer.score_log_probs.end()));
-        EXPECT_EQ(recorder.cached_tokens, turn > 1 ? length / 64 * 64 : 0) << length;
+        // Full pages, and the last one but for its last token when that is worth a copy.
+        const size_t full = length / 64 * 64, rest = length - full;
+        const size_t cached = full + (rest > 8 ? rest - 1 : 0);
+        EXPECT_EQ(recorder.cached_tokens, turn > 1 ? cached : 0) << length;
         for (size_t i = 1; i < length; ++i) {
           EXPECT_GE(recorder.answer.score_best[i], recorder.answer.score_log_probs[i]);
           EXPECT_EQ(recorder.answer.score_best_ids[i] == request.prompt[i],
@@ -226,6 +229,53 @@ TEST(Batcher, PromptScoresAreTheScorersBitsColdAndFromTheCache) {
       }
     }
   }
+}
+
+TEST(Batcher, TextsThatPartWithinAPageReadTheirBeginningOnce) {
+  World world;
+  const std::unique_ptr<Batcher> batcher = world.batcher({4, 100, 100, 100, 0});
+  Rng rng(8, rng_stream("beginnings"));
+  const std::vector<int32_t> stem = random_tokens(rng, 90, kTinyVocab);
+  const auto goes_on = [&](size_t shared, size_t more) {
+    std::vector<int32_t> out(stem.begin(), stem.begin() + static_cast<std::ptrdiff_t>(shared));
+    for (int32_t token : random_tokens(rng, more, kTinyVocab)) out.push_back(token);
+    // Surely another token than the stem's.
+    if (more > 0 && shared < stem.size()) out[shared] = (stem[shared] + 1) % (kTinyVocab - 1);
+    return out;
+  };
+  const auto cached = [&](std::vector<int32_t> prompt, size_t max_tokens, bool scores) {
+    BatchRequest request = request_of(std::move(prompt), max_tokens);
+    request.use_prefix_cache = true;
+    request.prompt_scores = scores;
+    Recorder recorder;
+    batcher->add(request, recorder);
+    while (batcher->step()) {
+    }
+    EXPECT_EQ(recorder.answer, world.alone(request));
+    return recorder.cached_tokens;
+  };
+  EXPECT_EQ(cached(stem, 0, true), 0u);
+  // Two answers to one question: 30 tokens are the same, the last of them is read again.
+  EXPECT_EQ(cached(goes_on(30, 20), 0, true), 29u);
+  EXPECT_EQ(cached(goes_on(30, 0), 3, true), 29u);
+  EXPECT_EQ(cached(goes_on(80, 5), 0, true), 79u) << "within the second page";
+  EXPECT_EQ(cached(goes_on(70, 30), 0, true), 64u) << "6 tokens are not worth a copy";
+  EXPECT_EQ(cached(goes_on(5, 30), 0, true), 0u);
+  // Scores that nobody computed are computed, and a chat goes on where its answer ended.
+  BatchRequest chat = request_of(random_tokens(rng, 20, kTinyVocab), 16);
+  chat.ignore_end_of_generation = true;
+  std::vector<int32_t> talk = chat.prompt;
+  const RequestAnswer answered = world.alone(chat);
+  for (int32_t id : answered.samples.at(0).ids) talk.push_back(id);
+  chat.use_prefix_cache = true;
+  Recorder first;
+  batcher->add(chat, first);
+  while (batcher->step()) {
+  }
+  talk.resize(talk.size() + 10, 7);
+  EXPECT_EQ(cached(talk, 4, false), 20u + 15 - 1) << "the answer's last token was never read";
+  EXPECT_EQ(cached(talk, 0, true), 0u) << "nobody asked for the prompt's scores yet";
+  EXPECT_EQ(cached(talk, 0, true), talk.size() - 1);
 }
 
 TEST(Batcher, APageOfOneScopeIsNoPageOfAnother) {

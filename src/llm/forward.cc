@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "llm/dora.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
 #include "tensor/rope.h"
@@ -74,8 +75,66 @@ struct LoraProducts {
   std::vector<MatmulPart> down, up;
 };
 
+// Where the sum of base and adapter of a call stands before a gain: in y, but where y accumulates.
+View<float> sum_of(const LinearCall& call, const LoraPair& pair, const LoraRun& run,
+                   View<float> sum_scratch) {
+  const bool apart = pair.dora() && sum_scratch.data != nullptr;
+  const View<float> all = apart ? sum_scratch.slice_cols(0, call.y.cols) : call.y;
+  return all.slice_rows(run.row_begin, run.row_count);
+}
+
+bool has_gain(std::span<const LoraRun> runs, std::span<const LinearCall> calls) {
+  for (const LoraRun& run : runs) {
+    for (const LinearCall& call : calls) {
+      if ((*run.layer)[call.kind].dora()) return true;
+    }
+  }
+  return false;
+}
+
+// W x of every row once: with the bias into y, or for rows with a gain alone to where their sum stands.
+std::vector<MatmulPart> base_products(const Layer& layer, std::span<const LoraRun> runs,
+                                      std::span<const LinearCall> calls, bool accumulate,
+                                      View<float> sum_scratch) {
+  std::vector<MatmulPart> parts;
+  for (const LinearCall& call : calls) {
+    const Linear& linear = layer[call.kind];
+    const float* bias = linear.bias.empty() ? nullptr : linear.bias.data();
+    size_t done = 0;
+    const auto plain_until = [&](size_t end) {
+      if (end == done) return;
+      parts.push_back({call.x.slice_rows(done, end - done), &linear.weight,
+                       call.y.slice_rows(done, end - done), bias, accumulate, 1.0f});
+    };
+    for (const LoraRun& run : runs) {
+      const LoraPair& pair = (*run.layer)[call.kind];
+      if (!pair.dora() || run.row_count == 0) continue;
+      plain_until(run.row_begin);
+      parts.push_back({call.x.slice_rows(run.row_begin, run.row_count), &linear.weight,
+                       sum_of(call, pair, run, sum_scratch), nullptr, false, 1.0f});
+      done = run.row_begin + run.row_count;
+    }
+    plain_until(call.x.rows);
+  }
+  return parts;
+}
+
+void apply_gains(Compute& compute, const Layer& layer, std::span<const LoraRun> runs,
+                 std::span<const LinearCall> calls, bool accumulate, View<float> sum_scratch) {
+  for (const LinearCall& call : calls) {
+    const std::vector<float>& bias = layer[call.kind].bias;
+    for (const LoraRun& run : runs) {
+      const LoraPair& pair = (*run.layer)[call.kind];
+      if (!pair.dora() || run.row_count == 0) continue;
+      apply_gain(compute, pair, bias.empty() ? nullptr : bias.data(),
+                 sum_of(call, pair, run, sum_scratch),
+                 call.y.slice_rows(run.row_begin, run.row_count), accumulate);
+    }
+  }
+}
+
 LoraProducts lora_products(std::span<const LoraRun> runs, std::span<const LinearCall> calls,
-                           View<float> scratch) {
+                           View<float> scratch, View<float> sum_scratch) {
   LoraProducts products;
   for (const LoraRun& run : runs) {
     const View<float> rows = scratch.slice_rows(run.row_begin, run.row_count);
@@ -84,7 +143,7 @@ LoraProducts lora_products(std::span<const LoraRun> runs, std::span<const Linear
       const LoraPair& pair = (*run.layer)[call.kind];
       if (pair.empty()) continue;
       const View<const float> x = call.x.slice_rows(run.row_begin, run.row_count);
-      const View<float> y = call.y.slice_rows(run.row_begin, run.row_count);
+      const View<float> y = sum_of(call, pair, run, sum_scratch);
       const View<float> h = rows.slice_cols(column, pair.rank());
       column += pair.rank();
       products.down.push_back({x, &pair.a, h, nullptr, false, 1.0f});
@@ -98,19 +157,28 @@ LoraProducts lora_products(std::span<const LoraRun> runs, std::span<const Linear
 
 void linear_forward(Compute& compute, const Layer& layer, std::span<const LoraRun> lora,
                     std::span<const LinearCall> calls, bool accumulate, View<float> lora_scratch,
-                    const LinearDropout& dropout) {
+                    const LinearDropout& dropout, View<float> sum_scratch) {
   HONE_CHECK(calls.size() <= 3);
-  MatmulPart base[3];
-  for (size_t i = 0; i < calls.size(); ++i) {
-    const LinearCall& call = calls[i];
-    const Linear& linear = layer[call.kind];
-    base[i] = {call.x,     &linear.weight,
-               call.y,     linear.bias.empty() ? nullptr : linear.bias.data(),
-               accumulate, 1.0f};
+  const bool gains = has_gain(lora, calls);
+  // Only one call can have the scratch, and only one accumulates (o, down).
+  HONE_CHECK(!gains || dropout.rows == nullptr);
+  HONE_CHECK(!gains || !accumulate || (sum_scratch.data != nullptr && calls.size() == 1));
+  if (!accumulate) sum_scratch = {};
+  if (gains) {
+    tensor::matmul(compute, base_products(layer, lora, calls, accumulate, sum_scratch));
+  } else {
+    MatmulPart base[3];
+    for (size_t i = 0; i < calls.size(); ++i) {
+      const LinearCall& call = calls[i];
+      const Linear& linear = layer[call.kind];
+      base[i] = {call.x,     &linear.weight,
+                 call.y,     linear.bias.empty() ? nullptr : linear.bias.data(),
+                 accumulate, 1.0f};
+    }
+    tensor::matmul(compute, {base, calls.size()});
   }
-  tensor::matmul(compute, {base, calls.size()});
   if (lora.empty()) return;
-  LoraProducts products = lora_products(lora, calls, lora_scratch);
+  LoraProducts products = lora_products(lora, calls, lora_scratch, sum_scratch);
   if (products.down.empty()) return;
   if (dropout.rows == nullptr) {
     tensor::matmul(compute, products.down);
@@ -119,6 +187,7 @@ void linear_forward(Compute& compute, const Layer& layer, std::span<const LoraRu
     linear_down_with_dropout(compute, *lora[0].layer, calls, products.down, dropout);
   }
   tensor::matmul(compute, products.up);
+  if (gains) apply_gains(compute, layer, lora, calls, accumulate, sum_scratch);
 }
 
 void embed(Compute& compute, const Model& model, std::span<const int32_t> tokens, View<float> out) {
@@ -178,7 +247,7 @@ void attention_half(Compute& compute, const Model& model, size_t index,
   tensor::attention(compute, shape, q, kv.runs, a.attention, a.lse);
   copy_rows(a.x_in, a.x_mid);
   const LinearCall out[] = {{LinearKind::kO, a.attention, a.x_mid}};
-  linear_forward(compute, layer, lora, out, true, a.lora, a.dropout);
+  linear_forward(compute, layer, lora, out, true, a.lora, a.dropout, a.norm);
 }
 
 void mlp_half(Compute& compute, const Model& model, size_t index, std::span<const LoraRun> lora,
@@ -193,7 +262,7 @@ void mlp_half(Compute& compute, const Model& model, size_t index, std::span<cons
   tensor::swiglu(compute, a.gate_up, a.activation);
   copy_rows(a.x_mid, a.x_out);
   const LinearCall out[] = {{LinearKind::kDown, a.activation, a.x_out}};
-  linear_forward(compute, layer, lora, out, true, a.lora, a.dropout);
+  linear_forward(compute, layer, lora, out, true, a.lora, a.dropout, a.norm);
 }
 
 size_t max_qkv_cols(const ModelConfig& config) {

@@ -103,10 +103,13 @@ struct LinearCall {
 };
 // All calls share x's rows; `accumulate` adds to y (residual stream). W x is one product for all
 // rows, B (A x) one for the rows of each adapter: a row gets the bits that it would get alone.
-// lora_scratch: [M, ranks]. Dropout: with one run over all rows only.
+// lora_scratch: [M, ranks]. Dropout: with one run over all rows only. Rows whose adapter has a magnitude
+// (llm/dora.h) get y = gain * (W x + scale * B (A x)) + bias; where y accumulates, that is summed in
+// sum_scratch [M, outputs] first.
 void linear_forward(tensor::Compute& compute, const Layer& layer, std::span<const LoraRun> lora,
                     std::span<const LinearCall> calls, bool accumulate,
-                    tensor::View<float> lora_scratch, const LinearDropout& dropout = {});
+                    tensor::View<float> lora_scratch, const LinearDropout& dropout = {},
+                    tensor::View<float> sum_scratch = {});
 
 void embed(tensor::Compute& compute, const Model& model, std::span<const int32_t> tokens,
            tensor::View<float> out);

@@ -114,6 +114,18 @@ KvCache::SequenceId KvCache::create_from(std::span<const uint32_t> pages) {
   return id;
 }
 
+bool KvCache::append_copy(SequenceId sequence, uint32_t from, size_t positions) {
+  Sequence& s = sequences_[sequence];
+  HONE_CHECK(s.live && s.length % kPagePositions == 0 && references_[from] > 0);
+  HONE_CHECK(positions > 0 && positions <= kPagePositions);
+  if (free_.empty()) return false;
+  const uint32_t own = take_page();
+  std::memcpy(page(own), page(from), page_floats_ * sizeof(float));
+  s.pages.push_back(own);
+  s.length += positions;
+  return true;
+}
+
 void KvCache::share_page(SequenceId sequence, size_t number, uint32_t page_index) {
   Sequence& s = sequences_[sequence];
   HONE_CHECK(s.live && (number + 1) * kPagePositions <= s.length);

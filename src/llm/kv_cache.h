@@ -51,6 +51,9 @@ class KvCache {
   void hold(uint32_t page) { ++references_[page]; }
   void let_go(uint32_t page) { drop_page(page); }
   uint32_t references(uint32_t page) const { return references_[page]; }
+  // Appends a copy of the first positions of a page that somebody holds to a sequence of full pages.
+  // False, and nothing changed, when there is no free page.
+  [[nodiscard]] bool append_copy(SequenceId sequence, uint32_t page, size_t positions);
   // The sequence's page of that number gives way to another one of the same content.
   void share_page(SequenceId sequence, size_t number, uint32_t page);
 

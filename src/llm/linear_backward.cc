@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "llm/dora.h"
 #include "tensor/rms_norm.h"
 
 namespace hone::llm {
@@ -135,17 +136,67 @@ void add_dropped_inputs(tensor::Compute& compute, std::span<const AdaptedCall> a
   }
 }
 
+// The magnitude's gradient of one call, and gain * dy into scratch.
+LinearGradientCall through_gain(tensor::Compute& compute, const Layer& layer, const LoraPair& pair,
+                                const LinearGradientCall& call, int32_t magnitude,
+                                WeightGradients& gradients, View<float> h, View<float> scratch) {
+  const size_t m = call.dy.rows;
+  if (magnitude != kFrozen) {
+    const MatmulPart base = {call.x, &layer[call.kind].weight, scratch, nullptr, false, 1.0f};
+    const MatmulPart down = {call.x, &pair.a, h, nullptr, false, 1.0f};
+    const MatmulPart up = {h, &pair.b, scratch, nullptr, true, pair.scale};
+    tensor::matmul(compute, {&base, 1});
+    tensor::matmul(compute, {&down, 1});
+    tensor::matmul(compute, {&up, 1});
+    compute.pool().run(m, [&](size_t r, size_t) {
+      const float* dy = call.dy.row(r);
+      float* z = scratch.row(r);
+      for (size_t n = 0; n < scratch.cols; ++n) z[n] = dy[n] * z[n] * pair.inverse_norm[n];
+    });
+    const std::vector<float> ones(m, 1.0f);
+    gradients.add(magnitude, scratch, View<const float>(ones.data(), m, 1));
+    gradients.flush();
+  }
+  apply_gain(compute, pair, nullptr, call.dy, scratch, false);
+  return {call.kind, call.x, scratch};
+}
+
+// The calls as base and pair see them: those with a gain have gain * dy.
+std::vector<LinearGradientCall> behind_gains(tensor::Compute& compute, const Layer& layer,
+                                             const LoraLayer* lora,
+                                             const LayerParameters& parameters,
+                                             std::span<const LinearGradientCall> calls,
+                                             WeightGradients& gradients, View<float> lora_scratch,
+                                             View<float> scratch) {
+  std::vector<LinearGradientCall> out(calls.begin(), calls.end());
+  size_t column = 0;
+  for (LinearGradientCall& call : out) {
+    if (lora == nullptr || !(*lora)[call.kind].dora()) continue;
+    const LoraPair& pair = (*lora)[call.kind];
+    const size_t m = call.dy.rows, outputs = call.dy.cols;
+    HONE_CHECK(scratch.data != nullptr && column + outputs <= scratch.cols);
+    call = through_gain(compute, layer, pair, call,
+                        parameters.magnitude[static_cast<size_t>(call.kind)], gradients,
+                        lora_scratch.slice_rows(0, m).slice_cols(0, pair.rank()),
+                        scratch.slice_rows(0, m).slice_cols(column, outputs));
+    column += (outputs + 15) / 16 * 16;
+  }
+  return out;
+}
+
 }  // namespace
 
 void linear_backward(tensor::Compute& compute, const Layer& layer, const LoraLayer* lora,
                      const LayerParameters& parameters, Trainable& trainable,
-                     std::span<const LinearGradientCall> calls,
+                     std::span<const LinearGradientCall> given_calls,
                      std::span<const tensor::TokenGroup> groups, View<float> dx, bool accumulate,
                      View<float> lora_scratch, FixedStatistics& statistics,
-                     const LinearDropout& dropout) {
-  HONE_CHECK(calls.size() <= kMostCalls);
+                     const LinearDropout& dropout, View<float> dora_scratch) {
+  HONE_CHECK(given_calls.size() <= kMostCalls);
   const bool drops = dropout.rows != nullptr;
   WeightGradients gradients(compute, trainable, groups, statistics);
+  const std::vector<LinearGradientCall> calls = behind_gains(
+      compute, layer, lora, parameters, given_calls, gradients, lora_scratch, dora_scratch);
   std::vector<MatmulInputTerm> terms;
   for (const LinearGradientCall& call : calls) {
     const size_t k = static_cast<size_t>(call.kind);

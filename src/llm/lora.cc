@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "llm/dora.h"
 #include "llm/formats/adapter.h"
 #include "llm/formats/gguf.h"
 #include "llm/formats/safetensors.h"
@@ -139,6 +140,7 @@ LoraAdapter load_lora(const Model& model, const std::string& directory) {
   const Adapter file = read_adapter(directory, model.config);
   LoraAdapter adapter;
   adapter.use_rslora = file.use_rslora;
+  adapter.use_dora = file.use_dora;
   adapter.layers.resize(model.config.layers.size());
   for (const LoraTensorPair& from : file.pairs) {
     LoraPair& to = pair_of(adapter, from.module);
@@ -148,10 +150,15 @@ LoraAdapter load_lora(const Model& model, const std::string& directory) {
     for (size_t n = 0; n < from.out; ++n) to.b.write_row(n, from.b.data() + n * from.r);
     to.scale = from.scale;
     to.alpha = from.alpha;
+    to.magnitude = from.magnitude;
   }
   if (!file.score.empty()) {
     adapter.score = tensor::PanelMatrix::zeros(1, file.score.size());
     adapter.score.write_row(0, file.score.data());
+  }
+  if (adapter.use_dora && !model.layers.empty()) {
+    tensor::Compute compute(1);
+    refresh_dora(compute, model, adapter);
   }
   return adapter;
 }
@@ -161,6 +168,7 @@ void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapte
   Adapter file;
   file.base_model = base_model;
   file.use_rslora = adapter.use_rslora;
+  file.use_dora = adapter.use_dora;
   for (size_t i = 0; i < adapter.layers.size(); ++i) {
     for (size_t k = 0; k < kLinearKinds; ++k) {
       const auto kind = static_cast<LinearKind>(k);
@@ -173,6 +181,7 @@ void save_lora(Env& env, const std::string& directory, const LoraAdapter& adapte
       to.out = from.b.rows();
       to.alpha = from.alpha;
       to.scale = from.scale;
+      to.magnitude = from.magnitude;
       to.a.resize(to.r * to.in);
       to.b.resize(to.out * to.r);
       for (size_t n = 0; n < to.r; ++n) from.a.read_row(n, to.a.data() + n * to.in);

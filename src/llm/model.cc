@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "llm/formats/model_file.h"
+#include "tensor/quantize.h"
 
 namespace hone::llm {
 
@@ -40,14 +41,12 @@ namespace {
 
 void check_rows_finite(Compute& compute, const StoredTensor& t, const std::string& where) {
   constexpr size_t kRowsPerTask = 64;
+  const size_t row_bytes = tensor::storage_bytes(t.type, t.cols);
   compute.pool().run((t.rows + kRowsPerTask - 1) / kRowsPerTask, [&](size_t task, size_t) {
-    std::vector<float> row(t.cols);
     const size_t end = std::min(t.rows, (task + 1) * kRowsPerTask);
     for (size_t r = task * kRowsPerTask; r < end; ++r) {
-      read_row(t, r, row.data());
-      float sum = 0;  // 0 * NaN and 0 * infinity are NaN
-      for (float value : row) sum += value * 0.0f;
-      if (sum != 0.0f) check_finite(t, where);  // finds the place and throws
+      if (tensor::is_row_finite(t.type, t.bytes.data() + r * row_bytes, t.cols)) continue;
+      check_finite(t, where);  // finds the place and throws
     }
   });
 }

@@ -42,9 +42,10 @@ struct Layer {
 
 struct Model {
   ModelConfig config;
-  tensor::PanelMatrix embedding;  // [vocab, hidden]; the head too when tied
-  tensor::PanelMatrix lm_head;    // [vocab, hidden], empty when tied or without a language head
-  tensor::PanelMatrix score;      // [1, hidden], empty without a score head (llm/score_head.h)
+  tensor::PanelMatrix embedding;   // [vocab, hidden]; the head too when tied
+  tensor::PanelMatrix lm_head;     // [vocab, hidden], empty when tied or without a language head
+  tensor::PanelMatrix score;       // [1, hidden], empty without a score head (llm/score_head.h)
+  tensor::PanelMatrix predictors;  // of training only (llm/predictor_tokens.h), never saved
   std::vector<float> final_norm;
   std::vector<Layer> layers;
   tensor::RopeTable rope;

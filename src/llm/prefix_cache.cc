@@ -55,6 +55,27 @@ const PrefixCache::Page* PrefixCache::find(Place& place, std::span<const int32_t
   return &entry.page;
 }
 
+PrefixCache::Beginning PrefixCache::find_beginning(const Place& place,
+                                                   std::span<const int32_t> tokens,
+                                                   bool with_scores) {
+  Beginning best;
+  Entry* found = nullptr;
+  const auto followers = followers_.find(place.key);
+  if (followers == followers_.end()) return best;
+  for (Entry* entry : followers->second) {
+    const Page& page = entry->page;
+    if (entry->parent != place.page || (with_scores && page.scores.empty())) continue;
+    const auto ends =
+        std::mismatch(tokens.begin(), tokens.end(), page.tokens.begin(), page.tokens.end());
+    const auto count = static_cast<size_t>(ends.first - tokens.begin());
+    if (count <= best.count) continue;
+    best = {&page, count};
+    found = entry;
+  }
+  if (found != nullptr) found->used = clock_ + 1;  // with its chain: the caller's touch is next
+  return best;
+}
+
 PrefixCache::Entry* PrefixCache::entry_of(const Place& place) {
   const auto found = entries_.find(place.key);
   if (found == entries_.end() || found->second->number != place.page) return nullptr;
@@ -83,6 +104,37 @@ std::optional<uint32_t> PrefixCache::insert(Place& place, Page page) {
     touch(place);
     return entry.page.index;
   }
+  const Entry& entry = add(place, key, std::move(page));
+  place = {key, entry.number, place.scope};
+  touch(place);
+  return entry.page.index;
+}
+
+void PrefixCache::insert_last(const Place& place, Page page) {
+  HONE_CHECK(!page.tokens.empty() && page.tokens.size() < kPagePositions);
+  if (place.page != 0 && entry_of(place) == nullptr) return;
+  touch(place);
+  const bool scored = !page.scores.empty();
+  if (find_beginning(place, page.tokens, scored).count == page.tokens.size()) return;
+  const Key key = page_key(place.key, page.tokens);
+  // One of the same tokens that has no scores, or of another text with the key, gives way; so does
+  // one that is only the beginning of this.
+  if (const auto same = entries_.find(key); same != entries_.end()) remove(same);
+  std::vector<Key> shorter;
+  for (const Entry* entry : followers_[place.key]) {
+    const Page& other = entry->page;
+    if (entry->parent != place.page || other.tokens.size() >= page.tokens.size()) continue;
+    if (!scored && !other.scores.empty()) continue;
+    if (std::equal(other.tokens.begin(), other.tokens.end(), page.tokens.begin())) {
+      shorter.push_back(entry->key);
+    }
+  }
+  for (const Key& each : shorter) remove(entries_.find(each));
+  add(place, key, std::move(page)).used = clock_;
+}
+
+PrefixCache::Entry& PrefixCache::add(const Place& place, const Key& key, Page page) {
+  const Entry* parent = entry_of(place);
   auto entry = std::make_unique<Entry>();
   entry->key = key;
   entry->number = ++last_number_;
@@ -92,11 +144,8 @@ std::optional<uint32_t> PrefixCache::insert(Place& place, Page page) {
   entry->scope = place.scope;
   entry->page = std::move(page);
   cache_.hold(entry->page.index);
-  const uint32_t index = entry->page.index;
-  place = {key, entry->number, place.scope};
-  entries_.emplace(key, std::move(entry));
-  touch(place);
-  return index;
+  followers_[place.key].push_back(entry.get());
+  return *entries_.emplace(key, std::move(entry)).first->second;
 }
 
 bool PrefixCache::goes_before(const Entry& a, const Entry& b) const {
@@ -105,6 +154,9 @@ bool PrefixCache::goes_before(const Entry& a, const Entry& b) const {
 
 PrefixCache::Entries::iterator PrefixCache::remove(Entries::iterator at) {
   cache_.let_go(at->second->page.index);
+  const auto siblings = followers_.find(at->second->parent_key);
+  std::erase(siblings->second, at->second.get());
+  if (siblings->second.empty()) followers_.erase(siblings);
   return entries_.erase(at);
 }
 

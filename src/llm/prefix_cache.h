@@ -1,5 +1,5 @@
 #pragma once
-// Full pages of texts that were read, found again by their content.
+// Pages of texts that were read, found again by their content.
 //
 // A page's key is a hash of (scope, adapter, all tokens up to its end): a chain, each page's key made
 // of the one before. 128 bits of SHA-256; and a hit is believed only when the page's own tokens, and its
@@ -8,6 +8,9 @@
 // Beside keys and values a page keeps the final hidden row of its last position (what follows the
 // page comes from it, so a text that ends with a page needs no pass), and, where they were computed,
 // the log-probability and the most likely token of each of its positions.
+//
+// The last page of a text, which is not full, is kept as well: it and full pages serve texts that
+// begin as they do and then go on otherwise, which copy the part that is the same (find_beginning).
 //
 // A page in the cache is held by it (KvCache::hold); sequences that use it hold it too. Only pages
 // that nobody else holds can go, the longest unused first, children before parents: a sequence
@@ -40,8 +43,8 @@ class PrefixCache {
  public:
   struct Page {
     uint32_t index = 0;              // KvCache's
-    std::vector<int32_t> tokens;     // kPagePositions of them
-    std::vector<float> last_hidden;  // the final norm's row of the last position
+    std::vector<int32_t> tokens;     // kPagePositions of them; of a text's last page fewer
+    std::vector<float> last_hidden;  // the final norm's row of the last position, of full pages
     std::vector<TokenScore> scores;  // one per token, or empty: nobody asked yet
   };
   using Key = std::array<uint64_t, 2>;
@@ -62,6 +65,13 @@ class PrefixCache {
   // The page that follows `place` with those tokens, which moves on; null when there is none, or
   // none with scores when they are wanted. Valid until the next call that changes the cache.
   const Page* find(Place& place, std::span<const int32_t> tokens, bool with_scores);
+  // Of the pages that follow `place`, also those that are not full, the one that begins like `tokens`
+  // for the longest, and for how many; null when none begins so. Valid likewise.
+  struct Beginning {
+    const Page* page = nullptr;
+    size_t count = 0;
+  };
+  Beginning find_beginning(const Place& place, std::span<const int32_t> tokens, bool with_scores);
   // Marks the chain that ends at `place` as used now.
   void touch(const Place& place);
   // Keeps a page that the caller's sequence holds, behind `place`, which moves on. When the same page
@@ -69,6 +79,8 @@ class PrefixCache {
   // caller shares it (KvCache::share_page). Nothing when it cannot be kept: `place` was dropped
   // meanwhile, or another text has the key.
   std::optional<uint32_t> insert(Place& place, Page page);
+  // Keeps the last page of a text, which is not full, unless a page begins with all of it.
+  void insert_last(const Place& place, Page page);
 
   // Frees the page that was unused the longest. False when all are in use.
   bool evict_one();
@@ -93,11 +105,13 @@ class PrefixCache {
   using Entries = std::unordered_map<Key, std::unique_ptr<Entry>, KeyHash>;
 
   Entry* entry_of(const Place& place);
+  Entry& add(const Place& place, const Key& key, Page page);
   Entries::iterator remove(Entries::iterator at);
   bool goes_before(const Entry& a, const Entry& b) const;
 
   KvCache& cache_;
   Entries entries_;
+  std::unordered_map<Key, std::vector<Entry*>, KeyHash> followers_;  // by the parent's key
   uint64_t last_number_ = 0, clock_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "llm/dora.h"
 
 namespace hone::llm {
 
@@ -15,6 +16,7 @@ LayerParameters frozen_layer() {
   std::fill(std::begin(p.bias), std::end(p.bias), kFrozen);
   std::fill(std::begin(p.lora_a), std::end(p.lora_a), kFrozen);
   std::fill(std::begin(p.lora_b), std::end(p.lora_b), kFrozen);
+  std::fill(std::begin(p.magnitude), std::end(p.magnitude), kFrozen);
   p.attention_norm = p.mlp_norm = p.q_norm = p.k_norm = kFrozen;
   return p;
 }
@@ -97,6 +99,9 @@ Trainable full_parameters(Model& model, bool language_head) {
     t.lm_head = add_panels(t, "lm_head.weight", model.lm_head);
   }
   if (model.score.rows() > 0) t.score = add_panels(t, "score.weight", model.score);
+  if (model.predictors.rows() > 0) {
+    t.predictors = add_panels(t, "predictors.weight", model.predictors);
+  }
   give_memory(t);
   return t;
 }
@@ -112,10 +117,21 @@ Trainable lora_parameters(const Model& model, LoraAdapter& adapter) {
           layer_prefix(i) + std::string(linear_module(static_cast<LinearKind>(k)));
       p.lora_a[k] = add_panels(t, module + ".lora_A.weight", pair.a);
       p.lora_b[k] = add_panels(t, module + ".lora_B.weight", pair.b, pair.scale);
+      if (pair.dora()) {
+        p.magnitude[k] = add_vector(t, module + ".lora_magnitude_vector", pair.magnitude);
+      }
     }
     t.layers.push_back(p);
   }
   if (adapter.score.rows() > 0) t.score = add_panels(t, "score.weight", adapter.score);
+  if (adapter.predictors.rows() > 0) {
+    t.predictors = add_panels(t, "predictors.weight", adapter.predictors);
+  }
+  if (adapter.use_dora) {
+    t.refresh = [&model, &adapter](tensor::Compute& compute) {
+      refresh_dora(compute, model, adapter);
+    };
+  }
   give_memory(t);
   return t;
 }

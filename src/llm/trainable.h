@@ -7,6 +7,7 @@
 // factor * integer * 2^-exponent.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -40,6 +41,7 @@ struct LayerParameters {
   int32_t bias[kLinearKinds];
   int32_t lora_a[kLinearKinds];
   int32_t lora_b[kLinearKinds];
+  int32_t magnitude[kLinearKinds];  // llm/dora.h
   int32_t attention_norm, mlp_norm, q_norm, k_norm;
 };
 
@@ -47,6 +49,10 @@ struct Trainable {
   std::vector<Parameter> parameters;
   std::vector<LayerParameters> layers;
   int32_t embedding = kFrozen, lm_head = kFrozen, final_norm = kFrozen, score = kFrozen;
+  int32_t predictors = kFrozen;  // llm/predictor_tokens.h
+  // Called when values have changed, by whoever changed them: brings up to date what follows from
+  // them. May be null.
+  std::function<void(tensor::Compute&)> refresh;
   tensor::Buffer memory;  // all gradients in one piece: large pages round every piece up
 
   Parameter* find(int32_t index) {
@@ -59,7 +65,8 @@ struct Trainable {
 // Every weight of the model, which must hold f32 panels (make_trainable). A reward model's head of
 // its own (not the tied one) reads nothing and is left out with language_head = false.
 Trainable full_parameters(Model& model, bool language_head = true);
-// The adapter's A and B, and its score head if it has one.
+// The adapter's A, B and magnitudes, and its score head and predictor tokens if it has them.
+// Both must outlive the answer and stay where they are.
 Trainable lora_parameters(const Model& model, LoraAdapter& adapter);
 
 }  // namespace hone::llm

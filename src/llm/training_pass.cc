@@ -7,10 +7,10 @@
 #include "llm/head_scale.h"
 #include "llm/linear_backward.h"
 #include "llm/mean_logits.h"
+#include "llm/predictor_tokens.h"
 #include "llm/score_head.h"
 #include "tensor/attention_backward.h"
 #include "tensor/distillation_head.h"
-#include "tensor/embedding.h"
 #include "tensor/entropy_gradient.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
@@ -57,6 +57,10 @@ struct Widest {
   size_t qkv = 0, attention = 0, intermediate = 0, saved = 0;
   size_t norm_heads = 0;  // q and k heads, where each has a norm
 
+  // Of the maps that read one input: their outputs, each from a cache line on.
+  size_t outputs(const ModelConfig& config) const {
+    return std::max({qkv + 48, 2 * intermediate + 32, config.hidden_size + 16});
+  }
   // Of any linear map.
   size_t input(const ModelConfig& config) const {
     return std::max({config.hidden_size, attention, intermediate});
@@ -90,6 +94,7 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
              9 * max_lora_rank + (2 + widest.norm_heads) * config.layers.size();
   per_row += 2;  // a score and its gradient
   if (options.lora_dropout) per_row += widest.input(config);
+  if (options.dora) per_row += tile_stride(widest.outputs(config));
   // The head's vocabulary tiles and attention's blocks of one layer, twice.
   per_row += 1024 + 2 * widest.qkv;
   const size_t head =
@@ -141,6 +146,7 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
   dactivation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   dlora_ = scratch(max_rows, 6 * rank);
   if (options.lora_dropout) dropped_ = Tensor(max_rows, widest.input(config));
+  if (options.dora) dora_ = Tensor(max_rows, tile_stride(widest.outputs(config)));
   if (score_head(model, adapter) != nullptr) {
     scores_ = Tensor(max_rows, 1);
     dscores_ = Tensor(max_rows, 1);
@@ -177,7 +183,8 @@ LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
 
 void TrainingPass::forward(const TreeRows& rows) {
   HONE_CHECK(rows.size() <= max_rows_);
-  embed(compute_, model_, rows.tokens(), x_in(0, rows.size()));
+  embed_with_predictors(compute_, model_, predictors_of(model_, adapter_), rows.tokens(),
+                        x_in(0, rows.size()));
   for (size_t layer = 0; layer < model_.layers.size(); ++layer) {
     kv_.build(rows, model_.config.layers[layer]);
     layer_again(rows, layer);
@@ -200,9 +207,14 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
   target_places_.clear();
   score_targets_.clear();
   entropy_targets_.clear();
+  hidden_targets_.clear();
   for (size_t i = 0; i < targets.size(); ++i) {
     if (targets[i].token == kScoreTarget) {
       score_targets_.push_back({targets[i].row, i});
+      continue;
+    }
+    if (targets[i].token == kHiddenTarget) {
+      hidden_targets_.push_back({targets[i].row, i});
       continue;
     }
     target_rows_.push_back(targets[i].row);
@@ -261,7 +273,7 @@ FixedStatistics TrainingPass::against_teacher(const TreeRows& rows,
                                               std::span<const PassTarget> targets,
                                               View<float> gradient,
                                               const tensor::FixedGradient* dw) {
-  HONE_CHECK(score_targets_.empty() && entropy_targets_.empty());
+  HONE_CHECK(score_targets_.empty() && hidden_targets_.empty() && entropy_targets_.empty());
   tensor::DistillationTask task;
   task.hidden = target_hidden_.rows_view(0, target_rows_.size());
   task.weights = &model_.head();
@@ -305,6 +317,7 @@ void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targe
                            model_.head(), targets_, target_values_.data(), row_results_.data());
   }
   place_values(rows, log_probs);
+  place_hidden(targets.size(), false);
   watch_targets(targets.size());
   if (row_results == nullptr) return;
   std::fill_n(row_results, targets.size(), tensor::HeadRowResult{});
@@ -373,6 +386,7 @@ void TrainingPass::place_values(const TreeRows& rows, float* values) {
   for (const ScoreTarget& target : entropy_targets_) {
     values[target.place] = row_results_[target.row].entropy;
   }
+  for (const ScoreTarget& target : hidden_targets_) values[target.place] = 0;
   if (score_targets_.empty()) return;
   const PanelMatrix* head = score_head(model_, adapter_);
   HONE_CHECK(head != nullptr);
@@ -380,6 +394,19 @@ void TrainingPass::place_values(const TreeRows& rows, float* values) {
   score_rows_of(compute_, *head, final_hidden_.rows_view(0, rows.size()), scores);
   for (const ScoreTarget& target : score_targets_) {
     values[target.place] = *scores.row(target.row);
+  }
+}
+
+void TrainingPass::place_hidden(size_t targets, bool gradient) {
+  const size_t hidden = model_.config.hidden_size;
+  hidden_states_.clear();
+  hidden_slopes_.assign(gradient ? hidden_targets_.size() * hidden : 0, 0.0f);
+  if (hidden_targets_.empty()) return;
+  hidden_states_.resize(targets);
+  for (size_t i = 0; i < hidden_targets_.size(); ++i) {
+    HiddenState& state = hidden_states_[hidden_targets_[i].place];
+    state.value = {final_hidden_.view().row(hidden_targets_[i].row), hidden};
+    if (gradient) state.slope = std::span(hidden_slopes_).subspan(i * hidden, hidden);
   }
 }
 
@@ -423,10 +450,11 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
                              row_results_.data(), gradient, dw, target_groups_, head_memory_);
   }
   place_values(rows, log_probs_.data());
+  place_hidden(targets.size(), true);
   watch_targets(targets.size());
   std::vector<tensor::HeadRowResult> per_target(targets.size());
   place_rows(per_target.data());
-  loss({log_probs_, per_target, mean_logits_, divergences_}, coefficients_);
+  loss({log_probs_, per_target, mean_logits_, divergences_, hidden_states_}, coefficients_);
   if (!known.empty() || target_rows_.empty()) return statistics;
 
   take_coefficients();
@@ -437,6 +465,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
                                   const PassLoss& loss, Trainable& trainable,
                                   const LoraDropout* dropout, std::span<const float> known) {
   const size_t m = rows.size(), hidden = model_.config.hidden_size;
+  HONE_CHECK(adapter_ == nullptr || !adapter_->use_dora || options_.dora);
   dropout_.reset();
   if (adapter_ != nullptr && dropout != nullptr && dropout->p > 0) {
     HONE_CHECK(options_.lora_dropout);
@@ -453,6 +482,10 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
     scale_row(dhidden.row(target_rows_[i]), hidden, head_scale_);
   }
   if (!score_targets_.empty()) backward_scores(rows, dhidden, trainable, statistics);
+  for (size_t i = 0; i < hidden_targets_.size(); ++i) {
+    float* row = dhidden.row(hidden_targets_[i].row);
+    for (size_t k = 0; k < hidden; ++k) row[k] += hidden_slopes_[i * hidden + k];
+  }
   const View<const float> last = x_in(model_.layers.size(), m);
   const float* inverse_rms = inverse_rms_.view().row(2 * model_.layers.size());
   tensor::rms_norm_backward(compute_, last, model_.final_norm.data(), inverse_rms, dhidden, dx,
@@ -465,10 +498,7 @@ FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarg
   for (size_t layer = model_.layers.size(); layer-- > 0;) {
     backward_layer(rows, layer, trainable, statistics);
   }
-  if (Parameter* p = trainable.find(trainable.embedding)) {
-    merge_statistics(statistics,
-                     tensor::embedding_backward(compute_, dx, rows.tokens().data(), p->target()));
-  }
+  merge_statistics(statistics, embedding_gradients(compute_, model_, dx, rows.tokens(), trainable));
   dropout_.reset();
   return statistics;
 }
@@ -511,6 +541,7 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dnorm = dnorm_.rows_view(0, m).slice_cols(0, hidden);
   const View<float> dlora = lora == nullptr ? View<float>() : dlora_.rows_view(0, m);
+  const View<float> dora = options_.dora ? dora_.rows_view(0, m) : View<float>();
   const auto norm_backward = [&](View<const float> x, const std::vector<float>& weight,
                                  const float* inverse_rms, int32_t parameter) {
     tensor::rms_norm_backward(compute_, x, weight.data(), inverse_rms, dnorm, dx, true);
@@ -526,20 +557,20 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   tensor::swiglu(compute_, a.gate_up, a.activation);
   const LinearGradientCall down[] = {{LinearKind::kDown, a.activation, dx}};
   linear_backward(compute_, layer, lora, parameters, trainable, down, groups, dactivation, false,
-                  dlora, statistics, a.dropout);
+                  dlora, statistics, a.dropout, dora);
   tensor::swiglu_backward(compute_, a.gate_up, dactivation, dgate_up);
   tensor::rms_norm(compute_, a.x_mid, layer.mlp_norm.data(), eps, a.norm, nullptr);
   const LinearGradientCall gate_up[] = {{LinearKind::kGate, a.norm, dgate_up.slice_cols(0, f)},
                                         {LinearKind::kUp, a.norm, dgate_up.slice_cols(f, f)}};
   linear_backward(compute_, layer, lora, parameters, trainable, gate_up, groups, dnorm, false,
-                  dlora, statistics, a.dropout);
+                  dlora, statistics, a.dropout, dora);
   norm_backward(a.x_mid, layer.mlp_norm, a.inverse_rms_mlp, parameters.mlp_norm);
 
   // Attention: dx is now the gradient of x_mid and, through the residual, of x_in.
   const View<float> dattention = dattention_.rows_view(0, m).slice_cols(0, q_cols);
   const LinearGradientCall out[] = {{LinearKind::kO, a.attention, dx}};
   linear_backward(compute_, layer, lora, parameters, trainable, out, groups, dattention, false,
-                  dlora, statistics, a.dropout);
+                  dlora, statistics, a.dropout, dora);
   const View<float> dqkv = dqkv_.rows_view(0, m).slice_cols(0, q_cols + 2 * kv_cols);
   const View<float> dq = dqkv.slice_cols(0, q_cols);
   const View<float> dk = dqkv.slice_cols(q_cols, kv_cols);
@@ -591,13 +622,14 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
     heads_backward(k_raw, config.kv_head_count, layer.k_norm, a.inverse_rms_k, dk,
                    parameters.k_norm);
   }
-  // The first layer's input gradient is wanted only where the embedding learns.
-  const bool wanted = index > 0 || trainable.embedding != kFrozen;
+  // The first layer's input gradient is wanted only where embeddings learn.
+  const bool wanted =
+      index > 0 || trainable.embedding != kFrozen || trainable.predictors != kFrozen;
   tensor::rms_norm(compute_, a.x_in, layer.attention_norm.data(), eps, a.norm, nullptr);
   const LinearGradientCall qkv[] = {
       {LinearKind::kQ, a.norm, dq}, {LinearKind::kK, a.norm, dk}, {LinearKind::kV, a.norm, dv}};
   linear_backward(compute_, layer, lora, parameters, trainable, qkv, groups,
-                  wanted ? dnorm : View<float>(), false, dlora, statistics, a.dropout);
+                  wanted ? dnorm : View<float>(), false, dlora, statistics, a.dropout, dora);
   if (wanted) {
     norm_backward(a.x_in, layer.attention_norm, a.inverse_rms_attention, parameters.attention_norm);
   }

@@ -29,16 +29,26 @@ struct PassOptions {
   // Some run will know its coefficients beforehand: memory to keep logits.
   bool known_coefficients = false;
   bool teacher = false;  // some run will stand beside one: memory for both models' logits
+  bool dora = false;     // the adapter that run() trains has magnitudes (llm/dora.h)
 };
 
 // A token whose log-probability is wanted: token `token` predicted from row `row`. With the token
 // kScoreTarget it is the score head's value at that row (llm/score_head.h), which the model or the
-// adapter must have.
+// adapter must have. With kHiddenTarget it is the final norm's output at that row (its value among the
+// log-probabilities is 0).
 using PassTarget = tensor::HeadTarget;
 inline constexpr int32_t kScoreTarget = -1;
+inline constexpr int32_t kHiddenTarget = -2;
 // With the token kEntropyTarget it is the entropy of the head's distribution at that row; not beside
 // a teacher, nor with known coefficients.
-inline constexpr int32_t kEntropyTarget = -2;
+inline constexpr int32_t kEntropyTarget = -3;
+
+// Of a hidden target; both empty for another one.
+struct HiddenState {
+  std::span<const float> value;  // [hidden size]
+  // d loss / d value, 0 at first: the loss adds to it. Empty where no gradient is wanted.
+  std::span<float> slope;
+};
 
 // What the loss sees of a pass, and what it answers.
 struct PassResult {
@@ -47,6 +57,7 @@ struct PassResult {
   std::span<const float> mean_logits;           // of each target's row; empty when not watched
   // Of each target's row, from the teacher; empty without one.
   std::span<const float> divergences = {};
+  std::span<const HiddenState> hidden = {};  // one per target; empty when no target is hidden
 };
 // Fills coefficients[i] = d loss / d log_prob[i] (a score target's: d loss / d score).
 using PassLoss = std::function<void(const PassResult& result, std::span<float> coefficients)>;
@@ -83,6 +94,8 @@ class TrainingPass {
   void learn_from(TrainingPass* teacher, float beta);
   // Of the last call's targets; empty without a teacher.
   std::span<const float> divergences() const { return divergences_; }
+  // Of the last call's targets; empty when none was hidden.
+  std::span<const HiddenState> hidden_states() const { return hidden_states_; }
 
   // Log-probabilities only: reference models, evaluation during training.
   void score(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
@@ -123,6 +136,8 @@ class TrainingPass {
   // From the compacted targets to the places of all that are wanted, scores too; and back.
   void place_values(const TreeRows& rows, float* values);
   void place_rows(tensor::HeadRowResult* rows) const;
+  // Fills hidden_states_; with slopes where a gradient is wanted.
+  void place_hidden(size_t targets, bool gradient);
   void take_coefficients();
   // Of the targets' rows, into target_gradient_; the coefficients are taken.
   tensor::FixedStatistics backward_head(tensor::View<float> gradient,
@@ -153,6 +168,7 @@ class TrainingPass {
   tensor::Tensor dx_, dnorm_, dqkv_, dkv_copy_, dattention_, dgate_up_, dactivation_, dlora_;
   TreeKv kv_, kv_gradient_;  // of the layer at hand
   tensor::Tensor dropped_;
+  tensor::Tensor dora_;  // [max_rows, the widest calls' outputs], with PassOptions::dora
   std::unique_ptr<const DropoutRows> dropout_;  // of the run at hand
   // The targets of the pass on compacted rows, and where each stands among all that are wanted.
   std::vector<PassTarget> targets_;
@@ -166,6 +182,9 @@ class TrainingPass {
   // Those of entropies, on compacted rows.
   std::vector<ScoreTarget> entropy_targets_;
   std::vector<float> by_entropy_;
+  std::vector<ScoreTarget> hidden_targets_;
+  std::vector<HiddenState> hidden_states_;
+  std::vector<float> hidden_slopes_;  // [hidden targets, hidden size]
   std::vector<uint32_t> target_rows_;
   std::vector<tensor::TokenGroup> target_groups_;
   std::vector<float> coefficients_, log_probs_, target_values_, target_lse_, mean_logits_;

@@ -17,9 +17,9 @@ PlannedPass plan_pass(std::span<const TreeExample> examples, size_t first) {
     for (const TreeTarget& target : examples[t].targets) {
       const TreeRows::Node& node = pass.rows.node(t, target.node);
       const auto own = static_cast<int64_t>(node.row_begin + target.position);
-      const int64_t row = target.score          ? own
-                          : target.position > 0 ? own - 1
-                                                : pass.rows.row_before(node);
+      const int64_t row = target.score || target.hidden ? own
+                          : target.position > 0         ? own - 1
+                                                        : pass.rows.row_before(node);
       HONE_CHECK(row >= 0);
       pass.targets.push_back({static_cast<uint32_t>(row), examples[t].token(target), 0.0f});
     }
@@ -41,11 +41,11 @@ size_t least_pass_rows(std::span<const TreeExample> examples) {
 
 TreeResult PlannedPass::result_of(size_t tree, const PassResult& result) const {
   const size_t begin = target_begin[tree], targets_here = target_begin[tree + 1] - begin;
-  const auto watched = [&](std::span<const float> values) {
+  const auto watched = [&](auto values) {
     return values.empty() ? values : values.subspan(begin, targets_here);
   };
   return {result.log_probs.subspan(begin, targets_here), result.rows.subspan(begin, targets_here),
-          watched(result.mean_logits), watched(result.divergences)};
+          watched(result.mean_logits), watched(result.divergences), watched(result.hidden)};
 }
 
 void for_each_pass(std::span<const TreeExample> batch, size_t max_rows,
@@ -75,8 +75,8 @@ void score_trees(TrainingPass& pass, std::span<const TreeExample> batch,
     std::vector<tensor::HeadRowResult> rows(planned.targets.size());
     pass.score(planned.rows, planned.targets, log_probs.data(), rows.data());
     for (size_t t = 0; t < planned.count; ++t) {
-      result(planned.first + t,
-             planned.result_of(t, {log_probs, rows, pass.mean_logits(), pass.divergences()}));
+      result(planned.first + t, planned.result_of(t, {log_probs, rows, pass.mean_logits(),
+                                                      pass.divergences(), pass.hidden_states()}));
     }
     return true;
   });

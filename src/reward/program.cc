@@ -128,6 +128,7 @@ class Program : public RewardFunction {
     }
   }
   const std::string& name() const override { return name_; }
+  bool judges_alone() const override { return false; }  // it may keep what it saw
 
   std::vector<std::optional<double>> score(std::span<const Sample> samples) override {
     if (samples.empty()) return {};

@@ -7,26 +7,32 @@
 
 namespace hone::reward {
 
+std::vector<std::optional<double>> score_one(RewardFunction& function,
+                                             std::span<const Sample> samples) {
+  std::vector<std::optional<double>> values = function.score(samples);
+  if (values.size() != samples.size()) {
+    throw Error(ErrorCode::kInternal,
+                "reward " + function.name() + " gave " + std::to_string(values.size()) +
+                    " values for " + std::to_string(samples.size()) +
+                    " answers: it must give one for each (null where it has none)");
+  }
+  for (size_t i = 0; i < samples.size(); ++i) {
+    if (values[i] && !std::isfinite(*values[i])) {
+      throw Error(ErrorCode::kInternal,
+                  "reward " + function.name() + " of an answer to " +
+                      std::string(samples[i].row_name) +
+                      " is not a finite number: it must be one, or null where it has none");
+    }
+  }
+  return values;
+}
+
 std::vector<std::vector<std::optional<double>>> score_all(const Functions& functions,
                                                           std::span<const Sample> samples) {
   std::vector<std::vector<std::optional<double>>> out(samples.size());
   for (const auto& function : functions) {
-    const std::vector<std::optional<double>> values = function->score(samples);
-    if (values.size() != samples.size()) {
-      throw Error(ErrorCode::kInternal,
-                  "reward " + function->name() + " gave " + std::to_string(values.size()) +
-                      " values for " + std::to_string(samples.size()) +
-                      " answers: it must give one for each (null where it has none)");
-    }
-    for (size_t i = 0; i < samples.size(); ++i) {
-      if (values[i] && !std::isfinite(*values[i])) {
-        throw Error(ErrorCode::kInternal,
-                    "reward " + function->name() + " of an answer to " +
-                        std::string(samples[i].row_name) +
-                        " is not a finite number: it must be one, or null where it has none");
-      }
-      out[i].push_back(values[i]);
-    }
+    const std::vector<std::optional<double>> values = score_one(*function, samples);
+    for (size_t i = 0; i < samples.size(); ++i) out[i].push_back(values[i]);
   }
   return out;
 }

@@ -33,12 +33,18 @@ class RewardFunction {
   // One for each sample, in their order. Throws invalid_input that names the row for one that it
   // cannot judge for lack of a column, unavailable when it cannot work at all.
   virtual std::vector<std::optional<double>> score(std::span<const Sample> samples) = 0;
+  // A value depends on its sample alone: a run on several machines asks on each about the answers that
+  // were drawn there. False: one of them asks about all answers, in order.
+  virtual bool judges_alone() const { return true; }
 };
 
 using Functions = std::vector<std::unique_ptr<RewardFunction>>;
 
-// Values [sample][function]. Throws internal that names the function (and the row) when one gives
+// One for each sample. Throws internal that names the function (and the row) when one gives
 // another number of values than there are samples, or a value that is not a finite number.
+std::vector<std::optional<double>> score_one(RewardFunction& function,
+                                             std::span<const Sample> samples);
+// Values [sample][function].
 std::vector<std::vector<std::optional<double>>> score_all(const Functions& functions,
                                                           std::span<const Sample> samples);
 

@@ -25,7 +25,7 @@ namespace {
 
 // Of a thread: a tile of the head's logits, unpacked weights, a sampler's copy of a row.
 constexpr uint64_t kScratchBytes = 4 << 20;
-constexpr size_t kKeptShare = 3;           // of the pages stay when nobody uses them
+constexpr size_t kKeptShare = 4;           // of the pages stay when nobody uses them
 constexpr double kLookEverySeconds = 0.1;  // for those whose time is over
 
 Error stopping() {

@@ -34,7 +34,7 @@ struct EngineOptions {
   // Positions that the cache holds, all requests together; 0 = the model's context, at least 4,096
   // and at most 16,384.
   size_t context_tokens = 0;
-  // Of these, what stays in memory when nobody uses it (found again by their content); 0 = a third.
+  // Of these, what stays in memory when nobody uses it (found again by their content); 0 = a quarter.
   size_t kept_tokens = 0;
   size_t rows_per_pass = 256;
   size_t max_lora_rank = 64;

@@ -83,9 +83,15 @@ void put_float_row(float* panels, size_t n, size_t k, const float* values) {
   for (size_t i = 0; i < k; ++i) to[i * kPanel] = values[i];
 }
 
-void put_nibble(std::byte* quants, size_t column, size_t k, uint32_t value) {
-  std::byte* at = quants + (k % 4 * kGroup + column) * 4;
-  store(at, load<uint32_t>(at) | (value << (4 * (k / 4))));
+// q[k] + shift, from 0 to 15, of a block's 32 k: eight of them in each of four words.
+void put_nibbles(std::byte* quants, size_t column, const int8_t* q, int shift) {
+  for (size_t w = 0; w < 4; ++w) {
+    uint32_t word = 0;
+    for (size_t j = 0; j < kBlock / 4; ++j) {
+      word |= static_cast<uint32_t>(q[4 * j + w] + shift) << (4 * j);
+    }
+    store(quants + (w * kGroup + column) * 4, word);
+  }
 }
 uint32_t get_nibble(const std::byte* quants, size_t column, size_t k) {
   return load<uint32_t>(quants + (k % 4 * kGroup + column) * 4) >> (4 * (k / 4)) & 15u;
@@ -101,16 +107,12 @@ void put_block(Layout layout, const AffineBlock32& block, const std::byte* store
       return;
     case Layout::kNibble:
       std::memcpy(to + 2 * column, stored, 2);
-      for (size_t k = 0; k < kBlock; ++k) {
-        put_nibble(to + 64, column, k, static_cast<uint32_t>(block.q[k] + 8));
-      }
+      put_nibbles(to + 64, column, block.q, 8);
       return;
     case Layout::kNibbleMin:
       std::memcpy(to + 2 * column, stored, 2);
       std::memcpy(to + 64 + 2 * column, stored + 2, 2);
-      for (size_t k = 0; k < kBlock; ++k) {
-        put_nibble(to + 128, column, k, static_cast<uint32_t>(block.q[k]));
-      }
+      put_nibbles(to + 128, column, block.q, 0);
       return;
     case Layout::kByteAffine:
       for (size_t half = 0; half < 2; ++half) {
@@ -122,9 +124,7 @@ void put_block(Layout layout, const AffineBlock32& block, const std::byte* store
     case Layout::kNibbleAffine:
       store(to + 4 * column, block.d[0]);
       store(to + 128 + 4 * column, block.m[0]);
-      for (size_t k = 0; k < kBlock; ++k) {
-        put_nibble(to + 256, column, k, static_cast<uint32_t>(block.q[k]));
-      }
+      put_nibbles(to + 256, column, block.q, 0);
       return;
     case Layout::kFloat:
     case Layout::kHalf:

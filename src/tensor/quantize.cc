@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "base/check.h"
 
@@ -275,6 +276,53 @@ void dequantize_row(DataType type, const std::byte* in, size_t n, float* out) {
       }
     }
   }
+}
+
+namespace {
+
+// Where a block of a quantised type has its f16 scale, and its minimum if it has one.
+struct ScalePlaces {
+  size_t scale = 0;
+  std::optional<size_t> minimum;
+};
+ScalePlaces scale_places(DataType type) {
+  switch (type) {
+    case DataType::kQ4_1:
+    case DataType::kQ5_1:
+    case DataType::kQ4_K:
+    case DataType::kQ5_K: return {0, 2};
+    case DataType::kQ6_K: return {info(type).block_bytes - 2, std::nullopt};
+    default: return {0, std::nullopt};
+  }
+}
+
+bool is_f16_finite(const std::byte* p) { return (load_u16(p) & 0x7c00u) != 0x7c00u; }
+
+}  // namespace
+
+bool is_row_finite(DataType type, const std::byte* in, size_t n) {
+  HONE_CHECK(n % info(type).block_size == 0);
+  bool finite = true;  // no way out early: the loops below are vectors
+  if (type == DataType::kF32) {
+    for (size_t i = 0; i < n; ++i) {
+      uint32_t bits;
+      std::memcpy(&bits, in + 4 * i, sizeof bits);
+      finite &= (bits & 0x7f800000u) != 0x7f800000u;
+    }
+  } else if (type == DataType::kF16) {
+    for (size_t i = 0; i < n; ++i) finite &= is_f16_finite(in + 2 * i);
+  } else if (type == DataType::kBF16) {
+    for (size_t i = 0; i < n; ++i) finite &= (load_u16(in + 2 * i) & 0x7f80u) != 0x7f80u;
+  } else {
+    const ScalePlaces places = scale_places(type);
+    const size_t block_bytes = info(type).block_bytes, blocks = n / info(type).block_size;
+    for (size_t b = 0; b < blocks; ++b) {
+      const std::byte* block = in + b * block_bytes;
+      finite &= is_f16_finite(block + places.scale);
+      if (places.minimum) finite &= is_f16_finite(block + *places.minimum);
+    }
+  }
+  return finite;
 }
 
 bool can_quantize(DataType type) {

@@ -24,6 +24,9 @@ uint16_t f32_to_bf16(float value);
 
 // Reads n values of a row.
 void dequantize_row(DataType type, const std::byte* in, size_t n, float* out);
+// Whether all n of those values are finite. For quantised types its scales and minima tell: the
+// largest product of finite ones is far within f32.
+bool is_row_finite(DataType type, const std::byte* in, size_t n);
 
 // F32, F16, BF16, Q8_0, Q4_0, Q4_1, with the rounding of ggml's reference. A block whose scale does
 // not fit f16 gets the scale infinity: readers refuse that, so writers look first (can_quantize).

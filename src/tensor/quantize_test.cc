@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <random>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -150,6 +152,30 @@ TEST(Quantize, ValuesThatAreNoNumbersAreWrittenWithoutHarmAndStayVisible) {
     std::vector<float> back(32);
     dequantize_row(type, block.data(), 32, back.data());
     EXPECT_FALSE(std::isfinite(back[3])) << info(type).name;
+  }
+}
+
+TEST(Quantize, ARowIsFiniteWhenAllOfItsValuesAreAndRandomBytesOfEveryTypeAgree) {
+  std::mt19937 random(7);
+  for (size_t t = 0; t <= static_cast<size_t>(DataType::kQ6_K); ++t) {
+    const auto type = static_cast<DataType>(t);
+    const size_t n = 512;
+    std::vector<std::byte> row(storage_bytes(type, n));
+    std::vector<float> values(n);
+    size_t finite = 0, not_finite = 0;
+    for (size_t round = 0; round < 400; ++round) {
+      // Random bytes are almost never finite throughout; small ones are.
+      const unsigned most = round % 2 == 0 ? 0x3fu : 0xffu;
+      for (std::byte& each : row) each = static_cast<std::byte>(random() & most);
+      if (round % 8 == 2) row[random() % row.size()] = std::byte{0x7c};
+      dequantize_row(type, row.data(), n, values.data());
+      const bool all = std::all_of(values.begin(), values.end(),
+                                   [](float value) { return std::isfinite(value); });
+      EXPECT_EQ(is_row_finite(type, row.data(), n), all) << info(type).name << " " << round;
+      ++(all ? finite : not_finite);
+    }
+    EXPECT_GT(finite, 0u) << info(type).name;
+    EXPECT_GT(not_finite, 0u) << info(type).name;
   }
 }
 

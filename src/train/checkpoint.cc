@@ -131,6 +131,7 @@ CheckpointOrigin read_checkpoint(Env& env, const std::string& path, Optimizer& o
            storage(optimizer, i, kind));
     }
   }
+  optimizer.values_changed();
   return {step, recipe};
 }
 

@@ -46,6 +46,9 @@ Json TrainConfig::to_json() const {
   Json modules = Json::array();
   for (const std::string& module : lora_target_modules) modules.push_back(module);
   json["lora_target_modules"] = std::move(modules);
+  // Only where they are on: manifests of before stay as they were.
+  if (use_rslora) json["use_rslora"] = true;
+  if (use_dora) json["use_dora"] = true;
   json["train_sampling_strategy"] = name(train_sampling_strategy);
   json["prefix_sharing"] = prefix_sharing;
   return json;
@@ -123,6 +126,18 @@ void validate(const TrainConfig& c) {
   require(c.lora_dropout >= 0 && c.lora_dropout < 1, "lora-dropout", c.lora_dropout, "in [0, 1)");
   require(c.lora_dropout == 0 || c.lora_r > 0, "lora-dropout", c.lora_dropout,
           "0 without --lora-r: there is no adapter whose input could be dropped");
+  for (const auto& [name, on] : {std::pair("use-rslora", c.use_rslora), {"use-dora", c.use_dora}}) {
+    if (on && c.lora_r == 0) {
+      throw invalid_input(std::string("--") + name +
+                          " is about adapters, and without --lora-r all weights are trained: give "
+                          "--lora-r 16, or leave it out");
+    }
+  }
+  if (c.use_dora && c.lora_dropout > 0) {
+    throw invalid_input(
+        "--use-dora with --lora-dropout is not supported: the dropped inputs would change the "
+        "base's part too; leave one of them out");
+  }
   require(c.max_tokens_per_pass > 0, "max-tokens-per-pass", 0, "1 or more");
   require(c.logging_steps > 0, "logging-steps", 0, "1 or more");
 }

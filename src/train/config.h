@@ -40,6 +40,8 @@ struct TrainConfig {
   size_t lora_r = 0;      // 0 = full fine-tuning
   double lora_alpha = 0;  // 0 = 2 r
   double lora_dropout = 0;
+  bool use_rslora = false;                       // scale alpha / sqrt(r) in the place of alpha / r
+  bool use_dora = false;                         // a trained magnitude for each output (llm/dora.h)
   std::vector<std::string> lora_target_modules;  // empty = all linear layers
   SamplingStrategy train_sampling_strategy = SamplingStrategy::kRandom;
   size_t max_tokens_per_pass = 512;

@@ -25,18 +25,24 @@ void read_common(Settings& settings, TrainConfig& c) {
   settings.read("lora_alpha", &c.lora_alpha);
   settings.read("lora_dropout", &c.lora_dropout);
   settings.read("lora_target_modules", &c.lora_target_modules);
+  settings.read_if_there("use_rslora", &c.use_rslora);
+  settings.read_if_there("use_dora", &c.use_dora);
   settings.read("train_sampling_strategy", &c.train_sampling_strategy,
                 {SamplingStrategy::kRandom, SamplingStrategy::kSequential});
   settings.read("prefix_sharing", &c.prefix_sharing);
 }
 
-SftConfig sft_config_from_json(const Json& json) {
-  Settings settings(json);
-  SftConfig config;
+void read_sft(Settings& settings, SftConfig& config) {
   read_common(settings, config);
   settings.read("completion_only_loss", &config.completion_only_loss);
   settings.read("assistant_only_loss", &config.assistant_only_loss);
   settings.read("packing", &config.packing);
+}
+
+SftConfig sft_config_from_json(const Json& json) {
+  Settings settings(json);
+  SftConfig config;
+  read_sft(settings, config);
   settings.refuse_unknown();
   validate(config);
   return config;

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "train/dealt_trees.h"
 #include "train/online.h"
 #include "train/sparse_divergence.h"
 
@@ -20,7 +21,7 @@ namespace {
 
 constexpr const char* kReport = "distillation.json";
 constexpr uint64_t kMaxReportBytes = 1 << 20;
-constexpr size_t kRowsPerLook = 32;  // answers of the teacher, at whether to stop
+constexpr size_t kRowsPerLook = 32;  // of each rank: teacher's answers, at whether to stop
 
 // What stands before the row's last answer.
 PromptTokens prompt_of(const SftTokens& row) {
@@ -211,12 +212,13 @@ bool Distillation::draw_teachers_answers() {
   Rollouts rollouts(
       job_.compute,
       {&teacher_.model, teacher_.adapter, teacher_.tokenizer, teacher_.end_of_generation},
-      distill_rollout(config_), longest_prompt(prompts_));
+      distill_rollout(config_), longest_prompt(prompts_), run_.ranks());
   std::vector<size_t> rows(prompts_.size());
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = i;
-  for (size_t first = 0; first < rows.size(); first += kRowsPerLook) {
-    if (job_.stop != nullptr && job_.stop->load()) return false;
-    const auto some = std::span(rows).subspan(first, std::min(kRowsPerLook, rows.size() - first));
+  const size_t per_look = kRowsPerLook * run_.ranks().size();
+  for (size_t first = 0; first < rows.size(); first += per_look) {
+    if (asked_to_stop(job_)) return false;
+    const auto some = std::span(rows).subspan(first, std::min(per_look, rows.size() - first));
     for (Group& group : rollouts.generate(prompts_, some, "teacher", 0, first)) {
       teachers_answers_.push_back(std::move(group));
     }
@@ -234,7 +236,7 @@ Distillation::Batch Distillation::batch_of(std::span<const size_t> rows, size_t 
   if (batch.on_policy) {
     Rollouts rollouts(job_.compute,
                       {&job_.model, run_.adapter(), teacher_.tokenizer, teacher_.end_of_generation},
-                      distill_rollout(config_), longest_prompt(prompts_));
+                      distill_rollout(config_), longest_prompt(prompts_), run_.ranks());
     batch.drawn = rollouts.generate(prompts_, rows, "student", step);
   } else if (config_.seq_kd) {
     for (size_t row : rows) batch.drawn.push_back(teachers_answers_[row]);
@@ -261,7 +263,7 @@ void Distillation::take_words(Batch& batch, std::span<const size_t> rows) {
 
 Means Distillation::evaluate() {
   std::vector<AnswerSums> answers(eval_trees_.size());
-  llm::score_trees(run_.pass(), eval_trees_, [&](size_t i, const TreeResult& result) {
+  score_trees(run_.ranks(), run_.pass(), eval_trees_, [&](size_t i, const TreeResult& result) {
     const bool words = !eval_words_.empty();
     answers[i] =
         sums_of(eval_trees_[i], result, words ? eval_places_[i] : eval_trees_[i].targets.size());
@@ -274,7 +276,7 @@ Means Distillation::evaluate() {
 
 double Distillation::teachers_negative_log_prob() {
   std::vector<AnswerSums> answers(eval_trees_.size());
-  llm::score_trees(*teacher_pass_, eval_trees_, [&](size_t i, const TreeResult& result) {
+  score_trees(run_.ranks(), *teacher_pass_, eval_trees_, [&](size_t i, const TreeResult& result) {
     answers[i] = sums_of(eval_trees_[i], result,
                          eval_words_.empty() ? eval_trees_[i].targets.size() : eval_places_[i]);
   });

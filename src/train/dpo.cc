@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "seal/digest.h"
 #include "tensor/recipe.h"
+#include "train/dealt_trees.h"
 
 namespace hone::train {
 
@@ -244,8 +245,8 @@ class ReferencePhase {
   }
 
  private:
-  static constexpr size_t kPairsPerLook = 16;   // at whether to stop
-  static constexpr size_t kPairsPerSave = 256;  // a multiple of it
+  static constexpr size_t kPairsPerLook = 16;  // of each rank, at whether to stop
+  static constexpr size_t kPairsPerSave = 256;
 
   std::string digest(const Pairs& pairs) const {
     std::vector<PreferenceTokens> examples;
@@ -294,17 +295,17 @@ class ReferencePhase {
                            llm::PassOptions{true});
     while (pairs.sums.size() < trees.size()) {
       const size_t first = pairs.sums.size();
-      const size_t count = std::min(kPairsPerLook, trees.size() - first);
-      llm::score_trees(pass, std::span<const TreeExample>(trees).subspan(first, count),
-                       [&](size_t i, const TreeResult& result) {
-                         pairs.sums.push_back(
-                             sums_of(config_, (*pairs.examples)[pairs.wanted[first + i]], result));
-                         ++done_;
-                         report();
-                       });
+      const size_t count = std::min(kPairsPerLook * ranks_of(job_).size(), trees.size() - first);
+      score_trees(ranks_of(job_), pass, std::span<const TreeExample>(trees).subspan(first, count),
+                  [&](size_t i, const TreeResult& result) {
+                    pairs.sums.push_back(
+                        sums_of(config_, (*pairs.examples)[pairs.wanted[first + i]], result));
+                    ++done_;
+                    report();
+                  });
       const bool whole = pairs.sums.size() == trees.size();
-      const bool stop = !whole && job_.stop != nullptr && job_.stop->load();
-      if (whole || stop || pairs.sums.size() % kPairsPerSave == 0) save(pairs);
+      const bool stop = !whole && asked_to_stop(job_);
+      if (whole || stop || pairs.sums.size() / kPairsPerSave > first / kPairsPerSave) save(pairs);
       if (stop) return false;
     }
     return true;
@@ -352,13 +353,13 @@ void check_rows(const DpoConfig& config, const std::vector<PreferenceTokens>& ex
 
 // What the sorts of aot make of a batch, from its log-probabilities as the model stands; zeros
 // without such a loss.
-std::vector<PairLoss> coupled_before(const DpoConfig& config, llm::TrainingPass& pass,
+std::vector<PairLoss> coupled_before(const DpoConfig& config, TrainingRun& run,
                                      const std::vector<TreeExample>& batch,
                                      const std::vector<const PreferenceTokens*>& pairs,
                                      const std::vector<PairSums>& reference) {
   std::vector<PairLogProbs> log_probs(batch.size());
   if (!config.is_coupled()) return std::vector<PairLoss>(batch.size());
-  llm::score_trees(pass, batch, [&](size_t i, const TreeResult& result) {
+  score_trees(run.ranks(), run.pass(), batch, [&](size_t i, const TreeResult& result) {
     log_probs[i] = log_probs_of(config, *pairs[i], reference[i], result);
   });
   return coupled_of(config, log_probs);
@@ -380,6 +381,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
 
   // The directory comes first: a refusal costs nothing yet.
   const data::RunManifest manifest = make_manifest("dpo", config, config.to_json(), job.manifest);
+  check_same_on_all_ranks(ranks_of(job), manifest);
   RunDirectory::open(job.env, job.output, manifest, {job.resume, job.overwrite, job.accept_recipe});
   const size_t total = total_steps(config, all.size());
   ReferencePhase::Pairs ref_pairs{&examples, {}, job.output + "/reference.json"};
@@ -401,7 +403,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     std::vector<PairState> states(eval_trees.size());
     std::vector<const PreferenceTokens*> pairs;
     for (const PreferenceTokens& example : eval_examples) pairs.push_back(&example);
-    llm::score_trees(run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
+    score_trees(run.ranks(), run.pass(), eval_trees, [&](size_t i, const TreeResult& result) {
       states[i] =
           pair_loss(config, eval_examples[i], eval_trees[i], eval_ref[i], result, 0, {}, {});
     });
@@ -449,8 +451,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
     if (weight == 0) weight = 1;  // every pair weighs 0: the gradient is 0 too
     const double sft_scale = uses_sft(config) && sft_tokens > 0 ? weight / sft_tokens : 0;
     std::vector<PairState> states(batch.size());
-    const std::vector<PairLoss> coupled =
-        coupled_before(config, run.pass(), batch, pairs, batch_ref);
+    const std::vector<PairLoss> coupled = coupled_before(config, run, batch, pairs, batch_ref);
     const auto loss = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
       states[i] = pair_loss(config, *pairs[i], batch[i], batch_ref[i], result, sft_scale,
                             coupled[i], coefficients);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "tensor/math.h"
+#include "train/dealt_trees.h"
 #include "train/row_steps.h"
 #include "train/settings_reader.h"
 
@@ -27,10 +28,11 @@ double sum_of(std::span<const float> log_probs) {
   return sum;
 }
 
-std::vector<double> score(llm::TrainingPass& pass, const std::vector<TreeExample>& trees) {
+std::vector<double> score(Communicator& ranks, llm::TrainingPass& pass,
+                          const std::vector<TreeExample>& trees) {
   std::vector<double> sums(trees.size());
-  llm::score_trees(pass, trees,
-                   [&](size_t i, const TreeResult& result) { sums[i] = sum_of(result.log_probs); });
+  score_trees(ranks, pass, trees,
+              [&](size_t i, const TreeResult& result) { sums[i] = sum_of(result.log_probs); });
   return sums;
 }
 
@@ -47,8 +49,8 @@ std::vector<TreeExample> mismatched(const std::vector<UnpairedTokens>& rows,
 
 class KtoRows : public RowLoss {
  public:
-  KtoRows(const KtoConfig& config, const std::vector<UnpairedTokens>& rows)
-      : config_(config), rows_(rows) {}
+  KtoRows(Communicator& ranks, const KtoConfig& config, const std::vector<UnpairedTokens>& rows)
+      : ranks_(ranks), config_(config), rows_(rows) {}
 
   void compare_with(llm::TrainingPass* reference) { reference_ = reference; }
 
@@ -60,11 +62,12 @@ class KtoRows : public RowLoss {
     if (weight_ == 0) weight_ = 1;  // every row weighs 0: the gradient is 0 too
     std::vector<TreeExample> trees;
     for (size_t row : batch_) trees.push_back(rows_[row].tree());
-    ref_ = score(*reference_, trees);
+    ref_ = score(ranks_, *reference_, trees);
     kl_ = 0;
     if (config_.loss_type != KtoLossType::kKto) return;
     const std::vector<TreeExample> strangers = mismatched(rows_, batch_);
-    const std::vector<double> ours = score(pass, strangers), theirs = score(*reference_, strangers);
+    const std::vector<double> ours = score(ranks_, pass, strangers);
+    const std::vector<double> theirs = score(ranks_, *reference_, strangers);
     double sum = 0;
     for (size_t i = 0; i < ours.size(); ++i) sum += ours[i] - theirs[i];
     kl_ = std::max(0.0, sum / static_cast<double>(ours.size()));
@@ -135,6 +138,7 @@ class KtoRows : public RowLoss {
     KtoLoss loss;
   };
 
+  Communicator& ranks_;
   const KtoConfig& config_;
   const std::vector<UnpairedTokens>& rows_;
   llm::TrainingPass* reference_ = nullptr;
@@ -245,7 +249,8 @@ TrainResult train_kto(TrainJob& job, const KtoConfig& config,
         "with --lora-r");
   }
   Rows rows = rows_of(examples), eval = rows_of(eval_examples);
-  KtoRows loss(config, examples), eval_loss(config, eval_examples);
+  KtoRows loss(ranks_of(job), config, examples);
+  KtoRows eval_loss(ranks_of(job), config, eval_examples);
   rows.loss = &loss;
   eval.loss = &eval_loss;
   TrainingRun run(job, config, make_manifest("kto", config, config.to_json(), job.manifest),

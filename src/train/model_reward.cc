@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "llm/dora.h"
 #include "llm/formats/model_file.h"
 #include "llm/score_head.h"
 
@@ -89,6 +90,7 @@ void ModelReward::check_vocabulary(const llm::ModelConfig& policy) const {
 void ModelReward::load(tensor::Compute& compute) {
   compute_ = &compute;
   model_ = llm::load_model(compute, *llm::ModelFile::open(path_), llm::HeadNeed::kScore);
+  if (adapter_) llm::refresh_dora(compute, model_, *adapter_);
 }
 
 std::vector<int32_t> ModelReward::closed(const reward::Sample& sample) const {

@@ -5,6 +5,8 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "train/dealt_trees.h"
+#include "train/shared_rewards.h"
 
 namespace hone::train {
 
@@ -258,15 +260,21 @@ Speaker OnlineRun::speaker() const {
 
 void OnlineRun::score(const std::vector<llm::PromptTokens>& prompts,
                       std::vector<Group>& groups) const {
+  // As Rollouts dealt the groups out.
+  std::vector<size_t> begin = deal(groups.size(), ranks_of(job_).size());
   std::vector<reward::Sample> samples;
+  std::vector<size_t> first_sample;
   for (const Group& group : groups) {
+    first_sample.push_back(samples.size());
     const llm::PromptTokens& prompt = prompts[group.prompt];
     for (const Completion& c : group.completions) {
       samples.push_back(
           {prompt.text, c.text, prompt.ids, c.ids, c.ended, &prompt.columns, prompt.where});
     }
   }
-  auto rewards = reward::score_all(data_.rewards, samples);
+  first_sample.push_back(samples.size());
+  for (size_t& at : begin) at = first_sample[at];
+  auto rewards = score_shared(ranks_of(job_), data_.rewards, samples, begin);
   size_t next = 0;
   for (Group& group : groups) {
     for (Completion& c : group.completions) c.rewards = std::move(rewards[next++]);
@@ -282,7 +290,8 @@ std::vector<Group> OnlineRun::recorded(std::span<const size_t> prompts) const {
 
 std::vector<Group> OnlineRun::ask(std::span<const size_t> prompts, size_t step, size_t place) {
   if (data_.recorded != nullptr) return recorded(prompts);
-  Rollouts rollouts(job_.compute, speaker(), config_.rollout(), longest_prompt(data_.prompts));
+  Rollouts rollouts(job_.compute, speaker(), config_.rollout(), longest_prompt(data_.prompts),
+                    training_.ranks());
   std::vector<Group> groups = rollouts.generate(data_.prompts, prompts, "rollout", step, place);
   score(data_.prompts, groups);
   return groups;
@@ -301,14 +310,15 @@ void OnlineRun::add_reference(std::vector<Group>& groups) {
     trees.push_back(
         group_tree(data_.prompts[group.prompt].ids, group.completions, config_.prefix_sharing));
   }
-  llm::score_trees(*reference_pass_, trees, [&](size_t i, const llm::TreeResult& result) {
-    size_t at = 0;
-    for (Completion& c : groups[i].completions) {
-      const auto values = result.log_probs.subspan(at, c.ids.size());
-      c.reference.assign(values.begin(), values.end());
-      at += c.ids.size();
-    }
-  });
+  score_trees(training_.ranks(), *reference_pass_, trees,
+              [&](size_t i, const llm::TreeResult& result) {
+                size_t at = 0;
+                for (Completion& c : groups[i].completions) {
+                  const auto values = result.log_probs.subspan(at, c.ids.size());
+                  c.reference.assign(values.begin(), values.end());
+                  at += c.ids.size();
+                }
+              });
 }
 
 std::span<const Group> OnlineRun::groups_of(size_t step, const Collect& collect) {
@@ -384,7 +394,8 @@ std::function<Json(size_t)> OnlineRun::evaluation() {
   return [this](size_t step) {
     RolloutOptions options = config_.rollout();
     if (config_.num_generations_eval > 0) options.num_generations = config_.num_generations_eval;
-    Rollouts rollouts(job_.compute, speaker(), options, longest_prompt(data_.eval_prompts));
+    Rollouts rollouts(job_.compute, speaker(), options, longest_prompt(data_.eval_prompts),
+                      training_.ranks());
     std::vector<size_t> all(data_.eval_prompts.size());
     for (size_t i = 0; i < all.size(); ++i) all[i] = i;
     // The same random numbers each time: what differs is the policy.

@@ -11,8 +11,9 @@ namespace hone::train {
 
 using llm::Parameter;
 
-Optimizer::Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config)
-    : compute_(compute), trainable_(trainable), config_(config) {
+Optimizer::Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config,
+                     Communicator& ranks)
+    : compute_(compute), trainable_(trainable), config_(config), ranks_(ranks) {
   const auto padded = [](size_t values) { return (values + 15) / 16 * 16; };
   size_t values = 0;
   for (const Parameter& p : trainable_.parameters) values += 2 * padded(p.size);
@@ -58,7 +59,13 @@ Optimizer::Applied Optimizer::apply(double normaliser, double learning_rate, siz
     p.exponent = tensor::next_fixed_exponent(norms[i].largest, p.exponent);
   }
   trainable_.clear_gradients();
+  values_changed();
   return applied;
+}
+
+void Optimizer::sum_over_ranks() {
+  // Padding between parameters is zero everywhere.
+  ranks_.sum({trainable_.memory.as<int64_t>(), trainable_.memory.bytes() / sizeof(int64_t)});
 }
 
 void Optimizer::widen() {

@@ -12,6 +12,7 @@
 
 #include "llm/trainable.h"
 #include "tensor/compute.h"
+#include "train/communicator.h"
 #include "train/config.h"
 
 namespace hone::train {
@@ -22,7 +23,9 @@ struct OptimizerState {
 
 class Optimizer {
  public:
-  Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config);
+  // ranks: who adds to the gradients; each makes the same update.
+  Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const TrainConfig& config,
+            Communicator& ranks = one_rank());
 
   struct Applied {
     double grad_norm = 0;                                 // before clipping
@@ -32,11 +35,20 @@ class Optimizer {
   // finite, before any value changes.
   Applied apply(double normaliser, double learning_rate, size_t step);
 
+  // The gradients of all ranks, added; every rank calls it.
+  void sum_over_ranks();
+
+  // Whoever writes the parameters' values otherwise says so here.
+  void values_changed() {
+    if (trainable_.refresh) trainable_.refresh(compute_);
+  }
+
   // After an overflow: forget the sums and make room (decisions 1.5).
   void widen();
 
   std::vector<OptimizerState>& state() { return state_; }
   const TrainConfig& config() const { return config_; }
+  Communicator& ranks() { return ranks_; }
   llm::Trainable& trainable() { return trainable_; }
   const llm::Trainable& trainable() const { return trainable_; }
 
@@ -44,6 +56,7 @@ class Optimizer {
   tensor::Compute& compute_;
   llm::Trainable& trainable_;
   const TrainConfig& config_;
+  Communicator& ranks_;
   std::vector<OptimizerState> state_;
   tensor::Buffer memory_;  // of all states
 };

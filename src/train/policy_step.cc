@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "train/dealt_trees.h"
 #include "train/policy_reduction.h"
 
 namespace hone::train {
@@ -272,11 +273,12 @@ PolicyStep policy_step(TrainingRun& run, const std::vector<llm::PromptTokens>& p
   if (by_entropy) {
     // Which tokens learn is known only when all of a micro-batch are.
     std::vector<std::vector<float>> entropies(batch.trees().size());
-    llm::score_trees(run.pass(), batch.trees(), [&](size_t i, const llm::TreeResult& result) {
-      for (const tensor::HeadRowResult& row : result.rows.first(batch.tokens_of(i))) {
-        entropies[i].push_back(row.entropy);
-      }
-    });
+    score_trees(run.ranks(), run.pass(), batch.trees(),
+                [&](size_t i, const llm::TreeResult& result) {
+                  for (const tensor::HeadRowResult& row : result.rows.first(batch.tokens_of(i))) {
+                    entropies[i].push_back(row.entropy);
+                  }
+                });
     learns = batch.high_entropy(entropies);
   }
   PolicyStep out;

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/rng.h"
+#include "train/dealt_trees.h"
 #include "train/settings_reader.h"
 
 namespace hone::train {
@@ -265,7 +266,7 @@ void MiniBatch::add_metrics(Json& metrics) const {
 }
 
 // The values of every slot under the policy as it is now.
-void add_values(llm::TrainingPass& pass, const PpoConfig& config,
+void add_values(TrainingRun& run, const PpoConfig& config,
                 const std::vector<llm::PromptTokens>& prompts, std::vector<Group>& groups) {
   std::vector<llm::TreeExample> trees;
   for (const Group& group : groups) {
@@ -273,7 +274,7 @@ void add_values(llm::TrainingPass& pass, const PpoConfig& config,
     std::erase_if(tree.targets, [](const llm::TreeTarget& target) { return !target.score; });
     trees.push_back(std::move(tree));
   }
-  llm::score_trees(pass, trees, [&](size_t g, const llm::TreeResult& result) {
+  score_trees(run.ranks(), run.pass(), trees, [&](size_t g, const llm::TreeResult& result) {
     size_t at = 0;
     for (Completion& c : groups[g].completions) {
       const size_t slots = slots_of(c, config);
@@ -353,7 +354,7 @@ class PpoLoop {
         for (Completion& c : group.completions) c.reference = c.log_probs;
       }
     }
-    add_values(run_.training().pass(), config_, data_.prompts, groups);
+    add_values(run_.training(), config_, data_.prompts, groups);
     const Generation generation(config_, data_.prompts, groups, kl_coef_);
     size_t i = 0;
     for (Group& group : groups) {

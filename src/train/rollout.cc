@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "llm/kv_cache.h"
+#include "train/rank_bytes.h"
 
 namespace hone::train {
 
@@ -35,11 +37,43 @@ class Listener : public llm::BatchListener {
   bool cuts_;
 };
 
+// What a rollout fills, for other ranks.
+std::string to_bytes(const std::vector<Group>& groups) {
+  RankWriter writer;
+  for (const Group& group : groups) {
+    writer.value(uint64_t{group.prompt});
+    writer.value(uint64_t{group.completions.size()});
+    for (const Completion& c : group.completions) {
+      writer.list(c.ids);
+      writer.list(c.log_probs);
+      writer.list(c.kept);
+      writer.value(static_cast<unsigned char>(c.ended ? 1 : 0));
+      writer.text(c.text);
+    }
+  }
+  return writer.take();
+}
+
+Group group_from(RankReader& reader) {
+  Group group;
+  group.prompt = reader.value<uint64_t>();
+  group.completions.resize(reader.value<uint64_t>());
+  for (Completion& c : group.completions) {
+    c.ids = reader.list<int32_t>();
+    c.log_probs = reader.list<float>();
+    c.kept = reader.list<float>();
+    c.ended = reader.value<unsigned char>() != 0;
+    c.text = reader.text();
+  }
+  return group;
+}
+
 }  // namespace
 
 Rollouts::Rollouts(tensor::Compute& compute, Speaker speaker, const RolloutOptions& options,
-                   size_t longest_prompt)
+                   size_t longest_prompt, Communicator& ranks)
     : compute_(compute),
+      ranks_(ranks),
       speaker_(std::move(speaker)),
       options_(options),
       batcher_(batcher_options(speaker_.model->config, options,
@@ -76,6 +110,25 @@ uint64_t Rollouts::planned_bytes(const llm::ModelConfig& config, const RolloutOp
 std::vector<Group> Rollouts::generate(const std::vector<llm::PromptTokens>& prompts,
                                       std::span<const size_t> chosen, std::string_view stream,
                                       uint64_t step, size_t first_place) {
+  if (ranks_.size() == 1) return answer(prompts, chosen, stream, step, first_place);
+  const std::vector<size_t> begin = deal(chosen.size(), ranks_.size());
+  const size_t first = begin[ranks_.rank()], count = begin[ranks_.rank() + 1] - first;
+  std::vector<Group> own;
+  if (count > 0) {
+    own = answer(prompts, chosen.subspan(first, count), stream, step, first_place + first);
+  }
+  std::vector<Group> all;
+  for (const std::string& bytes : ranks_.gather(to_bytes(own))) {
+    RankReader reader(bytes);
+    while (!reader.done()) all.push_back(group_from(reader));
+  }
+  HONE_CHECK(all.size() == chosen.size());
+  return all;
+}
+
+std::vector<Group> Rollouts::answer(const std::vector<llm::PromptTokens>& prompts,
+                                    std::span<const size_t> chosen, std::string_view stream,
+                                    uint64_t step, size_t first_place) {
   std::vector<Group> groups(chosen.size());
   std::vector<Listener> listeners;
   listeners.reserve(chosen.size());

@@ -17,6 +17,7 @@
 #include "llm/tokenized_rows.h"
 #include "llm/tree_scoring.h"
 #include "train/advantages.h"
+#include "train/communicator.h"
 
 namespace hone::train {
 
@@ -62,9 +63,10 @@ struct Speaker {
 
 class Rollouts {
  public:
-  // longest_prompt: of any prompt that will come, in tokens.
+  // longest_prompt: of any prompt that will come, in tokens. On several ranks each answers a part of
+  // the prompts, and all get all answers; every rank makes the same calls.
   Rollouts(tensor::Compute& compute, Speaker speaker, const RolloutOptions& options,
-           size_t longest_prompt);
+           size_t longest_prompt, Communicator& ranks = one_rank());
   static uint64_t planned_bytes(const llm::ModelConfig& config, const RolloutOptions& options,
                                 size_t lora_rank, size_t longest_prompt);
 
@@ -78,8 +80,12 @@ class Rollouts {
   static llm::BatcherOptions batcher_options(const llm::ModelConfig& config,
                                              const RolloutOptions& options, size_t lora_rank,
                                              size_t longest_prompt);
+  std::vector<Group> answer(const std::vector<llm::PromptTokens>& prompts,
+                            std::span<const size_t> chosen, std::string_view stream, uint64_t step,
+                            size_t first_place);
 
   tensor::Compute& compute_;
+  Communicator& ranks_;
   Speaker speaker_;
   RolloutOptions options_;
   llm::BatcherOptions batcher_;

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 
+#include "train/dealt_trees.h"
+
 namespace hone::train {
 
 namespace {
 
-Json evaluate(llm::TrainingPass& pass, const Rows& eval, size_t step, size_t num_tokens) {
+Json evaluate(TrainingRun& run, const Rows& eval, size_t step, size_t num_tokens) {
   std::vector<size_t> all(eval.trees.size());
   for (size_t i = 0; i < all.size(); ++i) all[i] = i;
-  eval.loss->begin(all, pass);
-  llm::score_trees(pass, eval.trees,
-                   [&](size_t i, const llm::TreeResult& result) { eval.loss->row(i, result, {}); });
+  eval.loss->begin(all, run.pass());
+  score_trees(run.ranks(), run.pass(), eval.trees,
+              [&](size_t i, const llm::TreeResult& result) { eval.loss->row(i, result, {}); });
   RowBatch batch = eval.loss->end("eval_");
   Json line = Json::object();
   line["step"] = uint64_t{step};
@@ -45,14 +47,23 @@ TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& 
     if (s == done) run.begin(done, work.done(s, work_rows));
     if (s <= done) continue;
     if (rows.loss->reads_words()) run.watch_mean_logits(run.logs(s, total));
-    std::vector<llm::TreeExample> batch;
-    for (size_t i : chosen) batch.push_back(rows.trees[i]);
+    std::vector<llm::TreeExample> batch = rows.loss->trees_of_step(s, chosen);
+    if (batch.empty()) {
+      for (size_t i : chosen) batch.push_back(rows.trees[i]);
+    }
     rows.loss->begin(chosen, run.pass());
     const auto loss = [&](size_t place, const llm::TreeResult& result,
                           std::span<float> coefficients) {
       rows.loss->row(place, result, coefficients);
     };
-    const Accumulated gradients = accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s);
+    KnownCoefficients known;
+    if (rows.loss->slopes_are_known()) {
+      known = [&](size_t place, std::span<float> coefficients) {
+        rows.loss->known(place, coefficients);
+      };
+    }
+    const Accumulated gradients =
+        accumulate_gradients(run.pass(), run.optimizer(), batch, loss, s, known);
     RowBatch sums = rows.loss->end("");
     sums.metrics["num_tokens"] = uint64_t{num_tokens};
     StepEnd end;
@@ -65,7 +76,7 @@ TrainResult train_rows(TrainingRun& run, const TrainConfig& config, const Rows& 
     end.epoch = static_cast<double>(s) / per_epoch;
     end.metrics = std::move(sums.metrics);
     if (!eval.trees.empty()) {
-      end.evaluate = [&](size_t at) { return evaluate(run.pass(), eval, at, num_tokens); };
+      end.evaluate = [&](size_t at) { return evaluate(run, eval, at, num_tokens); };
     }
     step = s;
     if (!run.end_step(end)) break;

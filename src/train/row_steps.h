@@ -21,6 +21,11 @@ struct RowBatch {
 class RowLoss {
  public:
   virtual ~RowLoss() = default;
+  // The trees that this step runs for these rows where they are not those of Rows; empty: those.
+  // Called before the step's batch begins.
+  virtual std::vector<llm::TreeExample> trees_of_step(size_t, std::span<const size_t>) {
+    return {};
+  }
   // A batch begins. Nothing of it has been computed; the pass may score for it.
   virtual void begin(std::span<const size_t> rows, llm::TrainingPass& pass) = 0;
   // The row at `place` of the batch: writes d(normaliser * loss) / d log_prob unless coefficients is
@@ -28,8 +33,12 @@ class RowLoss {
   virtual void row(size_t place, const llm::TreeResult& result, std::span<float> coefficients) = 0;
   // The whole batch; each metric's name begins with prefix.
   virtual RowBatch end(const std::string& prefix) = 0;
-  // False for a loss of scores, which has no words' logits to watch.
+  // False for a loss that does not watch words' mean logits.
   virtual bool reads_words() const { return true; }
+  // Whether the slopes of log-probabilities are known before anything is computed (train/step.h;
+  // TrainConfig::known_coefficients): then known() writes them, and row() finds a copy.
+  virtual bool slopes_are_known() const { return false; }
+  virtual void known(size_t, std::span<float>) {}
 };
 
 struct Rows {

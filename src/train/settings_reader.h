@@ -34,6 +34,10 @@ class Settings {
   void read(const char* key, bool* value) {
     with(key, [&](const Json& j) { *value = j.as_bool(); });
   }
+  // Written only when it is true.
+  void read_if_there(const char* key, bool* value) {
+    if (json_.find(key) != nullptr) read(key, value);
+  }
   void read(const char* key, size_t* value) {
     with(key, [&](const Json& j) {
       const int64_t number = j.as_int();
@@ -99,6 +103,8 @@ class Settings {
 
 // What every method has.
 void read_common(Settings& settings, TrainConfig& config);
+// And what sft has, with all that is common.
+void read_sft(Settings& settings, SftConfig& config);
 // And what every method has that learns from its own answers (train/online_config.h).
 struct OnlineConfig;
 void read_online(Settings& settings, OnlineConfig& config);

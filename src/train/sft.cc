@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "train/dealt_trees.h"
 #include "train/packing.h"
 
 namespace hone::train {
@@ -55,12 +56,11 @@ BatchSums combine(const std::vector<RowSums>& rows, const std::vector<double>& w
   return out;
 }
 
-Json evaluate(llm::TrainingPass& pass, const std::vector<TreeExample>& trees,
+Json evaluate(TrainingRun& run, const std::vector<TreeExample>& trees,
               const std::vector<double>& weights, size_t step, size_t num_tokens) {
   std::vector<RowSums> rows(trees.size());
-  llm::score_trees(pass, trees, [&](size_t i, const TreeResult& result) {
-    rows[i] = sums_of(trees[i], result);
-  });
+  score_trees(run.ranks(), run.pass(), trees,
+              [&](size_t i, const TreeResult& result) { rows[i] = sums_of(trees[i], result); });
   BatchSums sums = combine(rows, weights, "eval_");
   Json line = Json::object();
   line["step"] = uint64_t{step};
@@ -161,7 +161,7 @@ TrainResult train_sft(TrainJob& job, const SftConfig& config,
                 {}};
     if (!eval_trees.empty()) {
       end.evaluate = [&](size_t at) {
-        return evaluate(run.pass(), eval_trees, eval_weights, at, num_tokens);
+        return evaluate(run, eval_trees, eval_weights, at, num_tokens);
       };
     }
     step = s;

@@ -10,7 +10,9 @@
 namespace hone::train {
 
 // Writes d loss / d log_prob for each target of tree `index` of the batch; not yet normalised.
-// Called for every tree in data order; again from the start when a step is repeated.
+// Called for every tree in data order; again from the start when a step is repeated. On several ranks
+// each calls it for every tree, first for those that it runs itself, then for the others', whose
+// coefficients nobody reads.
 using TreeLoss =
     std::function<void(size_t index, const llm::TreeResult& result, std::span<float> coefficients)>;
 
@@ -29,6 +31,7 @@ struct Accumulated {
 // overflowed (decisions 1.5). Throws internal that names the step when a log-probability is not a
 // number: no width would help. With the config's lora_dropout the pass drops. known (the pass has
 // PassOptions::known_coefficients): saves one of the head's three products, and changes no bit.
+// The batch is dealt out over the optimiser's ranks; behind it every rank has the whole sum.
 Accumulated accumulate_gradients(llm::TrainingPass& pass, Optimizer& optimizer,
                                  std::span<const llm::TreeExample> batch, const TreeLoss& loss,
                                  size_t step, const KnownCoefficients& known = {});

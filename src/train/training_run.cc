@@ -3,7 +3,9 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "llm/dora.h"
 #include "llm/mean_logits.h"
+#include "llm/predictor_tokens.h"
 #include "llm/score_head.h"
 #include "tensor/recipe.h"
 
@@ -22,7 +24,15 @@ tensor::PanelMatrix start_score_head(const llm::Model& model, TrainedHeads heads
   return head;
 }
 
-// With all weights trained the model itself gets its score head here.
+// A copy of the model's own predictor tokens, or new ones.
+tensor::PanelMatrix start_predictors(const llm::Model& model, size_t count, uint64_t seed) {
+  if (count == 0 || model.predictors.rows() != count) {
+    return llm::new_predictors(model, count, seed);
+  }
+  return model.predictors.clone();
+}
+
+// With all weights trained the model itself gets its score head and predictors here.
 std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& config,
                                             TrainedHeads heads) {
   if (config.lora_r == 0) {
@@ -30,18 +40,60 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
       job.model.score = start_score_head(job.model, heads, config.seed);
       job.model.config.score_head = true;
     }
+    job.model.predictors = start_predictors(job.model, heads.predictors, config.seed);
     return std::nullopt;
   }
   llm::LoraOptions options;
   options.r = config.lora_r;
   options.alpha = config.lora_alpha;
   options.target_modules = config.lora_target_modules;
+  options.use_rslora = config.use_rslora;
   llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
+  if (config.use_dora) llm::start_dora(job.compute, job.model, adapter);
   if (heads.score) adapter.score = start_score_head(job.model, heads, config.seed);
+  adapter.predictors = start_predictors(job.model, heads.predictors, config.seed);
   return adapter;
 }
 
+// "settings.beta 0.1 and 0.2; .."
+std::string difference(const Json& a, const Json& b, const std::string& name) {
+  if (a.is_object() && b.is_object()) {
+    std::string all;
+    for (const auto& [key, value] : a.as_object()) {
+      const Json* other = b.find(key);
+      const std::string part = difference(value, other == nullptr ? Json() : *other,
+                                          name + (name.empty() ? "" : ".") + key);
+      all += (all.empty() || part.empty() ? "" : "; ") + part;
+    }
+    return all;
+  }
+  const std::string then = a.dump_canonical(), now = b.dump_canonical();
+  return then == now ? "" : name + " " + then + " and " + now;
+}
+
 }  // namespace
+
+bool asked_to_stop(const TrainJob& job) {
+  return ranks_of(job).any(job.stop != nullptr && job.stop->load());
+}
+
+void check_same_on_all_ranks(Communicator& ranks, const data::RunManifest& manifest) {
+  if (ranks.size() == 1) return;
+  const Json json = manifest.to_json();
+  Json mine = Json::object();
+  for (const char* key : {"method", "recipe", "seeds", "digests", "settings"}) {
+    const Json* value = json.find(key);
+    if (value != nullptr) mine[key] = *value;
+  }
+  const std::vector<std::string> all = ranks.gather(mine.dump_canonical());
+  for (size_t r = 1; r < all.size(); ++r) {
+    if (all[r] == all[0]) continue;
+    throw Error(ErrorCode::kConflict,
+                "rank " + std::to_string(r) + " would not compute what rank 0 does (" +
+                    difference(Json::parse(all[0]).value(), Json::parse(all[r]).value(), "") +
+                    "): give every rank the same files and options");
+  }
+}
 
 data::RunManifest make_manifest(const std::string& method, const TrainConfig& config,
                                 const Json& settings, data::RunManifest manifest) {
@@ -53,7 +105,8 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
 }
 
 llm::PassOptions pass_options(const TrainConfig& config) {
-  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher};
+  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher,
+          config.use_dora};
 }
 
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
@@ -63,12 +116,15 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
     const size_t h = model.hidden_size, q = layer.head_count * layer.head_dim;
     const size_t kv = layer.kv_head_count * layer.head_dim, f = layer.intermediate_size;
     trained += config.lora_r == 0 ? h * (2 * q + 2 * kv + 3 * f + 2)
-                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f);
+                                  : config.lora_r * (7 * h + 2 * q + 2 * kv + 3 * f) +
+                                        // Magnitudes, and what follows from them.
+                                        (config.use_dora ? 2 * (q + 2 * kv + 2 * h + 2 * f) : 0);
   }
   if (config.lora_r == 0) {
     trained += model.vocab_size * model.hidden_size * (model.tie_word_embeddings ? 1 : 2);
   }
-  trained += 16 * model.hidden_size;  // a score head's panel, should there be one
+  // The panel of a score head or of predictor tokens (at most 16), should there be one.
+  trained += 16 * model.hidden_size;
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
@@ -111,14 +167,20 @@ double WorkShare::done(size_t step, uint64_t tokens) const {
                            whole_);
 }
 
+// Nothing is made before all ranks are known to agree.
+TrainJob& TrainingRun::checked(TrainJob& job, const data::RunManifest& manifest) {
+  check_same_on_all_ranks(ranks_of(job), manifest);
+  return job;
+}
+
 TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
                          const data::RunManifest& manifest, size_t max_rows, TrainedHeads heads)
-    : job_(job),
+    : job_(checked(job, manifest)),
       config_(config),
       adapter_(new_adapter(job, config, heads)),
       trainable_(adapter_ ? llm::lora_parameters(job.model, *adapter_)
                           : llm::full_parameters(job.model, heads.language)),
-      optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config)),
+      optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config, ranks_of(job))),
       pass_(std::make_unique<llm::TrainingPass>(
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
           std::max(config.max_tokens_per_pass, max_rows), pass_options(config))),
@@ -139,6 +201,19 @@ void TrainingRun::watch_mean_logits(bool wanted) {
   pass_->watch_mean_logits(mean_head_row_);
 }
 
+void TrainingRun::check_same_weights(size_t step, const std::string& hash) {
+  if (ranks().size() == 1) return;
+  const std::vector<std::string> all = ranks().gather(hash);
+  for (size_t r = 1; r < all.size(); ++r) {
+    if (all[r] == all[0]) continue;
+    throw Error(ErrorCode::kInternal,
+                "behind step " + std::to_string(step) + " rank " + std::to_string(r) +
+                    " has other weights than rank 0 (" + all[r] + ", " + all[0] +
+                    "): a machine computes wrongly, or other rewards there; hone selfcheck on "
+                    "each tells which. Checkpoints up to here are whole");
+  }
+}
+
 bool TrainingRun::end_step(const StepEnd& end) {
   if (!std::isfinite(end.loss)) {
     directory_.flush();
@@ -151,8 +226,9 @@ bool TrainingRun::end_step(const StepEnd& end) {
   const double rate =
       config_.learning_rate * schedule_multiplier(config_, end.step, end.total_steps);
   const Optimizer::Applied applied = optimizer_->apply(end.normaliser, rate, end.step);
-  directory_.log_step(
-      {end.step, end.loss, applied.grad_norm, parameter_hash(job_.compute, trainable_)});
+  const std::string hash = parameter_hash(job_.compute, trainable_);
+  check_same_weights(end.step, hash);
+  directory_.log_step({end.step, end.loss, applied.grad_norm, hash});
   if (logs(end.step, end.total_steps)) {
     Json line = Json::object();
     line["step"] = uint64_t{end.step};
@@ -167,7 +243,7 @@ bool TrainingRun::end_step(const StepEnd& end) {
   }
   const bool due = config_.eval_steps > 0 && end.step % config_.eval_steps == 0;
   if (end.evaluate && (due || last)) directory_.log_metrics(end.evaluate(end.step));
-  const bool stop = job_.stop != nullptr && job_.stop->load();
+  const bool stop = asked_to_stop(job_);
   if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
     directory_.save_checkpoint(
         *optimizer_, end.step, config_.save_total_limit,

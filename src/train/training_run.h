@@ -16,6 +16,7 @@
 #include "llm/lora.h"
 #include "llm/model.h"
 #include "llm/training_pass.h"
+#include "train/communicator.h"
 #include "train/config.h"
 #include "train/run_directory.h"
 #include "train/step.h"
@@ -47,7 +48,17 @@ struct TrainJob {
   std::function<void(size_t done, size_t total)> reference_progress = {};
   // Called once, when the steps begin: behind the `done` steps of a checkpoint.
   std::function<void(size_t done, double share_done)> begin = {};
+  // Null: this process alone. With several ranks env must be a LeaderEnv over them.
+  Communicator* ranks = nullptr;
 };
+
+inline Communicator& ranks_of(const TrainJob& job) {
+  return job.ranks == nullptr ? one_rank() : *job.ranks;
+}
+// Whether the run is to stop: on all ranks as soon as one of them was asked. Every rank calls it.
+bool asked_to_stop(const TrainJob& job);
+// Throws conflict that names the rank whose program, model, data or settings are not rank 0's.
+void check_same_on_all_ranks(Communicator& ranks, const data::RunManifest& manifest);
 
 struct TrainResult {
   std::optional<llm::LoraAdapter> adapter;  // with LoRA
@@ -92,6 +103,8 @@ struct TrainedHeads {
   bool language = true;          // false: an untied head is left as it is
   bool score = false;            // made from the seed where model and adapter have none
   bool score_from_zero = false;  // a new one, all 0
+  // Tokens behind the vocabulary (llm/predictor_tokens.h), from the seed where the model has none.
+  size_t predictors = 0;
 };
 
 class TrainingRun {
@@ -103,6 +116,7 @@ class TrainingRun {
   RunDirectory& directory() { return directory_; }
   Optimizer& optimizer() { return *optimizer_; }
   llm::TrainingPass& pass() { return *pass_; }
+  Communicator& ranks() { return ranks_of(job_); }
   // What is trained when it is not the model itself; else null.
   const llm::LoraAdapter* adapter() const { return adapter_ ? &*adapter_ : nullptr; }
 
@@ -127,6 +141,9 @@ class TrainingRun {
   TrainResult finish(size_t step, size_t total);
 
  private:
+  static TrainJob& checked(TrainJob& job, const data::RunManifest& manifest);
+  void check_same_weights(size_t step, const std::string& hash);
+
   TrainJob& job_;
   const TrainConfig& config_;
   std::optional<llm::LoraAdapter> adapter_;

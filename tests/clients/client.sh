@@ -16,6 +16,9 @@ case $name in
   peft)
     [ -n "${HONE_TEST_LONG:-}" ] || skip "torch and PEFT run with HONE_TEST_LONG=1 (make test-long)."
     packages='torch transformers peft' ;;
+  trl_export)
+    [ -n "${HONE_TEST_LONG:-}" ] || skip "TRL runs with HONE_TEST_LONG=1 (make test-long)."
+    packages='trl==1.16.0 transformers==5.24.0 datasets==5.2.0 accelerate==1.15.0 peft==0.21.2 torch==2.15.0' ;;
   llama_cpp)
     [ -n "${HONE_TEST_LONG:-}" ] || skip "llama-cpp-python, which is compiled, runs with HONE_TEST_LONG=1 (make test-long)."
     packages='llama-cpp-python==0.3.36' ;;

@@ -117,5 +117,50 @@ TEST_F(Registry, ARunBecomesAModelAndAnAliasMovesThroughItsGateAndBack) {
   EXPECT_EQ(asked("GET", "/aliases/first", "", 200).at("version").as_int(), 1);
 }
 
+TEST_F(Registry, ARunThatWouldTrainOnAGatesTestDoesNotStart) {
+  const auto project_of = [&](int seed) {
+    const std::string project =
+        "/projects/" + asked("POST", "/projects", R"({"name":"p","task_type":"pairwise"})", 201)
+                           .at("id")
+                           .as_string();
+    std::string rows;
+    for (int i = 0; i < 12; ++i) {
+      const std::string n = std::to_string(i);
+      rows += R"({"prompt":"What is )" + n + R"(?","left":"Yes )" + n + R"(.","right":"No )" + n +
+              "\"}\n";
+    }
+    asked("POST", project + "/import", rows, 200);
+    asked("POST", project + "/splits",
+          R"({"heldout_fraction":0.5,"seed":)" + std::to_string(seed) + "}", 201);
+    for (int i = 0; i < 12; ++i) {
+      const Json next = asked("POST", project + "/next", "{}", 200);
+      asked("PUT", "/assignments/" + next.at("assignment_id").as_string() + "/annotation",
+            R"({"answer":{"winner":"left"}})", 201);
+    }
+    return project;
+  };
+  const auto snapshot_of = [&](const std::string& project, const char* name) {
+    return asked("POST", project + "/snapshots", std::string(R"({"name":")") + name + "\"}", 201)
+        .at("id")
+        .as_string();
+  };
+  const std::string first = project_of(1), second = project_of(2);
+  const std::string test_set = snapshot_of(first, "the test"), data = snapshot_of(second, "data");
+  asked("PUT", "/aliases/assistant/gate", R"({"heldout":")" + test_set + "\"}", 200);
+  const std::string wish = R"({"method":"dpo","settings":{"max_steps":1},"snapshot_id":")";
+  const Json refused = asked("POST", second + "/runs", wish + data + "\"}", 409);
+  const std::string said = refused.dump();
+  EXPECT_NE(said.find("the training rows of data and the held-out set of the gate of assistant "
+                      "(the test) have"),
+            std::string::npos)
+      << said;
+  EXPECT_NE(said.find("in common (the first in line"), std::string::npos) << said;
+  // Nothing was made.
+  EXPECT_EQ(asked("GET", second + "/runs", "", 200).at("items").size(), 0u);
+  // The project whose split holds the test out trains.
+  const Json started = asked("POST", first + "/runs", wish + test_set + "\"}", 202);
+  asked("POST", "/runs/" + started.at("id").as_string() + "/cancel", "", 202);
+}
+
 }  // namespace
 }  // namespace hone

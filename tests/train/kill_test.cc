@@ -3,96 +3,28 @@
 //
 // On tiny models always; on the demo model (HONE_MODEL) with HONE_LONG_PROOF=1, which takes a
 // quarter of an hour on two cores.
-#include <fcntl.h>
-#include <gtest/gtest.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <filesystem>
-#include <map>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "base/env.h"
 #include "base/json.h"
-#include "base/rng.h"
+#include "tests/train/program.h"
 
 namespace hone {
 namespace {
 
-using Arguments = std::vector<std::string>;
 using Clock = std::chrono::steady_clock;
-
-constexpr uint64_t kMaxBytes = uint64_t{1} << 32;
-
-class Process {
- public:
-  // stderr goes to the file.
-  Process(const Arguments& arguments, const std::string& error_file) {
-    std::vector<char*> words;
-    for (const std::string& word : arguments) words.push_back(const_cast<char*>(word.c_str()));
-    words.push_back(nullptr);
-    id_ = fork();
-    if (id_ != 0) return;
-    const int file = open(error_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    dup2(file, STDERR_FILENO);
-    const int nowhere = open("/dev/null", O_WRONLY);
-    dup2(nowhere, STDOUT_FILENO);
-    execv(words[0], words.data());
-    _exit(127);
-  }
-  ~Process() {
-    if (!running()) return;
-    signal(SIGKILL);
-    wait();
-  }
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  bool running() {
-    if (!ended_) ended_ = waitpid(id_, &status_, WNOHANG) == id_;
-    return !ended_;
-  }
-  void signal(int number) const { kill(id_, number); }
-  // The exit code, or minus the signal that ended it.
-  int wait() {
-    if (!ended_) ended_ = waitpid(id_, &status_, 0) == id_;
-    return WIFEXITED(status_) ? WEXITSTATUS(status_) : -WTERMSIG(status_);
-  }
-
- private:
-  pid_t id_ = -1;
-  int status_ = 0;
-  bool ended_ = false;
-};
 
 struct Training {
   std::string name;
   Arguments options;  // behind "hone train"
 };
 
-class Kill : public ::testing::Test {
+class Kill : public ProgramTest {
  protected:
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / ("hone_kill_" + std::to_string(getpid())))
-                  .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
-  }
-  void TearDown() override { real_env().remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string file(const std::string& name, const std::string& text) const {
-    write_file_atomically(real_env(), path(name), text);
-    return path(name);
-  }
-  std::string errors() const { return real_env().read_file(path("stderr"), kMaxBytes); }
-
   Arguments command(const Training& training, const std::string& run, bool resume) const {
     Arguments words = {HONE_PROGRAM, "train"};
     words.insert(words.end(), training.options.begin(), training.options.end());
@@ -100,38 +32,6 @@ class Kill : public ::testing::Test {
     if (resume) words.push_back("--resume");
     return words;
   }
-  int run(const Arguments& words) const { return Process(words, path("stderr")).wait(); }
-
-  // Every file of a run but sources.json (paths) and the checkpoints' temporary folder.
-  std::map<std::string, std::string> files_of(const std::string& run) const {
-    std::map<std::string, std::string> files;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path(run))) {
-      if (!entry.is_regular_file()) continue;
-      const std::string name = std::filesystem::relative(entry.path(), path(run)).string();
-      if (name == "sources.json") continue;
-      files[name] = real_env().read_file(entry.path().string(), kMaxBytes);
-    }
-    return files;
-  }
-  void expect_same_files(const std::string& a, const std::string& b, const std::string& what) {
-    const auto first = files_of(a), second = files_of(b);
-    std::vector<std::string> names[2];
-    for (const auto& [name, bytes] : first) names[0].push_back(name);
-    for (const auto& [name, bytes] : second) names[1].push_back(name);
-    EXPECT_EQ(names[0], names[1]) << what;
-    for (const auto& [name, bytes] : first) {
-      const auto other = second.find(name);
-      EXPECT_TRUE(other != second.end() && other->second == bytes) << what << ": " << name;
-    }
-  }
-
-  size_t steps_of(const std::string& run) const {
-    const std::string steps = path(run) + "/steps.jsonl";
-    if (!real_env().exists(steps)) return 0;
-    const std::string text = real_env().read_file(steps, kMaxBytes);
-    return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-  }
-
   // Kills at random moments until the run is done; the moments lie inside a `window` after the
   // start. Returns the kills that hit a running program.
   size_t kill_until_done(const Training& training, Clock::duration window, uint64_t seed) {
@@ -179,17 +79,7 @@ class Kill : public ::testing::Test {
     EXPECT_EQ(run({HONE_PROGRAM, "replay", path("killed")}), 0) << errors();
     for (const char* name : {"whole", "killed", "stopped"}) real_env().remove_all(path(name));
   }
-
-  std::string folder_;
 };
-
-std::string ids(Rng& rng, size_t count) {
-  std::string out = "[";
-  for (size_t i = 0; i < count; ++i) {
-    out += (i > 0 ? "," : "") + std::to_string(rng.below(128));
-  }
-  return out + "]";
-}
 
 TEST_F(Kill, ATinyRunThatWasKilledAnywhereEndsWithTheSameFiles) {
   Rng rng(1, rng_stream("kill-data"));

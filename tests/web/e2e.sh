@@ -15,6 +15,7 @@ fi
 . "$source/tests/start_server.sh"
 start_server "$hone" up
 HONE_LINK=$("$hone" user link Administrator --data-dir "$folder/data")
-export HONE_LINK
+HONE_PROGRAM=$hone
+export HONE_LINK HONE_PROGRAM
 cd "$source/web"
 npm run e2e

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { make_project, make_task, new_id } from "./data.mjs";
 import { people_table, posterior, quality, ranking } from "./quality.mjs";
 import { Problem } from "./rules.mjs";
-import { answers_of, items_of, metrics_of, run_view, start_run } from "./runs.mjs";
+import { answers_of, completions_page, items_of, labels_of, metrics_of, people_of, run_view, start_run } from "./runs.mjs";
 
 export const results_routes = ({ world, now, tell, project_of, page, view, run_of }) => [
   ["GET", "/projects/:id/quality", "quality.view", ({ ids }) => quality(project_of(ids[0]), "/projects/" + ids[0])],
@@ -123,6 +123,9 @@ export const results_routes = ({ world, now, tell, project_of, page, view, run_o
       ),
   ],
   ["GET", "/runs/:id/answers", "run.view", ({ ids, query }) => page(answers_of(run_of(ids[0])), query)],
+  ["GET", "/runs/:id/completions", "run.view", ({ ids, query }) => completions_page(run_of(ids[0]), query)],
+  ["GET", "/runs/:id/labels", "run.view", ({ ids, query }) => page(labels_of(run_of(ids[0])), query)],
+  ["GET", "/runs/:id/people", "run.view", ({ ids, query }) => page(people_of(run_of(ids[0])), query)],
   ["GET", "/runs/:id/items", "run.view", ({ ids, query }) => page(items_of(run_of(ids[0])), query)],
   [
     "POST",

@@ -176,15 +176,3 @@ export async function serve(req, res, url, serving, signed_in) {
   }
   return fail(res, 404, "There is no such route.", "not_found");
 }
-
-export const feedback_routes = ({ world, now }) => [
-  [
-    "POST",
-    "/feedback",
-    null,
-    ({ who, body }) => {
-      world.serving.feedback.push({ ...body, at: now(), person: who.id });
-      return [201, { id: new_id("fbk") }];
-    },
-  ],
-];

@@ -21,10 +21,25 @@ export const rights = {
     "audit.view",
     "token.create",
     "token.manage",
+    "feedback.give",
+    "feedback.view",
+    "feedback.manage",
   ],
-  reviewer: ["people.view", "project.view", "task.view", "task.manage", "label", "quality.view", "run.view", "model.view", "token.create"],
-  annotator: ["project.view", "label", "token.create"],
-  viewer: ["project.view", "task.view", "quality.view", "export", "run.view", "model.view", "token.create"],
+  reviewer: [
+    "feedback.give",
+    "feedback.view",
+    "people.view",
+    "project.view",
+    "task.view",
+    "task.manage",
+    "label",
+    "quality.view",
+    "run.view",
+    "model.view",
+    "token.create",
+  ],
+  annotator: ["feedback.give", "project.view", "label", "token.create"],
+  viewer: ["feedback.give", "project.view", "task.view", "quality.view", "export", "run.view", "model.view", "token.create"],
 };
 rights.manager = rights.owner.filter((r) => r !== "organisation.manage");
 

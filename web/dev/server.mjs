@@ -12,14 +12,19 @@ import { labelling_routes } from "./routes_labelling.mjs";
 import { people_routes } from "./routes_people.mjs";
 import { make_registry, registry_routes } from "./routes_registry.mjs";
 import { results_routes } from "./routes_results.mjs";
-import { feedback_routes, make_serving, serve } from "./routes_serving.mjs";
+import { demo_feedback, feedback_routes } from "./routes_feedback.mjs";
+import { make_serving, serve } from "./routes_serving.mjs";
 import { Problem, not_found, rights } from "./rules.mjs";
 import { demo_run } from "./runs.mjs";
 
-export function make_app({ dist } = {}) {
+/** feedback: some weeks of what people said, to look at. */
+export function make_app({ dist, feedback = false } = {}) {
   const world = make_world();
   demo_run(world.projects[0]);
   world.serving = make_serving();
+  world.said = [];
+  world.rules = [];
+  if (feedback) demo_feedback(world, Date.now());
   const sessions = new Map(),
     links = new Map(),
     replies = new Map(),
@@ -365,7 +370,7 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
     return at > 0 ? process.argv[at + 1] : other;
   };
   const dist = option("dist");
-  const { server, world } = make_app({ dist: dist && join(process.cwd(), dist) });
+  const { server, world } = make_app({ dist: dist && join(process.cwd(), dist), feedback: true });
   server.listen(Number(option("port", "8787")), "127.0.0.1", () => {
     const address = `http://127.0.0.1:${server.address().port}`;
     console.log(address);

@@ -18,10 +18,13 @@ for (const size of sizes) {
     const real = path.replace(/@(\d+)/, (_, n) => projects[Number(n)].id).replace("RUN", run);
     const [place, keys] = real.split("!");
     await page.goto(base + place);
+    await page.waitForSelector("h1, h2");
+    await page.waitForFunction(() => !document.querySelector(".skeleton"), null, { timeout: 20_000 }).catch(() => undefined);
     await page.waitForTimeout(Number(process.env.WAIT ?? 900));
     for (const key of keys ? keys.split("~") : []) {
       await page.keyboard.press(key);
-      await page.waitForTimeout(350);
+      await page.waitForTimeout(500);
+      await page.waitForFunction(() => !document.querySelector(".skeleton"), null, { timeout: 20_000 }).catch(() => undefined);
     }
     await page.screenshot({
       path: `${folder}/${path.replace(/[^\w]+/g, "_").replace(/^_+|_+$/g, "") || "home"}-${size}.png`,

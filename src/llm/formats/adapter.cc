@@ -24,6 +24,7 @@ constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kScore = "base_model.model.score.weight";
 constexpr std::string_view kA = ".lora_A.weight";
 constexpr std::string_view kB = ".lora_B.weight";
+constexpr std::string_view kMagnitude = ".lora_magnitude_vector";
 
 bool ends_with(std::string_view text, std::string_view end) {
   return text.size() >= end.size() && text.substr(text.size() - end.size()) == end;
@@ -47,8 +48,7 @@ class ConfigReader {
   void refuse_unsupported() const {
     const Json* type = json_.find("peft_type");
     if (type == nullptr || *type != Json("LORA")) refuse("peft_type", "must be \"LORA\"");
-    constexpr std::array<std::string_view, 13> kOff = {"use_dora",
-                                                       "lora_bias",
+    constexpr std::array<std::string_view, 12> kOff = {"lora_bias",
                                                        "layer_replication",
                                                        "megatron_config",
                                                        "fan_in_fan_out",
@@ -152,7 +152,8 @@ const Json* match(const Pattern& pattern, std::string_view module) {
   return nullptr;
 }
 
-using Halves = std::map<std::string, std::array<const SafetensorsTensor*, 2>>;
+// A, B and the magnitude of a module; null where the file has none.
+using Halves = std::map<std::string, std::array<const SafetensorsTensor*, 3>>;
 
 Halves collect(const SafetensorsFile& file, const SafetensorsTensor** score) {
   Halves halves;
@@ -163,6 +164,12 @@ Halves collect(const SafetensorsFile& file, const SafetensorsTensor** score) {
       continue;
     }
     const bool is_a = ends_with(name, kA), is_b = ends_with(name, kB);
+    if (name.starts_with(kPrefix) && ends_with(name, kMagnitude) && tensor.shape.size() == 1) {
+      name.remove_prefix(kPrefix.size());
+      name.remove_suffix(kMagnitude.size());
+      halves[std::string(name)][2] = &tensor;
+      continue;
+    }
     if (name.substr(0, kPrefix.size()) != kPrefix || (!is_a && !is_b) || tensor.shape.size() != 2) {
       throw invalid_input(file.name() + ": tensor " + quote(name) +
                           " is no LoRA matrix that is supported (base_model.model.<module>.lora_A "
@@ -176,7 +183,7 @@ Halves collect(const SafetensorsFile& file, const SafetensorsTensor** score) {
 }
 
 std::vector<float> to_f32(const SafetensorsTensor& tensor) {
-  std::vector<float> out(tensor.shape[0] * tensor.shape[1]);
+  std::vector<float> out(tensor.shape[0] * (tensor.shape.size() > 1 ? tensor.shape[1] : 1));
   tensor::dequantize_row(tensor.type, tensor.bytes.data(), out.size(), out.data());
   for (float value : out) {
     if (!std::isfinite(value)) {
@@ -210,6 +217,26 @@ void check_fit(const std::string& directory, const LoraTensorPair& pair, const S
   }
 }
 
+// With use_dora every module has a magnitude, without it none.
+void read_magnitude(const std::string& directory, bool use_dora, const SafetensorsTensor* tensor,
+                    LoraTensorPair& pair) {
+  if (use_dora != (tensor != nullptr)) {
+    throw invalid_input(directory + ": " + quote(pair.module) +
+                        (use_dora
+                             ? " has no lora_magnitude_vector, but adapter_config.json says "
+                               "use_dora; the adapter is damaged"
+                             : " has a lora_magnitude_vector, but adapter_config.json does not "
+                               "say use_dora; the adapter is damaged"));
+  }
+  if (tensor == nullptr) return;
+  if (tensor->shape[0] != pair.out) {
+    throw invalid_input(directory + ": the magnitude of " + quote(pair.module) + " has " +
+                        std::to_string(tensor->shape[0]) + " values for " +
+                        std::to_string(pair.out) + " outputs; it belongs to another model");
+  }
+  pair.magnitude = to_f32(*tensor);
+}
+
 std::string suffix_of(const std::string& module) {
   const size_t dot = module.rfind('.');
   return dot == std::string::npos ? module : module.substr(dot + 1);
@@ -224,7 +251,7 @@ Json config_json(const Adapter& adapter) {
   out["lora_alpha"] = adapter.alpha;
   out["lora_dropout"] = adapter.dropout;
   out["use_rslora"] = adapter.use_rslora;
-  out["use_dora"] = false;
+  out["use_dora"] = adapter.use_dora;
   out["bias"] = "none";
   out["fan_in_fan_out"] = false;
   out["inference_mode"] = true;
@@ -289,6 +316,7 @@ Adapter parse_adapter(const std::string& directory, std::string_view config_text
   if (const Json* r = json->find("r"); r != nullptr) adapter.r = config.rank("r", *r);
   adapter.alpha = config.positive("lora_alpha", 8.0, 1e6);
   adapter.use_rslora = config.flag("use_rslora");
+  adapter.use_dora = config.flag("use_dora");
   adapter.target_modules = config.target_modules();
   if (const Json* dropout = json->find("lora_dropout"); !is_off(dropout)) {
     adapter.dropout = config.checked("lora_dropout", *dropout, 1.0);
@@ -314,6 +342,7 @@ Adapter parse_adapter(const std::string& directory, std::string_view config_text
     pair.out = halves[1]->shape[0];
     pair.a = to_f32(*halves[0]);
     pair.b = to_f32(*halves[1]);
+    read_magnitude(directory, adapter.use_dora, halves[2], pair);
     adapter.pairs.push_back(std::move(pair));
   }
   if (adapter.pairs.empty()) throw invalid_input(file.name() + ": the adapter has no tensors");
@@ -336,6 +365,9 @@ void write_adapter(Env& env, const std::string& directory, const Adapter& adapte
     const std::string name = std::string(kPrefix) + pair.module;
     writer.declare(name + std::string(kA), tensor::DataType::kF32, {pair.r, pair.in});
     writer.declare(name + std::string(kB), tensor::DataType::kF32, {pair.out, pair.r});
+    if (adapter.use_dora) {
+      writer.declare(name + std::string(kMagnitude), tensor::DataType::kF32, {pair.out});
+    }
   }
   if (!adapter.score.empty()) {
     writer.declare(std::string(kScore), tensor::DataType::kF32, {1, adapter.score.size()});
@@ -343,6 +375,9 @@ void write_adapter(Env& env, const std::string& directory, const Adapter& adapte
   for (const LoraTensorPair& pair : adapter.pairs) {
     writer.append(std::as_bytes(std::span<const float>(pair.a)));
     writer.append(std::as_bytes(std::span<const float>(pair.b)));
+    if (adapter.use_dora) {
+      writer.append(std::as_bytes(std::span<const float>(pair.magnitude)));
+    }
   }
   if (!adapter.score.empty()) {
     writer.append(std::as_bytes(std::span<const float>(adapter.score)));

@@ -26,8 +26,9 @@ struct LoraTensorPair {
   size_t r = 0, in = 0, out = 0;
   double alpha = 0.0;
   float scale = 0.0f;
-  std::vector<float> a;  // [r, in]
-  std::vector<float> b;  // [out, r]
+  std::vector<float> a;               // [r, in]
+  std::vector<float> b;               // [out, r]
+  std::vector<float> magnitude = {};  // [out] with DoRA, else empty
 };
 
 struct Adapter {
@@ -36,6 +37,7 @@ struct Adapter {
   double alpha = 8.0;
   double dropout = 0.0;  // of training; nothing at use
   bool use_rslora = false;
+  bool use_dora = false;  // W' = m (W + scale * B A) / |W + scale * B A|, norms of rows
   std::vector<std::string> target_modules;  // "q_proj", ...; may be empty when the file has a regex
   std::vector<LoraTensorPair> pairs;        // sorted by module
   std::vector<float> score;  // of a reward model: score.weight [1, hidden] of modules_to_save
@@ -51,7 +53,7 @@ Adapter parse_adapter(const std::string& directory, std::string_view config_text
 
 // In Hugging Face's order of rows, whatever the file's is.
 Adapter parse_gguf_adapter(const GgufFile& file, const ModelConfig& model);
-// f32, for a base whose GGUF is of that model. Every pair must have the same scale times its rank: the
+// f32, for a base whose GGUF is of that model. Refuses DoRA, which the format has no words for. Every pair must have the same scale times its rank: the
 // format has one alpha (invalid_input).
 void write_gguf_adapter(Env& env, const std::string& path, const Adapter& adapter,
                         const ModelConfig& model);

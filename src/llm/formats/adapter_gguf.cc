@@ -184,6 +184,11 @@ Adapter parse_gguf_adapter(const GgufFile& file, const ModelConfig& model) {
 void write_gguf_adapter(Env& env, const std::string& path, const Adapter& adapter,
                         const ModelConfig& model) {
   if (adapter.pairs.empty()) throw invalid_input("the adapter changes nothing: there is no file");
+  if (adapter.use_dora) {
+    throw invalid_input(
+        "GGUF has no words for DoRA's magnitudes: write the adapter into the model with hone model "
+        "merge, or keep it as PEFT");
+  }
   if (!adapter.score.empty()) {
     throw invalid_input("GGUF has no words for the score head of a reward model; keep it as PEFT");
   }

@@ -351,7 +351,7 @@ TEST_F(ModelFiles, AnAdapterComesBackAsItWasWrittenAndAnotherModelsIsRefused) {
     write_all(folder + "/adapter_config.json", text);
     return refused_by(file->config());
   };
-  EXPECT_SAYS(with("\"use_dora\": false", "\"use_dora\": true"), "\"use_dora\"");
+  EXPECT_SAYS(with("\"use_dora\": false", "\"use_dora\": true"), "use_dora");
   EXPECT_SAYS(with("\"bias\": \"none\"", "\"bias\": \"all\""), "\"bias\"");
   EXPECT_SAYS(with("\"modules_to_save\": null", "\"modules_to_save\": [\"lm_head\"]"),
               "modules_to_save");

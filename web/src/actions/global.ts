@@ -40,6 +40,13 @@ export const global_actions: Action<GlobalContext>[] = [
     run: (c) => c.go("/models"),
   },
   {
+    id: "go.feedback",
+    group,
+    title: () => t.actions.feedback,
+    shown: (c) => c.can("feedback.view"),
+    run: (c) => c.go("/feedback"),
+  },
+  {
     id: "go.people",
     group,
     title: () => t.actions.people,

@@ -1,5 +1,17 @@
 import { call, type Page } from "./client";
-import type { Base, Job, MetricLine, Project, Run, RunAnswer, RunItem, RunPlan } from "./types";
+import type {
+  Base,
+  Job,
+  MetricLine,
+  Project,
+  Run,
+  RunAnswer,
+  RunCompletions,
+  RunItem,
+  RunLabel,
+  RunPerson,
+  RunPlan,
+} from "./types";
 
 export interface RunWish {
   name?: string;
@@ -22,6 +34,29 @@ export const get_run_answers = (id: string) =>
   call<Page<RunAnswer>>("GET", `/runs/${id}/answers`, { query: { limit: 50 } });
 export const get_run_items = (id: string) =>
   call<Page<RunItem>>("GET", `/runs/${id}/items`, { query: { limit: 200 } });
+export interface CompletionFilter {
+  step_from?: string;
+  step_to?: string;
+  reward?: string;
+  reward_min?: string;
+  reward_max?: string;
+  sort?: "step" | "reward" | "advantage";
+  order?: "asc" | "desc";
+}
+export const list_completions = (
+  id: string,
+  filter: CompletionFilter,
+  after: string | null,
+  signal?: AbortSignal,
+) =>
+  call<RunCompletions>("GET", `/runs/${id}/completions`, {
+    query: { ...filter, after, limit: 50 },
+    ...(signal ? { signal } : {}),
+  });
+export const list_run_labels = (id: string, after: string | null) =>
+  call<Page<RunLabel>>("GET", `/runs/${id}/labels`, { query: { after, limit: 100 } });
+export const list_run_people = (id: string) =>
+  call<Page<RunPerson>>("GET", `/runs/${id}/people`, { query: { limit: 200 } });
 export const get_job = (id: string) => call<Job>("GET", `/jobs/${id}`);
 export const stop_job = (id: string) => call<void>("POST", `/jobs/${id}/cancel`, { body: {} });
 export const list_jobs = () => call<Page<Job>>("GET", "/jobs");

@@ -306,8 +306,9 @@ export interface Measure {
 export interface Run {
   id: string;
   name: string;
-  method: "dpo" | "sft";
+  method: string; // dpo, sft; of a run that was added: any of hone train
   model: string;
+  project_id: string;
   snapshot_id: string | null;
   settings: Record<string, unknown>;
   state: string;
@@ -338,6 +339,40 @@ export interface RunItem {
   prompt: AnyPrompt;
   before_margin: number;
   after_margin: number;
+}
+/** One line of completions.jsonl: what the run said, and what it earned. */
+export interface RunCompletion {
+  place: number;
+  step: number;
+  id?: string;
+  prompt?: string;
+  completion?: string;
+  rewards?: Record<string, number | null>;
+  advantage?: number | null;
+  tokens?: number | null;
+  ended?: boolean | null;
+}
+export interface RunCompletions {
+  items: RunCompletion[];
+  next: string | null;
+  found: number;
+  all: number;
+  whole: boolean;
+  rewards: string[];
+  first_step: number;
+  last_step: number;
+}
+export interface RunLabel {
+  id: string;
+  task_id: string;
+  person: string; // a pseudonym
+  use: "train" | "heldout";
+  created_at: string;
+}
+export interface RunPerson {
+  person: string;
+  train: number;
+  heldout: number;
 }
 export interface Job {
   id: string;
@@ -445,6 +480,68 @@ export interface HeldoutSet {
   project_id: string;
   project: string;
   rows: number;
+}
+
+export type FeedbackKind = "thumbs" | "comparison" | "edit" | "report";
+export interface FeedbackItem {
+  id: string;
+  kind: FeedbackKind;
+  verdict: string;
+  reason: string;
+  completion: string;
+  choice: number;
+  other: string | null;
+  other_choice: number | null;
+  person: Named;
+  consent: boolean;
+  comment: string;
+  text: string; // of an edit
+  excerpt: string; // of what was asked; empty without consent
+  models: string[];
+  created_at: string;
+}
+/** docs/formats/answer.md: what of it is shown. */
+export interface KeptAnswer {
+  completion: string;
+  model: string;
+  system_fingerprint?: string;
+  settings?: Record<string, unknown>;
+  messages?: { role: string; content: unknown }[];
+  prompt?: string;
+  text: string;
+  finish_reason?: string;
+}
+export interface FeedbackDetail {
+  feedback: FeedbackItem;
+  answers: KeptAnswer[];
+}
+/** Of one day (UTC) and model; the model is empty where there was no consent. */
+export interface FeedbackDay {
+  day: string;
+  model: string;
+  up: number;
+  down: number;
+  won: number;
+  lost: number;
+  undecided: number;
+  edited: number;
+  reported: number;
+}
+export type SamplingSource =
+  "any" | "judged" | "thumbs_up" | "thumbs_down" | "compared" | "edited" | "reported";
+export interface SamplingRule {
+  id: string;
+  name: string;
+  model: string;
+  source: SamplingSource;
+  share: number;
+  daily_cap: number;
+  project_id: string;
+  on: boolean;
+  taken: number;
+  taken_today: number;
+  created_by: Named;
+  created_at: string;
 }
 
 export interface AuditEvent {

@@ -24,6 +24,7 @@ export interface Chunk {
   finish: string | null;
   usage: Usage | null;
   settings: Settings | null;
+  mac: string | null; // of a server that keeps no answers: with it feedback sends this one back
 }
 export interface StreamProblem {
   kind: "problem";
@@ -102,5 +103,6 @@ export function read_event(data: string, type = "message"): ChatEvent {
     finish: text(choice.finish_reason),
     usage: read_usage(body.usage),
     settings: read_settings(body.settings),
+    mac: text(choice.feedback_mac),
   };
 }

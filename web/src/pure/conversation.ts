@@ -12,6 +12,12 @@ export interface Trouble {
   message: string;
   retry_after_ms?: number;
 }
+/** What feedback sends back where the server keeps no answers: the answer as it came, with its proof. */
+export interface Signed {
+  model: string;
+  messages: Message[];
+  feedback_mac: string;
+}
 export interface Answer {
   model: string;
   completion: string | null; // the server's id of it
@@ -24,6 +30,7 @@ export interface Answer {
   tokens: TokenInfo[];
   trouble: Trouble | null;
   pair: { id: string; side: Side } | null;
+  signed?: Signed | undefined;
   thumb?: 1 | -1 | undefined;
   reported?: boolean;
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ApiError } from "../api/client";
 import type { ChatRequest } from "../api/chat";
-import type { Feedback } from "../api/feedback";
+import type { Feedback, SignedAnswer } from "../api/feedback";
 import type { Chunk } from "../pure/chat_stream";
 import { ChatSession, rate_of } from "./chat_session";
 import {
@@ -22,6 +22,7 @@ const chunk = (more: Partial<Chunk>): Chunk => ({
   finish: null,
   usage: null,
   settings: null,
+  mac: null,
   ...more,
 });
 interface Call {
@@ -34,6 +35,7 @@ interface Call {
 let calls: Call[],
   frames: (() => void)[],
   told: [Feedback, boolean][],
+  sent_back: (SignedAnswer[] | undefined)[],
   refuse: unknown,
   now: number,
   left_first: boolean;
@@ -54,8 +56,9 @@ const make = () => {
       new Promise((resolve, reject) =>
         calls.push({ request, signal, on, end: () => resolve(), fail: reject }),
       ),
-    feedback: async (feedback, consent) => {
+    feedback: async (feedback, consent, answers) => {
       if (refuse) throw refuse;
+      sent_back.push(answers);
       told.push([feedback, consent]);
     },
     store,
@@ -67,7 +70,7 @@ const make = () => {
   });
 };
 beforeEach(async () => {
-  [calls, frames, told, refuse, now, left_first] = [[], [], [], null, 1000, true];
+  [calls, frames, told, sent_back, refuse, now, left_first] = [[], [], [], [], null, 1000, true];
   store = new MemoryChatStore();
   session = make();
   await session.open(null);
@@ -332,4 +335,52 @@ it("settings come back from storage, whatever it holds", () => {
     kept.set("hone.chat.me", broken);
     expect(load_chat_settings("me", storage)).toEqual(default_chat_settings());
   }
+});
+
+describe("a server that keeps no answers", () => {
+  const one = async (mac: string | null) => {
+    session.set_system("Be brief.");
+    session.send("What is tea?", settings());
+    const call = calls.at(-1)!;
+    call.on(chunk({ settings: { temperature: 0.7, seed: 3 } }));
+    call.on(chunk({ text: "A drink." }));
+    call.on(chunk({ finish: "stop", mac }));
+    call.end();
+    await settle();
+    return session.view().turns.at(-1)!.node;
+  };
+  it("is sent the answer back as it came, also when the system prompt is another by then", async () => {
+    const node = await one("00ff");
+    session.set_system("Be long.");
+    await session.thumb(node, 1, true);
+    expect(sent_back).toEqual([
+      [
+        {
+          completion: "chatcmpl-1",
+          model: "m",
+          system_fingerprint: "f",
+          settings: { temperature: 0.7, seed: 3 },
+          messages: [
+            { role: "system", content: "Be brief." },
+            { role: "user", content: "What is tea?" },
+          ],
+          text: "A drink.",
+          feedback_mac: "00ff",
+        },
+      ],
+    ]);
+  });
+  it("refuses an answer without proof, and the page says why in words", async () => {
+    const node = await one(null);
+    refuse = new ApiError(400, "invalid_input", "send each back in answers", "answers");
+    let said = "";
+    session.on_failed((error) => (said = (error as Error).message));
+    await session.thumb(node, -1, false);
+    expect(said).toMatch(/keeps no answers/);
+    expect(session.view().turns.at(-1)!.node.answer!.thumb).toBeUndefined();
+  });
+  it("is sent nothing back where it keeps them itself", async () => {
+    await session.thumb(await one(null), 1, false);
+    expect(sent_back).toEqual([undefined]);
+  });
 });

@@ -3,7 +3,7 @@
 // their identity, so that only the answer that grows is drawn again.
 import { ApiError } from "../api/client";
 import type { ChatRequest } from "../api/chat";
-import type { Feedback } from "../api/feedback";
+import type { Feedback, SignedAnswer } from "../api/feedback";
 import type { Chunk, TokenInfo } from "../pure/chat_stream";
 import {
   add_node,
@@ -20,17 +20,19 @@ import {
   type Answer,
   type ChatNode,
   type Conversation,
+  type Message,
   type Side,
   type Turn,
   type Verdict,
 } from "../pure/conversation";
 import { sampling_body } from "../pure/sampling";
+import { t } from "../messages";
 import type { ChatSettings } from "./chat_settings";
 import type { ChatStore, Summary } from "./chat_store";
 
 export interface ChatPorts {
   stream: (request: ChatRequest, signal: AbortSignal, on: (chunk: Chunk) => void) => Promise<void>;
-  feedback: (feedback: Feedback, consent: boolean) => Promise<void>;
+  feedback: (feedback: Feedback, consent: boolean, answers?: SignedAnswer[]) => Promise<void>;
   store: ChatStore;
   now: () => number;
   frame: (then: () => void) => void;
@@ -57,6 +59,8 @@ export interface ChatView {
 
 interface Stream {
   node: ChatNode;
+  messages: Message[]; // that it answers
+  model: string | null; // that answers, as the server calls it
   stop: AbortController;
   begun_ms: number;
   text: string;
@@ -275,8 +279,12 @@ export class ChatSession {
       at_ms: this.ports_.now(),
       answer: { ...empty_answer(model), pair },
     };
+    const conversation = add_node(this.view_.conversation, node);
+    const messages = messages_to(conversation, question);
     const stream: Stream = {
       node,
+      messages,
+      model: null,
       stop: new AbortController(),
       begun_ms: this.ports_.now(),
       text: "",
@@ -285,11 +293,10 @@ export class ChatSession {
       changed: false,
     };
     this.streams_.set(node.id, stream);
-    const conversation = add_node(this.view_.conversation, node);
     this.set({ conversation, busy: true });
     const request: ChatRequest = {
       model,
-      messages: messages_to(conversation, question),
+      messages,
       ...sampling_body(settings.sampling),
       ...(settings.probabilities ? { logprobs: true, top_logprobs: kMostTop } : {}),
     };
@@ -311,6 +318,13 @@ export class ChatSession {
     if (chunk.fingerprint) more.fingerprint = chunk.fingerprint;
     if (chunk.usage) more.usage = chunk.usage;
     if (chunk.settings) more.settings = chunk.settings;
+    if (chunk.model) stream.model = chunk.model;
+    if (chunk.mac)
+      more.signed = {
+        model: stream.model ?? answer.model,
+        messages: stream.messages,
+        feedback_mac: chunk.mac,
+      };
     if ((chunk.text !== "" || chunk.tokens.length > 0) && answer.first_token_ms === null)
       more.first_token_ms = this.ports_.now() - stream.begun_ms;
     stream.text += chunk.text;
@@ -377,10 +391,14 @@ export class ChatSession {
 
   private async tell(feedback: Feedback, consent: boolean): Promise<boolean> {
     try {
-      await this.ports_.feedback(feedback, consent);
+      const answers = this.signed(feedback);
+      await this.ports_.feedback(feedback, consent, ...(answers ? [answers] : []));
       return true;
-    } catch (error) {
-      this.ports_.signed_out(error);
+    } catch (caught) {
+      this.ports_.signed_out(caught);
+      // The server keeps no answers, and this one came without its proof: it was stopped, or is older.
+      const unproved = caught instanceof ApiError && caught.status === 400 && caught.field === "answers";
+      const error = unproved ? new Error(t.chat.not_kept) : caught;
       // 404 of the address: this server has no such thing. 404 of the answer: it is not there any more.
       const no_address = error instanceof ApiError && error.status === 404 && error.field !== "completion";
       if (no_address || (error instanceof ApiError && error.status === 405)) {
@@ -391,6 +409,24 @@ export class ChatSession {
       this.failed_?.(error);
       return false;
     }
+  }
+  /** The answers that are judged, to be sent back; nothing where the server keeps them itself. */
+  private signed(feedback: Feedback): SignedAnswer[] | undefined {
+    const ids = feedback.kind === "comparison" ? feedback.completions : [feedback.completion];
+    const answers = ids.map((id): SignedAnswer | null => {
+      const node = this.view_.conversation.nodes.find((n) => n.answer?.completion === id);
+      const signed = node?.answer?.signed;
+      if (!node?.answer || !signed) return null;
+      const { fingerprint, settings } = node.answer;
+      return {
+        completion: id,
+        system_fingerprint: fingerprint ?? "",
+        settings: settings ?? {},
+        text: node.text,
+        ...signed,
+      };
+    });
+    return answers.every((a) => a !== null) ? answers : undefined;
   }
   private failed_: ((error: unknown) => void) | null = null;
   /** Who is told that feedback did not arrive. */

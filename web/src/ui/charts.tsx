@@ -47,6 +47,7 @@ export function Curve({
   y_domain,
   x_label,
   format,
+  log = false,
 }: {
   data: Record<string, number | string | null>[];
   x: string;
@@ -55,6 +56,7 @@ export function Curve({
   y_domain?: [number | "auto", number | "auto"];
   x_label?: string;
   format?: (v: number) => string;
+  log?: boolean; // of y; the data has nothing at or below 0
 }) {
   return (
     <LineChart
@@ -80,7 +82,11 @@ export function Curve({
         strokeWidth: series.find((one) => one.name === s.name)?.width ?? 1.8,
       })}
       xAxisProps={{ minTickGap: 40 }}
-      yAxisProps={{ domain: y_domain ?? ["auto", "auto"], width: 46 }}
+      yAxisProps={{
+        domain: y_domain ?? ["auto", "auto"],
+        width: 52,
+        ...(log ? { scale: "log" as const, allowDataOverflow: true } : {}),
+      }}
       {...(x_label ? { xAxisLabel: x_label } : {})}
       {...(format ? { valueFormatter: format } : {})}
     />
@@ -123,12 +129,14 @@ export function StackedBars({
   series,
   height = 220,
   format,
+  signed = false,
 }: {
   data: Record<string, number | string>[];
   x: string;
   series: Series[];
   height?: number;
   format?: (v: number) => string;
+  signed?: boolean; // what is negative hangs below the line
 }) {
   return (
     <BarChart
@@ -144,7 +152,7 @@ export function StackedBars({
       barProps={{ isAnimationActive: false }}
       xAxisProps={{ minTickGap: 24 }}
       yAxisProps={{ width: 52 }}
-      barChartProps={{ barCategoryGap: "12%" }}
+      barChartProps={{ barCategoryGap: "12%", ...(signed ? { stackOffset: "sign" as const } : {}) }}
       {...(format ? { valueFormatter: format } : {})}
     />
   );

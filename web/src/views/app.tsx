@@ -32,10 +32,12 @@ const SnapshotsPage = screen(() => import("./snapshots"));
 const RunsPage = screen(() => import("./runs"));
 const NewRunPage = screen(() => import("./runs/new_run"));
 const RunPage = screen(() => import("./runs/detail"));
+const ComparisonPage = screen(() => import("./runs/comparison"));
 const PeoplePage = screen(() => import("./people"));
 const AuditPage = screen(() => import("./audit"));
 const SettingsPage = screen(() => import("./settings"));
 const ModelsPage = screen(() => import("./models"));
+const FeedbackPage = screen(() => import("./feedback"));
 const ChatPage = screen(() => import("./chat"));
 const LabelPage = screen(() => import("./label"));
 
@@ -170,13 +172,17 @@ function Screens() {
       <Route path="/projects/:id/snapshots">{({ id }) => <SnapshotsPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/runs">{({ id }) => <RunsPage key={id} id={id} />}</Route>
       <Route path="/projects/:id/runs/new">{({ id }) => <NewRunPage key={id} id={id} />}</Route>
-      <Route path="/projects/:id/runs/:run">
-        {({ id, run }) => <RunPage key={run} id={id} run_id={run} />}
+      <Route path="/projects/:id/runs/compare">
+        {({ id }) => <ComparisonPage key={id + window.location.search} id={id} />}
+      </Route>
+      <Route path="/projects/:id/runs/:run/:tab?">
+        {({ id, run, tab }) => <RunPage key={run} id={id} run_id={run} tab={tab ?? "run"} />}
       </Route>
       <Route path="/chat/:id?">{({ id }) => <ChatPage id={id ?? null} />}</Route>
       <Route path="/models">
         <ModelsPage />
       </Route>
+      <Route path="/feedback/:tab?">{({ tab }) => <FeedbackPage tab={tab ?? "said"} />}</Route>
       <Route path="/people">
         <PeoplePage />
       </Route>

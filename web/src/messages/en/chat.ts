@@ -142,6 +142,8 @@ export const chat = {
   consent_on:
     "On: with each thumb, vote, correction or report the server stores the conversation up to there, the answers, the model's digest and the settings. Labellers of your organisation may see them, and models may be trained on them.",
   no_feedback: "This server takes no feedback.",
+  not_kept:
+    "This server keeps no answers, and this one was stopped before it was whole, so it cannot be judged. Let an answer end, then judge it.",
   up: "Good answer",
   down: "Bad answer",
   thanks: "Sent",

@@ -1,5 +1,6 @@
 // English. Plain sentences; functions where a number decides the words.
 import * as chat from "./chat";
+import * as feedback from "./feedback";
 import * as common from "./common";
 import * as entry from "./entry";
 import * as models from "./models";
@@ -10,6 +11,7 @@ import * as administration from "./administration";
 
 export const en = {
   ...chat,
+  ...feedback,
   ...common,
   ...entry,
   ...label,

@@ -1,25 +1,21 @@
 // One run: where it is, its curves over the whole way, what it proved, answers before and after.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { useLocation } from "wouter";
-import {
-  cancel_run,
-  compare_run,
-  get_run,
-  get_run_answers,
-  get_run_items,
-  get_run_metrics,
-} from "../../api/runs";
-import type { AnyPrompt, MetricLine, Run } from "../../api/types";
-import { count, duration, fixed, p_value, percent } from "../../pure/format";
-import { smooth, thin } from "../../pure/smooth";
+import { Link, useLocation } from "wouter";
+import { cancel_run, compare_run, get_run, get_run_answers, get_run_items } from "../../api/runs";
+import type { AnyPrompt, Run } from "../../api/types";
+import { duration, fixed, p_value, percent } from "../../pure/format";
+import { words_of_setting } from "../../pure/run_metrics";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
 import { toast_error } from "../../state/toasts";
-import { Curve, Figure, IntervalBar } from "../../ui/charts";
+import { IntervalBar } from "../../ui/charts";
 import { difference_html, Markdown } from "../../ui/markdown";
-import { Bar, Loaded, Panel, Stat } from "../../ui/pieces";
+import { Bar, Loaded, Panel } from "../../ui/pieces";
 import { ProjectPage } from "../project/layout";
+import { Completions } from "./completions";
+import { Curves } from "./curves";
+import { Labels } from "./labels";
 import { AddToRegistry } from "./registry";
 import { StateBadge, VerdictBadge, is_live } from "./verdict";
 import "./runs.css";
@@ -35,7 +31,9 @@ const kPhases = [
   "done",
 ];
 
-export default function RunPage({ id, run_id }: { id: string; run_id: string }) {
+export type RunTab = "run" | "completions" | "labels";
+
+export default function RunPage({ id, run_id, tab }: { id: string; run_id: string; tab: string }) {
   const query = useQuery({
     queryKey: ["run", run_id],
     queryFn: () => get_run(run_id),
@@ -43,44 +41,83 @@ export default function RunPage({ id, run_id }: { id: string; run_id: string }) 
   });
   return (
     <ProjectPage id={id} page={query.data?.name ?? t.nav.runs}>
-      {() => <Loaded query={query}>{(run) => <Whole run={run} />}</Loaded>}
+      {() => (
+        <Loaded query={query}>
+          {(run) => (
+            <>
+              <Head run={run} />
+              <Tabs base={`/projects/${id}/runs/${run_id}`} tab={tab} />
+              {tab === "completions" ? (
+                <Completions run={run} />
+              ) : tab === "labels" ? (
+                <Labels run={run} />
+              ) : (
+                <Whole run={run} />
+              )}
+            </>
+          )}
+        </Loaded>
+      )}
     </ProjectPage>
+  );
+}
+
+function Tabs({ base, tab }: { base: string; tab: string }) {
+  const tabs: [RunTab, string, string][] = [
+    ["run", base, t.runs.tab_run],
+    ["completions", base + "/completions", t.runs.tab_completions],
+    ["labels", base + "/labels", t.runs.tab_labels],
+  ];
+  return (
+    <nav className="tabs sub-tabs" aria-label={t.runs.tabs}>
+      {tabs.map(([name, to, title]) => (
+        <Link key={name} href={to} aria-current={name === tab ? "page" : undefined}>
+          {title}
+        </Link>
+      ))}
+    </nav>
+  );
+}
+
+function Head({ run }: { run: Run }) {
+  const live = is_live(run);
+  const can = useCan();
+  const queries = useQueryClient();
+  return (
+    <div className="row between wrap">
+      <div className="row wrap">
+        <h2 style={{ fontSize: 17 }}>{run.name}</h2>
+        {!live && <StateBadge run={run} />}
+        <span className="dim">
+          {t.runs.methods[run.method] ?? run.method} · {run.model}
+        </span>
+      </div>
+      <div className="row wrap">
+        {live && can("run.start") && (
+          <button
+            type="button"
+            className="btn danger"
+            onClick={() =>
+              void cancel_run(run.id).then(
+                () => queries.invalidateQueries({ queryKey: ["run", run.id] }),
+                toast_error,
+              )
+            }
+          >
+            {t.runs.stop}
+          </button>
+        )}
+        {run.state === "done" && <AddToRegistry run={run} />}
+        {run.state === "done" && <Compare run={run} />}
+      </div>
+    </div>
   );
 }
 
 function Whole({ run }: { run: Run }) {
   const live = is_live(run);
-  const can = useCan();
-  const queries = useQueryClient();
   return (
     <>
-      <div className="row between wrap">
-        <div className="row wrap">
-          <h2 style={{ fontSize: 17 }}>{run.name}</h2>
-          {!live && <StateBadge run={run} />}
-          <span className="dim">
-            {t.runs.methods[run.method] ?? run.method} · {run.model}
-          </span>
-        </div>
-        <div className="row">
-          {live && can("run.start") && (
-            <button
-              type="button"
-              className="btn danger"
-              onClick={() =>
-                void cancel_run(run.id).then(
-                  () => queries.invalidateQueries({ queryKey: ["run", run.id] }),
-                  toast_error,
-                )
-              }
-            >
-              {t.runs.stop}
-            </button>
-          )}
-          {run.state === "done" && <AddToRegistry run={run} />}
-          {run.state === "done" && <Compare run={run} />}
-        </div>
-      </div>
       {run.error && (
         <div className="notice bad" role="alert">
           {run.error}
@@ -88,7 +125,7 @@ function Whole({ run }: { run: Run }) {
       )}
       {!live && run.verdict && <Proof run={run} />}
       {live && <Progress run={run} />}
-      <Curves run={run} live={live} />
+      <Curves runs={[run]} />
       {!live && <Answers run={run} />}
       {!live && <Items run={run} />}
       <Panel title={t.runs.settings}>
@@ -98,9 +135,7 @@ function Whole({ run }: { run: Run }) {
             .map(([k, v]) => (
               <div key={k} className="row between">
                 <span className="dim">{k.replace(/_/g, " ")}</span>
-                <span className="mono small clip">
-                  {typeof v === "object" ? JSON.stringify(v) : String(v)}
-                </span>
+                <span className="mono small clip">{words_of_setting(v)}</span>
               </div>
             ))}
         </div>
@@ -206,104 +241,6 @@ function Proof({ run }: { run: Run }) {
         )}
       </p>
     </section>
-  );
-}
-
-const kNames = {
-  loss: ["loss"],
-  margin: ["margin", "rewards/margins", "reward_margin", "chosen_margin"],
-  accuracy: ["accuracy", "rewards/accuracies", "pair_accuracy"],
-};
-function pick(line: MetricLine, names: string[]): number | null {
-  for (const name of names) {
-    const v = line[name];
-    if (typeof v === "number") return v;
-  }
-  return null;
-}
-
-function Curves({ run, live }: { run: Run; live: boolean }) {
-  // A live run is asked for new lines only; what is here stays.
-  const queries = useQueryClient();
-  const key = ["run_metrics", run.id];
-  const query = useQuery({
-    queryKey: key,
-    refetchInterval: live ? 2500 : false,
-    staleTime: live ? 0 : 60_000,
-    structuralSharing: false,
-    queryFn: async () => {
-      const old = queries.getQueryData<MetricLine[]>(key) ?? [];
-      const last = Number(old[old.length - 1]?.step ?? -1);
-      const more = await get_run_metrics(run.id, last);
-      return [...old, ...more.filter((m) => typeof m.step === "number" && m.step > last)];
-    },
-  });
-  const lines = query.data ?? [];
-  if (!query.data)
-    return (
-      <Loaded query={query} lines={6}>
-        {() => null}
-      </Loaded>
-    );
-  if (lines.length < 2)
-    return live ? (
-      <Panel>
-        <p className="dim">{t.runs.curves_wait}</p>
-      </Panel>
-    ) : null;
-  const column = (names: string[]) => lines.map((l) => pick(l, names));
-  const figure = (id: "loss" | "margin" | "accuracy", color: string, format: (v: number) => string) => {
-    const raw = column(kNames[id]);
-    if (!raw.some((v) => v !== null)) return null;
-    const even = smooth(raw);
-    const data = thin(
-      lines.map((l, i) => ({ step: Number(l.step), raw: raw[i] ?? null, smooth: even[i] ?? null })),
-      600,
-    );
-    return (
-      <Figure
-        key={id}
-        title={t.runs.curves[id]!}
-        sentence={t.runs.curve_text(
-          id,
-          format(even.find((v) => v !== null) ?? 0),
-          format(even[even.length - 1] ?? 0),
-        )}
-      >
-        <Curve
-          data={data}
-          x="step"
-          series={[
-            { name: "raw", label: t.runs.raw, color: "var(--series-4)", width: 0.8 },
-            { name: "smooth", label: t.runs.smooth, color, width: 2.2 },
-          ]}
-          format={format}
-          height={230}
-          x_label={t.runs.step_word}
-        />
-      </Figure>
-    );
-  };
-  return (
-    <div className="halves">
-      {figure("loss", "var(--series-1)", (v) => v.toFixed(3))}
-      {figure("margin", "var(--series-3)", (v) => v.toFixed(2))}
-      {figure("accuracy", "var(--series-2)", (v) => percent(v))}
-      <Numbers lines={lines} run={run} />
-    </div>
-  );
-}
-function Numbers({ lines, run }: { lines: MetricLine[]; run: Run }) {
-  const last = lines[lines.length - 1]!;
-  const rates = lines.map((l) => pick(l, ["learning_rate", "lr"])).filter((v) => v !== null),
-    rate = rates.length ? Math.max(...rates.slice(0, 5000)) : null,
-    norm = pick(last, ["grad_norm", "gradient_norm"]);
-  return (
-    <dl className="stats" style={{ margin: 0, alignSelf: "start" }}>
-      <Stat label={t.runs.steps}>{count(run.step)}</Stat>
-      {rate !== null && <Stat label={t.runs.learning_rate}>{rate.toExponential(1)}</Stat>}
-      {norm !== null && <Stat label={t.runs.grad_norm}>{fixed(norm)}</Stat>}
-    </dl>
   );
 }
 

@@ -1,13 +1,14 @@
 // The runs of a project, newest first, each with what it showed.
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "wouter";
+import { useState } from "react";
+import { Link, useLocation } from "wouter";
 import { list_runs } from "../../api/runs";
 import { ago, percent } from "../../pure/format";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
 import { Bar, Empty, Loaded, Panel } from "../../ui/pieces";
 import { ProjectPage } from "../project/layout";
-import { StateBadge, VerdictBadge, is_live } from "./verdict";
+import { kMostCompared, StateBadge, VerdictBadge, is_live } from "./verdict";
 
 export default function RunsPage({ id }: { id: string }) {
   return (
@@ -24,6 +25,21 @@ function Runs({ id }: { id: string }) {
     queryFn: () => list_runs(id),
     refetchInterval: (q) => (q.state.data?.items.some(is_live) ? 2000 : false),
   });
+  const [chosen, set_chosen] = useState<string[]>([]);
+  const [, go] = useLocation();
+  const few = chosen.length < 2;
+  const compare = (
+    <button
+      type="button"
+      className="btn"
+      aria-disabled={few}
+      onClick={() => {
+        if (!few) go(`/projects/${id}/runs/compare?runs=${chosen.join(",")}`);
+      }}
+    >
+      {t.runs.compare_runs(chosen.length)}
+    </button>
+  );
   const start = can("run.start") ? (
     <Link href={`/projects/${id}/runs/new`} className="btn primary">
       {t.runs.new}
@@ -39,11 +55,25 @@ function Runs({ id }: { id: string }) {
             </Empty>
           </div>
         ) : (
-          <Panel title={t.nav.runs} tools={start} pad={false}>
+          <Panel
+            title={t.nav.runs}
+            tools={
+              <>
+                {items.length > 1 && compare}
+                {start}
+              </>
+            }
+            pad={false}
+          >
             <div className="scroll-x" tabIndex={0}>
               <table className="table">
                 <thead>
                   <tr>
+                    {items.length > 1 && (
+                      <th>
+                        <span className="visually-hidden">{t.runs.comparison}</span>
+                      </th>
+                    )}
                     <th>{t.common.name}</th>
                     <th>{t.runs.method}</th>
                     <th>{t.runs.model}</th>
@@ -57,6 +87,21 @@ function Runs({ id }: { id: string }) {
                 <tbody>
                   {items.map((r) => (
                     <tr key={r.id}>
+                      {items.length > 1 && (
+                        <td>
+                          <input
+                            type="checkbox"
+                            aria-label={t.runs.choose_run(r.name)}
+                            checked={chosen.includes(r.id)}
+                            disabled={!chosen.includes(r.id) && chosen.length >= kMostCompared}
+                            onChange={(e) =>
+                              set_chosen((old) =>
+                                e.target.checked ? [...old, r.id] : old.filter((one) => one !== r.id),
+                              )
+                            }
+                          />
+                        </td>
+                      )}
                       <td>
                         <Link href={`/projects/${id}/runs/${r.id}`} className="strong">
                           {r.name}

@@ -1,6 +1,8 @@
 import type { Run } from "../../api/types";
 import { t } from "../../messages";
 
+/** Runs beside each other on one page. */
+export const kMostCompared = 6;
 export const is_live = (run: Run): boolean =>
   !["done", "failed", "cancelled"].includes(run.state) && run.finished_at === null;
 const kTone: Record<string, string> = {

@@ -61,6 +61,7 @@ export function Shell({ children }: { children: ReactNode }) {
         </NavItem>
         <NavItem to="/chat">{t.nav.chat}</NavItem>
         {can("model.view") && <NavItem to="/models">{t.nav.models}</NavItem>}
+        {can("feedback.view") && <NavItem to="/feedback">{t.nav.feedback}</NavItem>}
         {active.length > 0 && <div className="title">{t.nav.projects}</div>}
         {active.slice(0, 40).map((p) => (
           <NavItem key={p.id} to={`/projects/${p.id}`}>
