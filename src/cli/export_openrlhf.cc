@@ -137,6 +137,8 @@ constexpr Rule kActor[] = {
     {"reward_weights", nullptr, nullptr, "*"},
     {"rollout_batch_size", nullptr, nullptr, "*"},
     {"log_completions", nullptr, nullptr, "*"},
+    {"recorded_rollouts", nullptr, nullptr, "false", nullptr,
+     "OpenRLHF draws its own answers; train on recorded ones here"},
 };
 
 constexpr Rule kSft[] = {
@@ -188,6 +190,12 @@ constexpr Rule kGrpo[] = {
     {"vespo_lambda_neg", nullptr, nullptr, "*", kNoTwin},
     {"mask_truncated_completions", nullptr, nullptr, "false", "answers that were cut train too"},
     {"top_entropy_quantile", nullptr, nullptr, "1", "all tokens train, not those of most entropy"},
+    {"entropy_coef", nullptr, nullptr, "0", "no entropy is taken from the loss"},
+    {"use_adaptive_entropy", nullptr, nullptr, "false", "no entropy is taken from the loss"},
+    {"entropy_coef_min", nullptr, nullptr, "*"},
+    {"entropy_coef_max", nullptr, nullptr, "*"},
+    {"entropy_coef_delta", nullptr, nullptr, "*"},
+    {"entropy_target", nullptr, nullptr, "*"},
     {"dynamic_sampling", "algo.dynamic_filtering_enable", when_true, "false",
      "OpenRLHF keeps groups whose mean score is inside algo.dynamic_filtering_range, hone those "
      "with a spread"},

@@ -153,6 +153,9 @@ constexpr Rule kDistill[] = {
     {"temperature", "temperature"},
     {"max_new_tokens", "max_new_tokens"},
     {"seq_kd", "seq_kd"},
+    {"teacher_top_k", nullptr, nullptr, "0", "TRL's GKD compares all words of the teacher"},
+    {"recorded_teacher", nullptr, nullptr, "false", nullptr,
+     "TRL's GKD needs the teacher itself; train on recorded words here"},
     {"max_length", "max_length", null_when_zero, "0",
      "TRL's GKD keeps a row's last tokens, hone the first", nullptr, true},
 };
@@ -164,6 +167,8 @@ constexpr Rule kSampling[] = {
     {"rewards", nullptr, nullptr, "*"},         // rewards.py
     {"reward_weights", nullptr, nullptr, "*"},  // in the order of the other program's rewards
     {"rollout_batch_size", nullptr, nullptr, "*"},
+    {"recorded_rollouts", nullptr, nullptr, "false", nullptr,
+     "TRL draws its own answers; train on recorded ones here"},
 };
 constexpr Rule kAnswers[] = {
     // of GRPO and RLOO
@@ -198,6 +203,12 @@ constexpr Rule kGrpo[] = {
     {"vespo_lambda_neg", "vespo_lambda_neg"},
     {"mask_truncated_completions", "mask_truncated_completions"},
     {"top_entropy_quantile", "top_entropy_quantile"},
+    {"entropy_coef", "entropy_coef"},
+    {"use_adaptive_entropy", "use_adaptive_entropy"},
+    {"entropy_coef_min", "entropy_coef_min"},
+    {"entropy_coef_max", "entropy_coef_max"},
+    {"entropy_coef_delta", "entropy_coef_delta"},
+    {"entropy_target", "entropy_target"},
     {"dynamic_sampling", nullptr, nullptr, "false",
      "TRL does not refill groups without spread: they stay in the batch and teach nothing, so a "
      "step learns from fewer answers"},

@@ -132,6 +132,47 @@ TEST_F(OnlineCommand, AReplayRunsNoProgramThatOnlyTheManifestNames) {
   EXPECT_EQ(call(run_replay, {path("run"), "--quiet", "--reward", spec}).code, 0);
 }
 
+TEST_F(OnlineCommand, RecordedAnswersAreTrainedOnAndReplayed) {
+  const Json golden =
+      Json::parse(real_env().read_file("tests/golden/train/online_runs.json", 1 << 24)).value();
+  std::string text, wrong;
+  for (const Json& row : golden.at("rollouts").as_array()) text += row.dump() + "\n";
+  wrong = text;
+  wrong.replace(wrong.find("\"logprobs\":[-"), 13, "\"logprobs\":[-9");
+  write_file_atomically(real_env(), path("rollouts.jsonl"), text);
+  write_file_atomically(real_env(), path("wrong.jsonl"), wrong);
+  const auto train = [&](const std::string& method, const std::string& file,
+                         const Arguments& more = {}) {
+    Arguments all = words(method, "run", {"--rollouts", path(file), "--overwrite"});
+    all.erase(all.begin() + 3, all.begin() + 5);  // --data
+    all.insert(all.end(), more.begin(), more.end());
+    return call(run_train, all);
+  };
+  for (const char* method : {"grpo", "rloo"}) {
+    const Answer answer = train(method, "rollouts.jsonl");
+    ASSERT_EQ(answer.code, 0) << answer.error;
+    EXPECT_EQ(lines("run/metrics.jsonl").size(), 4u);
+    EXPECT_TRUE(lines("run/metrics.jsonl")[0].find("rewards/reward/mean") != nullptr);
+    EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
+  }
+  EXPECT_NE(train("grpo", "wrong.jsonl").error.find("wrong.jsonl:1: completion_ids[0]"),
+            std::string::npos);
+  EXPECT_EQ(train("grpo", "wrong.jsonl", {"--rollout-tolerance", "100"}).code, 0);
+  EXPECT_NE(train("grpo", "rollouts.jsonl", {"--reward", "ended"}).error.find("carry rewards"),
+            std::string::npos);
+  EXPECT_NE(train("grpo", "rollouts.jsonl", {"--data", path("prompts.jsonl")})
+                .error.find("--data and --rollouts are both given"),
+            std::string::npos);
+  EXPECT_NE(train("grpo", "rollouts.jsonl", {"--num-generations", "2"}).error.find("has 4 answers"),
+            std::string::npos);
+  EXPECT_NE(train("grpo", "rollouts.jsonl", {"--eval-data", path("prompts.jsonl")})
+                .error.find("--eval-data needs"),
+            std::string::npos);
+  EXPECT_NE(train("grpo", "rollouts.jsonl", {"--rollout-tolerance", "-1"}).error.find("0 or more"),
+            std::string::npos);
+  EXPECT_NE(train("grpo", "prompts.jsonl").error.find("prompts.jsonl:1"), std::string::npos);
+}
+
 TEST_F(OnlineCommand, WhatIsWrongIsSaidBeforeTheWork) {
   const auto said = [&](const Arguments& more) {
     return call(run_train, words("grpo", "run", more)).error;

@@ -13,7 +13,8 @@ void OnlineFlags::add_rewards(Options& options, train::OnlineConfig& config) {
   options.texts(
       "reward", &config.rewards, "SPEC",
       "what an answer is worth; may be given several times: exact, numeric, "
-      "arithmetic, prefix, regex, json, length, overlong, ended, format, program, model, each "
+      "arithmetic, prefix, regex, json, length, overlong, ended, format, posterior, program, "
+      "model, each "
       "NAME:key=value,.. "
       "(docs/training.md)");
   options.reals("reward-weights", &config.reward_weights, "one for each reward; empty = 1 each");
@@ -28,6 +29,13 @@ void OnlineFlags::add_sampling(Options& options, train::OnlineConfig& config) {
   options.real("top-p", &config.top_p, "1 = off");
   options.count("top-k", &config.top_k, "0 = off");
   options.real("min-p", &config.min_p, "0 = off");
+  options.text("rollouts", &rollouts, "FILE",
+               "recorded answers with their log-probabilities, in the place of --data and of own "
+               "answers (docs/formats/rollouts.md)");
+  options.real("rollout-tolerance", &rollout_tolerance,
+               "how far a recorded log-probability may be from what --model says");
+  train.data_option = "rollouts";
+  train.instead_of_data = &rollouts;
   options.count("rollout-batch-size", &config.rollout_batch_size,
                 "answers written at once; decides memory and speed, no bit");
   options.flag("log-completions", &config.log_completions,
@@ -60,7 +68,9 @@ bool OnlineFlags::parse(Options& options, const std::vector<std::string>& argume
                         train::OnlineConfig& config, CommonOptions& common) {
   if (!train.parse(options, arguments, config, common)) return false;
   if (options.was_given("epsilon-high")) config.epsilon_high = epsilon_high_;
-  if (config.rewards.empty()) {
+  config.recorded_rollouts = !rollouts.empty();
+  if (!(rollout_tolerance >= 0)) throw invalid_input("--rollout-tolerance must be 0 or more");
+  if (config.rewards.empty() && !config.recorded_rollouts) {
     throw invalid_input("there is no reward: name at least one with --reward (for example exact)");
   }
   return true;
@@ -74,7 +84,23 @@ train::OnlineData OnlineInput::data() const {
                          loaded.end_of_generation,
                          reference ? &reference->model : nullptr};
   if (loaded.codec) data.tokenizer = &loaded.codec->tokenizer();
+  if (recorded) data.recorded = &*recorded;
   return data;
+}
+
+void read_rollouts(const data::Dataset& rows, const train::OnlineConfig& config,
+                   LoadedModel& loaded, RewardFunctions& rewards,
+                   std::optional<train::RecordedRollouts>& recorded) {
+  const llm::ModelConfig& model = loaded.model.config;
+  recorded = train::recorded_rollouts(
+      rows.rows,
+      {config.num_generations, config.max_completion_length, model.vocab_size, model.context_length,
+       loaded.end_of_generation, loaded.codec ? &loaded.codec->tokenizer() : nullptr});
+  if (!recorded->has_rewards) return;
+  if (!rewards.functions.empty()) {
+    throw invalid_input("the rollouts carry rewards: leave out --reward, or take theirs away");
+  }
+  rewards.functions = std::move(recorded->rewards);
 }
 
 OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfig& config,
@@ -82,8 +108,12 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   OnlineInput input;
   // Rewards first: a slip in one is found at once.
   input.rewards = make_rewards(config.rewards);
-  reward::check_functions(input.rewards.functions, config.reward_weights);
-  input.rows = load_train_rows(flags.train, flags.train.data, llm::prompt_row_kinds());
+  if (!config.recorded_rollouts) {
+    reward::check_functions(input.rewards.functions, config.reward_weights);
+  }
+  input.rows =
+      load_train_rows(flags.train, flags.train.data,
+                      config.recorded_rollouts ? rollout_row_kinds() : llm::prompt_row_kinds());
   check_gates(flags.train, input.rows);
   if (!flags.train.eval_data.empty()) {
     input.held_out = load_train_rows(flags.train, flags.train.eval_data, llm::prompt_row_kinds());
@@ -93,7 +123,16 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   input.rewards.check(input.loaded.model.config);
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
   const llm::TextCodec* codec = input.loaded.codec_or_null();
-  input.prompts = llm::tokenize_prompts(input.rows.rows, codec, cut, input.loaded.model.config);
+  if (config.recorded_rollouts) {
+    read_rollouts(input.rows, config, input.loaded, input.rewards, input.recorded);
+    reward::check_functions(input.rewards.functions, config.reward_weights);
+    input.prompts = input.recorded->prompts;
+    if (input.held_out && input.recorded->has_rewards) {
+      throw invalid_input("--eval-data needs a --reward that can judge: the rollouts' own cannot");
+    }
+  } else {
+    input.prompts = llm::tokenize_prompts(input.rows.rows, codec, cut, input.loaded.model.config);
+  }
   if (input.held_out) {
     input.eval_prompts =
         llm::tokenize_prompts(input.held_out->rows, codec, cut, input.loaded.model.config);
@@ -144,6 +183,14 @@ int run_online(
   prepare_model(compute, config, input.loaded);
   if (input.reference) load_weights(compute, *input.reference);
   input.rewards.load(compute);
+  if (input.recorded) {
+    const double off = train::check_rollouts(compute, input.loaded.model, *input.recorded, config,
+                                             flags.rollout_tolerance);
+    if (!common.quiet) {
+      std::fprintf(stderr, "rollouts: log-probabilities are --model's to within %s\n",
+                   number_to_string(off).c_str());
+    }
+  }
   TrainingProgress progress(label, input.plan.steps, common.quiet);
   train::TrainJob job = make_train_job(compute, input.loaded, flags.train, input.rows,
                                        input.held_out ? &*input.held_out : nullptr);

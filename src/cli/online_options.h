@@ -16,6 +16,8 @@ class OnlineFlags {
  public:
   TrainFlags train;
   std::string ref_model;
+  std::string rollouts;  // recorded answers, in the place of --data
+  double rollout_tolerance = 1e-3;
 
   // `config` is given what the options say; its own values are the defaults.
   void add_to(Options& options, train::OnlineConfig& config);
@@ -39,10 +41,18 @@ struct OnlineInput {
   std::optional<LoadedModel> reference;
   std::vector<llm::PromptTokens> prompts, eval_prompts;
   RewardFunctions rewards;
+  std::optional<train::RecordedRollouts> recorded;
   TrainPlan plan;
 
   train::OnlineData data() const;
 };
+// Recorded answers out of rows of their kind; their rewards, where they have some, become `rewards`.
+inline std::vector<data::RowKind> rollout_row_kinds() {
+  return {data::RowKind::kTokenizedCompletion};
+}
+void read_rollouts(const data::Dataset& rows, const train::OnlineConfig& config,
+                   LoadedModel& loaded, RewardFunctions& rewards,
+                   std::optional<train::RecordedRollouts>& recorded);
 OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfig& config,
                               const CommonOptions& common);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/online_options.h"
 #include "cli/progress.h"
 #include "cli/reward_functions.h"
 #include "cli/temporary_folder.h"
@@ -189,7 +190,10 @@ class Replay {
     data::ReadOptions read;
     // Bad rows were left out then, or there were none: the digest says that it is the same file.
     read.on_bad_row = data::OnBadRow::kSkip;
-    read.accepted = row_kinds_of(manifest_.method);
+    const Json* recorded = manifest_.settings.find("recorded_rollouts");
+    read.accepted = recorded != nullptr && recorded->is_bool() && recorded->as_bool()
+                        ? rollout_row_kinds()
+                        : row_kinds_of(manifest_.method);
     const data::Dataset dataset = data::load_dataset(real_env(), data_path, read);
     check_digest(manifest_, "data", data_path, dataset.digest);
 
@@ -364,9 +368,13 @@ class Replay {
                                           const train::OnlineData&)) {
     RewardFunctions rewards = rewards_of(config.rewards);
     rewards.check(loaded.model.config);
-    const auto prompts = llm::tokenize_prompts(
-        dataset.rows, loaded.codec_or_null(),
-        {config.max_length, config.max_prompt_length, true, false}, loaded.model.config);
+    std::optional<train::RecordedRollouts> recorded;
+    if (config.recorded_rollouts) read_rollouts(dataset, config, loaded, rewards, recorded);
+    const auto prompts =
+        recorded ? recorded->prompts
+                 : llm::tokenize_prompts(dataset.rows, loaded.codec_or_null(),
+                                         {config.max_length, config.max_prompt_length, true, false},
+                                         loaded.model.config);
     std::optional<LoadedModel> reference = open_reference(config);
     prepare(compute, loaded, reference ? &*reference : nullptr, config,
             train::largest_group_rows(config, prompts, loaded.model.config.context_length));
@@ -379,7 +387,8 @@ class Replay {
                            rewards.functions,
                            nullptr,
                            loaded.end_of_generation,
-                           reference ? &reference->model : nullptr};
+                           reference ? &reference->model : nullptr,
+                           recorded ? &*recorded : nullptr};
     if (loaded.codec) data.tokenizer = &loaded.codec->tokenizer();
     train(job, config, data);
   }
@@ -436,9 +445,19 @@ class Replay {
     const auto examples = llm::tokenize_sft(
         dataset.rows, loaded.codec_or_null(),
         {config.max_length, config.max_prompt_length, true, true}, loaded.model.config);
-    LoadedModel teacher = open_other(flags_.teacher, "teacher", "--teacher MODEL");
     size_t largest = 0;
     for (const auto& example : examples) largest = std::max(largest, example.tokens.size());
+    if (config.recorded_teacher) {
+      const std::string path =
+          source_of(flags_.teacher, sources_, "teacher_logprobs", "--teacher FILE");
+      check_digest(manifest_, "teacher_logprobs", path, model_digest(path));
+      const auto words =
+          train::read_teacher_words(real_env(), path, examples, loaded.model.config.vocab_size);
+      prepare(compute, loaded, nullptr, config, largest);
+      train::train_distill(job, config, examples, {}, {loaded.model, nullptr, nullptr, {}, &words});
+      return;
+    }
+    LoadedModel teacher = open_other(flags_.teacher, "teacher", "--teacher MODEL");
     prepare(compute, loaded, &teacher, config, largest + config.max_new_tokens);
     load_weights(compute, teacher);
     train::train_distill(
@@ -559,7 +578,8 @@ int run_replay(const Arguments& arguments) {
   options.text("model", &flags.model, "MODEL", "empty = where the run says it was");
   options.text("data", &flags.data, "FILE", "empty = where the run says it was");
   options.text("ref-model", &flags.ref_model, "MODEL", "of a run that had one");
-  options.text("teacher", &flags.teacher, "MODEL", "of a distillation");
+  options.text("teacher", &flags.teacher, "MODEL",
+               "of a distillation: the teacher, or the file of what it said");
   options.texts("reward", &flags.rewards, "SPEC",
                 "of a run whose reward is a program: the same again");
   options.text("temporary-dir", &flags.temporary_dir, "DIR", "where a copy of the run is computed");

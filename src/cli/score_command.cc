@@ -9,6 +9,7 @@
 #include "data/dataset.h"
 #include "data/jsonl_writer.h"
 #include "llm/scoring.h"
+#include "train/teacher_words.h"
 
 namespace hone::cli {
 
@@ -63,23 +64,92 @@ Json scored_row(size_t index, const std::vector<int32_t>& ids, const llm::Scored
   return row;
 }
 
+// Every token of a row but the first is a target.
+llm::TreeExample whole_row(const std::vector<int32_t>& tokens) {
+  llm::TreeExample tree{llm::make_sequence(tokens), {}};
+  for (uint32_t i = 1; i < tokens.size(); ++i) tree.targets.push_back({0, i});
+  return tree;
+}
+
+// hone score --top-logprobs: rows as training reads them, with the model's words for each token.
+int score_words(const FileJob& job, size_t k) {
+  if (k > train::kMaxTeacherWords) {
+    throw invalid_input("--top-logprobs " + std::to_string(k) + " is too many: at most " +
+                        std::to_string(train::kMaxTeacherWords));
+  }
+  const data::Dataset dataset = job.load_rows(llm::sft_row_kinds());
+  LoadedModel loaded = open_model(job.model);
+  if (k > loaded.model.config.vocab_size) {
+    throw invalid_input("--top-logprobs " + std::to_string(k) + " is more words than the model's " +
+                        std::to_string(loaded.model.config.vocab_size));
+  }
+  const auto rows = llm::tokenize_sft(dataset.rows, loaded.codec_or_null(), {0, 0, true, true},
+                                      loaded.model.config);
+  std::vector<llm::TreeExample> trees;
+  for (const llm::SftTokens& row : rows) trees.push_back(whole_row(row.tokens));
+  const size_t pass_rows = std::max<size_t>(512, llm::least_pass_rows(trees));
+  MemoryPlan plan;
+  plan.add_model(loaded);
+  plan.add("activations", llm::TrainingPass::planned_score_bytes(
+                              loaded.model.config, loaded.lora_rank(), pass_rows, {true}));
+  Json counts = Json::object();
+  counts["rows"] = uint64_t{rows.size()};
+  if (job.planned_only(plan, "hone score", std::move(counts), "use shorter rows")) return 0;
+  tensor::Compute compute(job.common.threads);
+  load_weights(compute, loaded);
+  Progress progress("score", "rows", rows.size(), job.common.quiet);
+  std::optional<data::JsonlWriter> writer;
+  if (!job.output.empty()) writer.emplace(real_env(), job.output, job.overwrite);
+  llm::TrainingPass pass(compute, loaded.model, loaded.adapter_or_null(), pass_rows,
+                         llm::PassOptions{true});
+  for (size_t i = 0; i < trees.size(); ++i) {
+    stop_if_interrupted("no file was written; the same command starts again");
+    const auto one = std::span(trees).subspan(i, 1);
+    std::vector<float> log_probs;
+    llm::score_trees(pass, one, [&](size_t, const llm::TreeResult& result) {
+      log_probs.assign(result.log_probs.begin(), result.log_probs.end());
+    });
+    train::teacher_words(pass, one, k, [&](size_t, const train::TeacherWords& words) {
+      const Json row = train::teacher_row(i, rows[i].tokens, words, log_probs);
+      if (writer) {
+        writer->write(row);
+      } else {
+        std::printf("%s\n", row.dump().c_str());
+      }
+    });
+    progress.update(i + 1);
+  }
+  if (writer) writer->finish();
+  progress.finish();
+  return 0;
+}
+
 }  // namespace
 
 int run_score(const Arguments& arguments) {
   FileJob job;
   llm::ScoreOptions score;
+  size_t top_words = 0;
   Options options("score", "the log-probability of every token of every row.",
                   "--model M --data D.jsonl [--output O.jsonl]");
   options.example("hone score --model m.gguf --data texts.jsonl --output scores.jsonl",
                   "score rows {\"text\"}, {\"messages\"}, {\"input_ids\"}, ...");
   options.example("hone score --model m.gguf --data texts.jsonl --chunk 7 --batch-size 3",
                   "the same bytes, whatever the cut");
+  options.example(
+      "hone score --model teacher.gguf --data chats.jsonl --top-logprobs 32 --output "
+      "said.jsonl",
+      "what a teacher says, for hone train distill --teacher-logprobs elsewhere");
   job.add_to(options,
              {.input_help = "rows (JSONL or CSV)", .output_help = "where to; empty = stdout"});
   options.count("batch-size", &score.batch_size, "rows at once; 0 = as many as fit a pass");
   options.count("chunk", &score.chunk, "tokens of a row at a time; 0 = as many as fit a pass");
+  options.count("top-logprobs", &top_words,
+                "adds the most likely words of each token and the probability of all others, for "
+                "hone train distill --teacher-logprobs; rows are read as training reads them");
   job.common.add_to(options);
   if (!job.parse(options, arguments)) return 0;
+  if (top_words > 0) return score_words(job, top_words);
   const data::Dataset dataset = job.load_rows();
 
   LoadedModel loaded = open_model(job.model);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/env.h"
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/train_methods.h"
@@ -35,11 +36,27 @@ void add_memory(MemoryPlan& plan, const train::DistillConfig& config, const Load
 
 }  // namespace
 
+namespace {
+
+LoadedModel open_teacher(const ModelOptions& options, const LoadedModel& loaded) {
+  LoadedModel teacher = open_model(options);
+  if (loaded.codec && teacher.codec) {
+    train::check_teacher(loaded.codec->tokenizer(), teacher.codec->tokenizer(), loaded.model.config,
+                         teacher.model.config);
+  } else if (loaded.model.config.vocab_size != teacher.model.config.vocab_size) {
+    throw invalid_input("--teacher has another number of words than --model");
+  }
+  return teacher;
+}
+
+}  // namespace
+
 int train_distill(const Arguments& arguments) {
   CommonOptions common;
   TrainFlags flags;
   ModelOptions teacher_options;
   train::DistillConfig config;
+  std::string recorded_path;
   Options options("train distill", "learn what a larger model would say, word by word.",
                   "--model M --teacher T --data D.jsonl --output RUN");
   options.example(
@@ -57,6 +74,11 @@ int train_distill(const Arguments& arguments) {
       "--data prompts.jsonl "
       "--output run --lmbda 1 --beta 1",
       "on-policy distillation");
+  options.example(
+      "hone train distill --model small.gguf --teacher-logprobs said.jsonl "
+      "--data chats.jsonl "
+      "--output run --lmbda 0",
+      "a teacher elsewhere, whose words were recorded");
   flags.add_to(options, config);
   options.section("Distillation");
   options.text("teacher", &teacher_options.model, "MODEL", "of the same tokenizer");
@@ -69,22 +91,28 @@ int train_distill(const Arguments& arguments) {
   options.count("max-new-tokens", &config.max_new_tokens, "of answers that are drawn");
   options.flag("seq-kd", &config.seq_kd,
                "the other steps take the teacher's answers to the prompts");
+  options.count(
+      "teacher-top-k", &config.teacher_top_k,
+      "compare the teacher's most likely words of a token and all others as one; 0 = all");
+  options.text("teacher-logprobs", &recorded_path, "FILE",
+               "in the place of --teacher: what one said of these rows (hone score "
+               "--top-logprobs); needs --lmbda 0");
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
+  config.recorded_teacher = !recorded_path.empty();
+  config.complete();
   train::validate(config);
-  if (teacher_options.model.empty()) {
-    throw invalid_input("--teacher is missing: the model to learn from");
+  if (teacher_options.model.empty() == recorded_path.empty()) {
+    throw invalid_input(recorded_path.empty()
+                            ? "--teacher is missing: the model to learn from (or what it said: "
+                              "--teacher-logprobs)"
+                            : "--teacher and --teacher-logprobs are both given: take one");
   }
 
   const TrainFiles files = read_train_files(flags, llm::sft_row_kinds(), common);
   LoadedModel loaded = open_model(flags.model);
-  LoadedModel teacher = open_model(teacher_options);
-  if (loaded.codec && teacher.codec) {
-    train::check_teacher(loaded.codec->tokenizer(), teacher.codec->tokenizer(), loaded.model.config,
-                         teacher.model.config);
-  } else if (loaded.model.config.vocab_size != teacher.model.config.vocab_size) {
-    throw invalid_input("--teacher has another number of words than --model");
-  }
+  std::optional<LoadedModel> teacher;
+  if (!config.recorded_teacher) teacher = open_teacher(teacher_options, loaded);
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, true};
   const llm::TextCodec* codec = loaded.codec_or_null();
   const auto examples = llm::tokenize_sft(files.rows.rows, codec, cut, loaded.model.config);
@@ -92,6 +120,11 @@ int train_distill(const Arguments& arguments) {
   if (files.held_out)
     eval_examples = llm::tokenize_sft(files.held_out->rows, codec, cut, loaded.model.config);
 
+  std::vector<train::TeacherWords> words;
+  if (config.recorded_teacher) {
+    words = train::read_teacher_words(real_env(), recorded_path, examples,
+                                      loaded.model.config.vocab_size);
+  }
   TrainPlan plan;
   add_rows(plan, examples, row_size);
   plan.eval_rows = eval_examples.size();
@@ -99,9 +132,11 @@ int train_distill(const Arguments& arguments) {
   const size_t largest =
       plan.longest + (config.lmbda > 0 || config.seq_kd ? config.max_new_tokens : 0);
   const size_t pass_rows = std::max(config.max_tokens_per_pass, largest);
-  plan.memory = training_memory(loaded, &teacher, config, pass_rows);
-  add_memory(plan.memory, config, loaded, teacher,
-             teacher.adapter ? teacher.adapter->max_rank() : 0, pass_rows, plan.longest);
+  plan.memory = training_memory(loaded, teacher ? &*teacher : nullptr, config, pass_rows);
+  if (teacher) {
+    add_memory(plan.memory, config, loaded, *teacher,
+               teacher->adapter ? teacher->adapter->max_rank() : 0, pass_rows, plan.longest);
+  }
   check_memory(common, plan.memory, "training",
                "use --lora-r 16, --recompute, or a smaller "
                "--max-tokens-per-pass or --max-length");
@@ -109,7 +144,15 @@ int train_distill(const Arguments& arguments) {
   return run_training(
       "distill", plan, config, flags, common, loaded, files,
       [&](tensor::Compute& compute, train::TrainJob& job) {
-        load_weights(compute, teacher);
+        const llm::Tokenizer* tokenizer = loaded.codec ? &loaded.codec->tokenizer() : nullptr;
+        if (!teacher) {
+          job.manifest.digests["teacher_logprobs"] = model_digest(recorded_path);
+          job.sources["teacher_logprobs"] = absolute_path(recorded_path);
+          return train::train_distill(
+              job, config, examples, eval_examples,
+              {loaded.model, nullptr, tokenizer, loaded.end_of_generation, &words});
+        }
+        load_weights(compute, *teacher);
         job.manifest.digests["teacher"] = model_digest(teacher_options.model);
         job.sources["teacher"] = absolute_path(teacher_options.model);
         if (!teacher_options.adapter.empty()) {
@@ -118,8 +161,7 @@ int train_distill(const Arguments& arguments) {
         }
         return train::train_distill(
             job, config, examples, eval_examples,
-            {teacher.model, teacher.adapter_or_null(),
-             loaded.codec ? &loaded.codec->tokenizer() : nullptr, loaded.end_of_generation});
+            {teacher->model, teacher->adapter_or_null(), tokenizer, loaded.end_of_generation});
       });
 }
 

@@ -48,6 +48,14 @@ void GrpoFlags::add_to(Options& options, train::GrpoConfig& config) {
                "answers that were cut teach nothing");
   options.real("top-entropy-quantile", &config.top_entropy_quantile,
                "share of the tokens that learn, those of the most entropy");
+  options.real("entropy-coef", &config.entropy_coef,
+               "so much of the tokens' mean entropy is taken from the loss");
+  options.flag("use-adaptive-entropy", &config.use_adaptive_entropy,
+               "moves --entropy-coef after each step, by what the entropy was");
+  options.real("entropy-target", &config.entropy_target, "up at or below it, down above it");
+  options.real("entropy-coef-delta", &config.entropy_coef_delta, "by how much");
+  options.real("entropy-coef-min", &config.entropy_coef_min, "");
+  options.real("entropy-coef-max", &config.entropy_coef_max, "");
   options.flag("dynamic-sampling", &config.dynamic_sampling,
                "groups whose rewards are all equal give way to other prompts");
   options.count("max-generation-batches", &config.max_generation_batches,

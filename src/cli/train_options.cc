@@ -79,6 +79,13 @@ bool TrainFlags::parse(Options& options, const std::vector<std::string>& argumen
   if (!words.empty())
     throw invalid_input("\"" + words[0] + "\" is not an option: did you mean --data?");
   options.require("model", model.model);
+  if (instead_of_data != nullptr && !instead_of_data->empty()) {
+    if (!data.empty()) {
+      throw invalid_input(std::string("--data and --") + data_option +
+                          " are both given: the second has its own prompts, leave out the first");
+    }
+    data = *instead_of_data;
+  }
   options.require("data", data);
   if (!dry_run) options.require("output", output);
   if (gates.empty() && !(data_dir.empty() && organisation.empty())) {

@@ -17,6 +17,9 @@ struct TrainFlags {
   std::string report_to = "none";
   bool resume = false, overwrite = false, dry_run = false, no_prefix_sharing = false;
   bool accept_recipe = false;
+  // An option that stands in the place of --data, and its value; of methods that have one.
+  const char* data_option = nullptr;
+  const std::string* instead_of_data = nullptr;
   // Aliases whose gates' sets must not stand in the training rows, and where they are known.
   std::vector<std::string> gates;
   std::string data_dir, organisation;

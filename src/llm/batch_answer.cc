@@ -58,7 +58,8 @@ std::optional<SampleEnd> write_token(const Draw& draw, const TokenDrawer& drawer
       return end;
     }
   }
-  stream.owner->listener->on_token({stream.sample, draw.token, log_prob, draw.top, found.certain});
+  stream.owner->listener->on_token(
+      {stream.sample, draw.token, log_prob, draw.top, found.certain, draw.kept});
   if (found.stop != nullptr) {
     end.stop = *found.stop;
     return end;

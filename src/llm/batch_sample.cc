@@ -28,24 +28,6 @@ void cut_bits(std::vector<uint64_t>& bits, size_t count) {
 
 }  // namespace
 
-std::vector<TokenLogProb> most_likely(std::span<const float> logits, float lse, size_t k) {
-  std::vector<TokenLogProb> top;  // logits at first
-  k = std::min(k, logits.size());
-  if (k == 0) return top;
-  top.reserve(k + 1);
-  for (size_t i = 0; i < logits.size(); ++i) {
-    if (top.size() == k && !(logits[i] > top.back().log_prob)) continue;
-    // Behind its equals: they have lower ids.
-    const auto at = std::find_if(top.begin(), top.end(), [&](const TokenLogProb& other) {
-      return logits[i] > other.log_prob;
-    });
-    top.insert(at, {static_cast<int32_t>(i), logits[i]});
-    if (top.size() > k) top.pop_back();
-  }
-  for (TokenLogProb& token : top) token.log_prob -= lse;
-  return top;
-}
-
 TokenDrawer::TokenDrawer(tensor::Compute& compute, size_t vocabulary,
                          std::vector<int32_t> end_of_generation)
     : compute_(compute),
@@ -106,6 +88,7 @@ void TokenDrawer::draw_one(Draw& draw, Sampler& sampler) const {
             stream.answer().size());
     draw.token = sampler.sample(draw.logits, request.sampling, request.prompt, stream.answer(),
                                 rng.uniform(), draw.allowed);
+    draw.kept = sampler.kept();
   }
   draw.top = most_likely(draw.logits, draw.row.lse, request.top_log_probs);
 }

@@ -18,9 +18,6 @@
 
 namespace hone::llm {
 
-// The k most likely tokens of a row, the most likely first, ties by id.
-std::vector<TokenLogProb> most_likely(std::span<const float> logits, float lse, size_t k);
-
 struct Draw {
   Draw(BatchStream* s, std::span<const float> l, const tensor::HeadRowResult& r)
       : stream(s), logits(l), row(r) {}
@@ -29,6 +26,7 @@ struct Draw {
   tensor::HeadRowResult row;
   // What was drawn; -1 with the reason when nothing may come.
   int32_t token = -1;
+  float kept = 1;  // Sampler::kept
   std::optional<Error> failure;
   std::vector<TokenLogProb> top;
   std::vector<uint64_t> allowed;  // empty: all

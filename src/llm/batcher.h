@@ -38,16 +38,12 @@
 #include "llm/sampler.h"
 #include "llm/token_constraint.h"
 #include "llm/tokenizer/tokenizer.h"
+#include "llm/top_words.h"
 
 namespace hone::llm {
 
 enum class FinishReason { kStop, kLength };
 std::string_view name(FinishReason reason);  // "stop", "length"
-
-struct TokenLogProb {
-  int32_t id = 0;
-  float log_prob = 0;
-};
 
 // Every token that was drawn, the one that ends the answer included (its text is then empty).
 struct TokenEvent {
@@ -56,6 +52,7 @@ struct TokenEvent {
   float log_prob = 0;                 // of the plain distribution, as scoring has it
   std::span<const TokenLogProb> top;  // top_log_probs of them, the most likely first, ties by id
   std::string_view text;  // what became certain with this token; often, not always, its own
+  float kept = 1;         // of the probability, by top-k, top-p and min-p (Sampler::kept)
 };
 
 struct EndEvent {

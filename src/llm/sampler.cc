@@ -97,6 +97,7 @@ std::span<const float> Sampler::changed(std::span<const float> logits,
 int32_t Sampler::sample(std::span<const float> logits, const SamplingOptions& options,
                         std::span<const int32_t> prompt, std::span<const int32_t> answer,
                         double uniform, std::span<const uint64_t> allowed) {
+  kept_ = 1;
   logits = changed(logits, options, prompt, answer, allowed);
   const int32_t best = argmax(logits);
   if (options.temperature == 0) return best;
@@ -161,8 +162,10 @@ int32_t Sampler::draw_filtered(const SamplingOptions& options, double uniform,
     std::erase_if(candidates_, [&](int32_t id) { return weight(id) < least; });
   }
   std::sort(candidates_.begin(), candidates_.end());
-  double total = 0;
+  double total = 0, all = 0;
   for (int32_t id : candidates_) total += static_cast<double>(weight(id));
+  for (float each : weights_) all += static_cast<double>(each);
+  kept_ = static_cast<float>(total / all);
   const double wanted = uniform * total;
   double sum = 0;
   for (int32_t id : candidates_) {

@@ -45,6 +45,11 @@ class Sampler {
                  std::span<const int32_t> prompt, std::span<const int32_t> answer, double uniform,
                  std::span<const uint64_t> allowed = {});
 
+  // What top-k, top-p and min-p left for the last draw: the share of the probability, at the draw's
+  // temperature, that could come. The distribution that was drawn from is the plain one divided by
+  // it. 1 where they are off.
+  float kept() const { return kept_; }
+
  private:
   void penalise(const SamplingOptions& options, std::span<const int32_t> prompt,
                 std::span<const int32_t> answer);
@@ -56,6 +61,7 @@ class Sampler {
 
   std::vector<float> logits_, weights_;
   std::vector<int32_t> candidates_;
+  float kept_ = 1;
 };
 
 }  // namespace hone::llm

@@ -189,6 +189,50 @@ TEST(SftRows, IdsThatTheModelDoesNotHaveAreRefused) {
                    "token id 257"));
 }
 
+ModelConfig of_bytes(size_t context) {
+  ModelConfig config;
+  config.vocab_size = 259;
+  config.context_length = context;
+  return config;
+}
+
+StepTokens steps(const std::string& separator, bool last_only, size_t max_length,
+                 const TextCodec& codec = byte_codec()) {
+  const std::vector<data::Row> rows = {row_of(
+      R"({"prompt":"2+2*3?","completions":["2*3=6","2+6=9"],"labels":[true,false],"weight":0.5})")};
+  return tokenize_steps(rows, &codec, separator, last_only, max_length, of_bytes(64)).at(0);
+}
+
+// TRL's rule: prompt and steps apart, the separator behind every step, its score there.
+TEST(StepRows, ScoresStandBehindTheSeparatorOfEachStep) {
+  const StepTokens plain = steps("\n", false, 0);
+  EXPECT_EQ(text_of(plain.tokens), "2+2*3?2*3=6\n2+6=9\n");
+  EXPECT_EQ(plain.ends, (std::vector<uint32_t>{11, 17}));
+  EXPECT_EQ(plain.labels, (std::vector<uint8_t>{1, 0}));
+  EXPECT_EQ(plain.weight, 0.5);
+  EXPECT_EQ(plain.cut, 0u);
+  const TreeExample tree = plain.score_tree();
+  ASSERT_EQ(tree.targets.size(), 2u);
+  EXPECT_TRUE(tree.targets[1].score);
+  EXPECT_EQ(tree.targets[1].position, 17u);
+  const StepTokens apart = steps("", false, 0, byte_codec(true));
+  EXPECT_EQ(text_of(apart.tokens), "{B}2+2*3?2*3=62+6=9");
+  EXPECT_EQ(apart.ends, (std::vector<uint32_t>{11, 16}));
+  const StepTokens last = steps("\n", true, 0);
+  EXPECT_EQ(last.ends, (std::vector<uint32_t>{17}));
+  EXPECT_EQ(last.labels, (std::vector<uint8_t>{0}));
+}
+
+TEST(StepRows, ACutKeepsTheStepsThatEndBeforeIt) {
+  const StepTokens cut = steps("\n", false, 13);
+  EXPECT_EQ(cut.tokens.size(), 13u);
+  EXPECT_EQ(cut.ends, (std::vector<uint32_t>{11}));
+  EXPECT_EQ(cut.cut, 5u);
+  EXPECT_TRUE(says(testing::refusal([] { steps("\n", false, 11); }),
+                   "rows.jsonl:7: no step ends within --max-length 11"));
+  EXPECT_TRUE(says(testing::refusal([] { steps("\n", true, 13); }), "no step ends"));
+}
+
 TEST(PreferenceRows, PromptEndsInTheGenerationPromptAndAnswersInTheirEnd) {
   const PreferenceTokens pair = preference(
       R"({"prompt":[{"role":"user","content":"hi"}],"chosen":[{"role":"assistant","content":"yo"}],)"

@@ -11,6 +11,7 @@
 #include "llm/score_head.h"
 #include "tensor/attention_backward.h"
 #include "tensor/distillation_head.h"
+#include "tensor/entropy_gradient.h"
 #include "tensor/matmul.h"
 #include "tensor/rms_norm.h"
 #include "tensor/rope.h"
@@ -205,6 +206,7 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
   targets_.clear();
   target_places_.clear();
   score_targets_.clear();
+  entropy_targets_.clear();
   hidden_targets_.clear();
   for (size_t i = 0; i < targets.size(); ++i) {
     if (targets[i].token == kScoreTarget) {
@@ -216,6 +218,10 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
       continue;
     }
     target_rows_.push_back(targets[i].row);
+    if (targets[i].token == kEntropyTarget) {
+      entropy_targets_.push_back({targets[i].row, i});
+      continue;
+    }
     targets_.push_back(targets[i]);
     target_places_.push_back(i);
   }
@@ -225,6 +231,9 @@ void TrainingPass::gather_targets(const TreeRows& rows, std::span<const PassTarg
     return std::lower_bound(target_rows_.begin(), target_rows_.end(), row) - target_rows_.begin();
   };
   for (PassTarget& target : targets_) target.row = static_cast<uint32_t>(compact(target.row));
+  for (ScoreTarget& target : entropy_targets_) {
+    target.row = static_cast<size_t>(compact(target.row));
+  }
   // Rows without a target add zero to a group's sum, so leaving them out changes no bit.
   target_groups_.clear();
   for (const tensor::TokenGroup& group : rows.groups()) {
@@ -264,7 +273,7 @@ FixedStatistics TrainingPass::against_teacher(const TreeRows& rows,
                                               std::span<const PassTarget> targets,
                                               View<float> gradient,
                                               const tensor::FixedGradient* dw) {
-  HONE_CHECK(score_targets_.empty() && hidden_targets_.empty());
+  HONE_CHECK(score_targets_.empty() && hidden_targets_.empty() && entropy_targets_.empty());
   tensor::DistillationTask task;
   task.hidden = target_hidden_.rows_view(0, target_rows_.size());
   task.weights = &model_.head();
@@ -303,7 +312,7 @@ void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targe
   target_values_.resize(targets_.size());
   if (teacher_ != nullptr) {
     against_teacher(rows, targets, {}, nullptr);
-  } else if (!targets_.empty()) {
+  } else if (!target_rows_.empty()) {
     tensor::head_log_probs(compute_, target_hidden_.rows_view(0, target_rows_.size()),
                            model_.head(), targets_, target_values_.data(), row_results_.data());
   }
@@ -315,9 +324,37 @@ void TrainingPass::score(const TreeRows& rows, std::span<const PassTarget> targe
   place_rows(row_results);
 }
 
+void TrainingPass::top_words(
+    const TreeRows& rows, std::span<const PassTarget> targets, size_t k,
+    const std::function<void(size_t, std::span<const TokenLogProb>)>& tell) {
+  constexpr size_t kRowsAtOnce = 64;
+  HONE_CHECK(k > 0 && k <= model_.config.vocab_size);
+  read_hidden(rows, targets);
+  HONE_CHECK(score_targets_.empty() && entropy_targets_.empty());
+  const size_t count = target_rows_.size();
+  std::vector<std::vector<TokenLogProb>> words(count);
+  Tensor logits(std::min(count, kRowsAtOnce), tile_stride(model_.config.vocab_size));
+  std::vector<tensor::HeadRowResult> results(kRowsAtOnce);
+  for (size_t first = 0; first < count; first += kRowsAtOnce) {
+    const size_t some = std::min(kRowsAtOnce, count - first);
+    const View<float> here = logits.rows_view(0, some).slice_cols(0, model_.config.vocab_size);
+    const tensor::MatmulPart head{
+        target_hidden_.rows_view(first, some), &model_.head(), here, nullptr, false, 1.0f};
+    tensor::matmul(compute_, {&head, 1});
+    tensor::log_softmax_rows(compute_, here, results.data());
+    compute_.pool().run(some, [&](size_t r, size_t) {
+      words[first + r] = most_likely({here.row(r), here.cols}, results[r].lse, k);
+    });
+  }
+  for (size_t i = 0; i < targets_.size(); ++i) tell(i, words[targets_[i].row]);
+}
+
 void TrainingPass::place_rows(tensor::HeadRowResult* rows) const {
   for (size_t i = 0; i < targets_.size(); ++i) {
     rows[target_places_[i]] = row_results_[targets_[i].row];
+  }
+  for (const ScoreTarget& target : entropy_targets_) {
+    rows[target.place] = row_results_[target.row];
   }
 }
 
@@ -325,10 +362,30 @@ void TrainingPass::take_coefficients() {
   for (size_t i = 0; i < targets_.size(); ++i) {
     targets_[i].coefficient = coefficients_[target_places_[i]];
   }
+  by_entropy_.assign(entropy_targets_.empty() ? 0 : target_rows_.size(), 0.0f);
+  for (const ScoreTarget& target : entropy_targets_) {
+    by_entropy_[target.row] += coefficients_[target.place];
+  }
+}
+
+FixedStatistics TrainingPass::backward_head(View<float> gradient, const tensor::FixedGradient* dw) {
+  const View<const float> hidden = target_hidden_.rows_view(0, target_rows_.size());
+  if (!by_entropy_.empty()) {
+    return tensor::head_backward_with_entropy(compute_, hidden, model_.head(), targets_,
+                                              row_results_, by_entropy_, gradient, dw,
+                                              target_groups_, head_memory_);
+  }
+  target_lse_.resize(row_results_.size());
+  for (size_t i = 0; i < row_results_.size(); ++i) target_lse_[i] = row_results_[i].lse;
+  return tensor::head_backward(compute_, hidden, model_.head(), targets_, target_lse_.data(),
+                               gradient, dw, target_groups_, head_memory_);
 }
 
 void TrainingPass::place_values(const TreeRows& rows, float* values) {
   for (size_t i = 0; i < targets_.size(); ++i) values[target_places_[i]] = target_values_[i];
+  for (const ScoreTarget& target : entropy_targets_) {
+    values[target.place] = row_results_[target.row].entropy;
+  }
   for (const ScoreTarget& target : hidden_targets_) values[target.place] = 0;
   if (score_targets_.empty()) return;
   const PanelMatrix* head = score_head(model_, adapter_);
@@ -374,14 +431,15 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
 
   FixedStatistics statistics;
   if (!known.empty()) {
-    HONE_CHECK(options_.known_coefficients && known.size() == targets.size());
+    HONE_CHECK(options_.known_coefficients && known.size() == targets.size() &&
+               entropy_targets_.empty());
     std::copy(known.begin(), known.end(), coefficients_.begin());
   }
   take_coefficients();
   if (teacher_ != nullptr) {
     HONE_CHECK(!known.empty() || targets.empty());
     statistics = against_teacher(rows, targets, gradient, dw);
-  } else if (targets_.empty()) {
+  } else if (target_rows_.empty()) {
     // Scores alone: the language head has nothing to do.
   } else if (known.empty()) {
     tensor::head_log_probs(compute_, hidden, model_.head(), targets_, target_values_.data(),
@@ -397,13 +455,10 @@ FixedStatistics TrainingPass::head_and_loss(const TreeRows& rows,
   std::vector<tensor::HeadRowResult> per_target(targets.size());
   place_rows(per_target.data());
   loss({log_probs_, per_target, mean_logits_, divergences_, hidden_states_}, coefficients_);
-  if (!known.empty() || targets_.empty()) return statistics;
+  if (!known.empty() || target_rows_.empty()) return statistics;
 
   take_coefficients();
-  target_lse_.resize(count);
-  for (size_t i = 0; i < count; ++i) target_lse_[i] = row_results_[i].lse;
-  return tensor::head_backward(compute_, hidden, model_.head(), targets_, target_lse_.data(),
-                               gradient, dw, target_groups_, head_memory_);
+  return backward_head(gradient, dw);
 }
 
 FixedStatistics TrainingPass::run(const TreeRows& rows, std::span<const PassTarget> targets,

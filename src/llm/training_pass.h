@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "llm/forward.h"
+#include "llm/top_words.h"
 #include "llm/trainable.h"
 #include "llm/tree_rows.h"
 #include "tensor/fixed_point.h"
@@ -38,6 +39,9 @@ struct PassOptions {
 using PassTarget = tensor::HeadTarget;
 inline constexpr int32_t kScoreTarget = -1;
 inline constexpr int32_t kHiddenTarget = -2;
+// With the token kEntropyTarget it is the entropy of the head's distribution at that row; not beside
+// a teacher, nor with known coefficients.
+inline constexpr int32_t kEntropyTarget = -3;
 
 // Of a hidden target; both empty for another one.
 struct HiddenState {
@@ -97,6 +101,12 @@ class TrainingPass {
   void score(const TreeRows& rows, std::span<const PassTarget> targets, float* log_probs,
              tensor::HeadRowResult* row_results);
 
+  // Of each target (tokens, no scores) what the model says at its place: the k most likely words, the
+  // most likely first, ties by id. Called for the targets in order; the span holds until it returns.
+  void top_words(
+      const TreeRows& rows, std::span<const PassTarget> targets, size_t k,
+      const std::function<void(size_t target, std::span<const TokenLogProb> words)>& tell);
+
   // Forward, loss, backward: gradients are added to `trainable`. overflow in the answer
   // means that some exponent was too large and the whole step must be done again (decisions 1.5).
   // dropout: null or p = 0 for none; else PassOptions::lora_dropout must be set.
@@ -129,6 +139,9 @@ class TrainingPass {
   // Fills hidden_states_; with slopes where a gradient is wanted.
   void place_hidden(size_t targets, bool gradient);
   void take_coefficients();
+  // Of the targets' rows, into target_gradient_; the coefficients are taken.
+  tensor::FixedStatistics backward_head(tensor::View<float> gradient,
+                                        const tensor::FixedGradient* dw);
   void backward_scores(const TreeRows& rows, tensor::View<float> dhidden, Trainable& trainable,
                        tensor::FixedStatistics& statistics);
   LayerActivations layer_views(size_t layer, size_t rows);
@@ -166,6 +179,9 @@ class TrainingPass {
   };
   std::vector<ScoreTarget> score_targets_;
   tensor::Tensor scores_, dscores_;  // [max_rows, 1], with a score head
+  // Those of entropies, on compacted rows.
+  std::vector<ScoreTarget> entropy_targets_;
+  std::vector<float> by_entropy_;
   std::vector<ScoreTarget> hidden_targets_;
   std::vector<HiddenState> hidden_states_;
   std::vector<float> hidden_slopes_;  // [hidden targets, hidden size]

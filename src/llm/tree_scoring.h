@@ -14,14 +14,16 @@
 
 namespace hone::llm {
 
-// What is wanted of a tree: the log-probability of a token, the score head's value behind it, or the
-// final norm's output there. The latter two are read from the token's own row, a log-probability from
-// the one before.
+// What is wanted of a tree: the log-probability of a token, the entropy of the distribution that it
+// was drawn from, the score head's value behind it, or the final norm's output there. The latter two
+// are read from the token's own row, the others from the one before.
 struct TreeTarget {
   uint32_t node = 0;
   uint32_t position = 0;  // in the node's tokens
   bool score = false;
   bool hidden = false;
+  bool entropy = false;
+  int32_t word = -1;  // not -1: this word's log-probability there, in the place of the token's
 };
 
 struct TreeExample {
@@ -31,13 +33,16 @@ struct TreeExample {
   int32_t token(const TreeTarget& target) const {
     if (target.score) return kScoreTarget;
     if (target.hidden) return kHiddenTarget;
+    if (target.entropy) return kEntropyTarget;
+    if (target.word >= 0) return target.word;
     return tree.nodes[target.node].tokens[target.position];
   }
 };
 
 // Targets of one tree after the forward pass, in the order of TreeExample::targets.
 struct TreeResult {
-  std::span<const float> log_probs;  // a score target's value is its score
+  std::span<const float>
+      log_probs;  // a score target's value is its score, an entropy target's that
   std::span<const tensor::HeadRowResult> rows;
   std::span<const float> mean_logits;        // empty when the pass does not watch them
   std::span<const float> divergences = {};   // from the pass's teacher; empty without one

@@ -5,6 +5,7 @@
 #include "reward/json_reward.h"
 #include "reward/length.h"
 #include "reward/match.h"
+#include "reward/posterior.h"
 #include "reward/program.h"
 #include "reward/spec.h"
 
@@ -29,7 +30,7 @@ constexpr Builtin kBuiltins[] = {
     {"regex", alone<make_regex>},           {"json", make_json},
     {"length", alone<make_length>},         {"overlong", alone<make_overlong>},
     {"ended", alone<make_ended>},           {"format", alone<make_format>},
-    {"program", alone<make_program>},
+    {"posterior", alone<make_posterior>},   {"program", alone<make_program>},
 };
 
 }  // namespace

@@ -9,24 +9,23 @@
 
 namespace hone::reward {
 
-namespace {
-
-constexpr size_t kMaxPatternMemory = size_t{8} << 20;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 std::string_view trimmed(std::string_view text) {
   const size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r\n") - begin + 1);
 }
 
-// ASCII only: other letters are compared as they are.
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   return out;
 }
+
+namespace {
+
+constexpr size_t kMaxPatternMemory = size_t{8} << 20;
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 class ByColumn : public RewardFunction {
  public:

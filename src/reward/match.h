@@ -25,6 +25,11 @@ std::unique_ptr<RewardFunction> make_numeric(Spec spec);
 std::unique_ptr<RewardFunction> make_regex(Spec spec);
 std::unique_ptr<RewardFunction> make_prefix(Spec spec);
 
+// Without the white space around it.
+std::string_view trimmed(std::string_view text);
+// ASCII letters only; others stay as they are.
+std::string lower(std::string_view text);
+
 // Numbers of a text, in order; at most `most` of them.
 std::vector<double> numbers_of(std::string_view text, size_t most = 1 << 16);
 

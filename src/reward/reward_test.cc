@@ -53,6 +53,48 @@ TEST(Reward, ExactIsEqualButForWhiteSpaceAround) {
   EXPECT_EQ(value("exact:column=capital", "Paris", other), 1);
 }
 
+TEST(Reward, APosteriorIsWhatTheLabelModelBelievesOfTheAnswer) {
+  Json by_label = Json::object(), columns = Json::object();
+  by_label["yes"] = 0.75;
+  by_label["no"] = 0.25;
+  columns["posterior"] = by_label;
+  EXPECT_EQ(value("posterior", " yes\n", columns), 0.75);
+  EXPECT_EQ(value("posterior", "no", columns), 0.25);
+  EXPECT_EQ(value("posterior", "Yes", columns), 0);
+  EXPECT_EQ(value("posterior:case=ignore", "Yes", columns), 0.75);
+  EXPECT_EQ(value("posterior:other=none", "maybe", columns), std::nullopt);
+  Json entry = Json::object(), list = Json::array();
+  entry["label"] = "left";
+  entry["probability"] = 0.9;
+  list.push_back(entry);
+  columns["posterior"] = list;
+  EXPECT_EQ(value("posterior", "left", columns), 0.9);
+  Json one = row("Paris");
+  one["p"] = 0.8;
+  EXPECT_EQ(value("posterior:column=p", "Paris", one), 0.8);
+  EXPECT_EQ(value("posterior:column=p", "Rome", one), 0);
+}
+
+TEST(Reward, APosteriorThatIsNoneIsNamedWithItsRow) {
+  const auto said = [](Json posterior) {
+    Json columns = row("x");
+    columns["posterior"] = std::move(posterior);
+    return refusal([&] { value("posterior", "x", columns); });
+  };
+  EXPECT_NE(said(1.5).find("p.jsonl:4: reward posterior: the column \"posterior\" holds 1.5"),
+            std::string::npos);
+  EXPECT_NE(said("much").find("probability from 0 to 1"), std::string::npos);
+  EXPECT_NE(said(Json(Json::Array{Json(0.5)})).find("\"label\""), std::string::npos);
+  EXPECT_NE(refusal([] { value("posterior", "x"); }).find("needs the column"), std::string::npos);
+  EXPECT_NE(refusal([] {
+              Json columns = Json::object();
+              columns["posterior"] = 0.5;
+              value("posterior", "x", columns);
+            }).find("needs the column \"answer\""),
+            std::string::npos);
+  expect_refused("posterior:other=one", "it can be zero, none");
+}
+
 TEST(Reward, NumericTakesTheLastNumber) {
   EXPECT_EQ(value("numeric", "12 + 30 = 42.", row("#### 42")), 1);
   EXPECT_EQ(value("numeric", "42, no: 43", row("42")), 0);

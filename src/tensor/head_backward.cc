@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "tensor/entropy_gradient.h"
 #include "tensor/head_pieces.h"
 
 namespace hone::tensor {
@@ -19,10 +20,17 @@ size_t kept_rows(size_t vocabulary) {
 }
 
 // In: logits of a tile; out: dlogits.
+// entropy: a row each, or null.
 void gradient_of_tile(const HeadRows& rows, size_t tile, const float* lse,
-                      const float* coefficients, float* at, size_t ld) {
+                      const float* coefficients, float* at, size_t ld,
+                      const EntropyTerm* entropy = nullptr) {
   for (size_t r = 0; r < rows.count(); ++r) {
-    tile_gradient(at + r * ld, tile_columns(rows.w.n, tile), lse[r], coefficients[r]);
+    const size_t columns = tile_columns(rows.w.n, tile);
+    if (entropy == nullptr) {
+      tile_gradient(at + r * ld, columns, lse[r], coefficients[r]);
+    } else {
+      tile_gradient(at + r * ld, columns, lse[r], coefficients[r], entropy[r]);
+    }
   }
   rows.targets_at(tile, ld,
                   [&](uint32_t i, size_t place) { at[place] += rows.targets[i].coefficient; });
@@ -66,21 +74,11 @@ void piece_at_once(const HeadRows& rows, const float* coefficients, float* kept,
   store_hidden_gradient(sums, dhidden);
 }
 
-}  // namespace
-
-size_t head_gradient_bytes(size_t rows, size_t hidden, size_t vocabulary, bool at_once) {
-  if (rows == 0) return 0;
-  const size_t again = rows * (dlogit_stride(rows, vocabulary) + sum_columns(hidden));
-  const size_t pieces = std::min(rows, kept_rows(vocabulary));
-  const size_t kept = pieces * (kept_stride(vocabulary) + sum_columns(hidden)) +
-                      pieces * tile_count(vocabulary) * sizeof(TileSum) / sizeof(float);
-  return sizeof(float) * (at_once ? std::max(again, kept) : again);
-}
-
-FixedStatistics head_backward(Compute& compute, View<const float> hidden,
-                              const PanelMatrix& weights, std::span<const HeadTarget> targets,
-                              const float* lse, View<float> dhidden, const FixedGradient* dw,
-                              std::span<const TokenGroup> groups, Buffer& memory) {
+FixedStatistics backward_by_tiles(Compute& compute, View<const float> hidden,
+                                  const PanelMatrix& weights, std::span<const HeadTarget> targets,
+                                  const float* lse, const EntropyTerm* entropy, View<float> dhidden,
+                                  const FixedGradient* dw, std::span<const TokenGroup> groups,
+                                  Buffer& memory) {
   check_head(hidden, weights, targets);
   HONE_CHECK(dhidden.rows == hidden.rows && dhidden.cols == hidden.cols);
   FixedStatistics statistics;
@@ -99,7 +97,7 @@ FixedStatistics head_backward(Compute& compute, View<const float> hidden,
           reinterpret_cast<float*>(compute.scratch(thread, kHeadUnpackedFloats * sizeof(float)));
       float* at = buffer + task * kVocabularyTile;
       tile_logits(rows.w, hidden, first + task, unpacked, at, ld);
-      gradient_of_tile(rows, first + task, lse, coefficients.data(), at, ld);
+      gradient_of_tile(rows, first + task, lse, coefficients.data(), at, ld, entropy);
     });
     const View<const float> dlogits(buffer, hidden.rows,
                                     std::min(rows.w.n - n_begin, step * kVocabularyTile), ld);
@@ -108,6 +106,43 @@ FixedStatistics head_backward(Compute& compute, View<const float> hidden,
   }
   store_hidden_gradient(sums, dhidden);
   return statistics;
+}
+
+}  // namespace
+
+size_t head_gradient_bytes(size_t rows, size_t hidden, size_t vocabulary, bool at_once) {
+  if (rows == 0) return 0;
+  const size_t again = rows * (dlogit_stride(rows, vocabulary) + sum_columns(hidden));
+  const size_t pieces = std::min(rows, kept_rows(vocabulary));
+  const size_t kept = pieces * (kept_stride(vocabulary) + sum_columns(hidden)) +
+                      pieces * tile_count(vocabulary) * sizeof(TileSum) / sizeof(float);
+  return sizeof(float) * (at_once ? std::max(again, kept) : again);
+}
+
+FixedStatistics head_backward(Compute& compute, View<const float> hidden,
+                              const PanelMatrix& weights, std::span<const HeadTarget> targets,
+                              const float* lse, View<float> dhidden, const FixedGradient* dw,
+                              std::span<const TokenGroup> groups, Buffer& memory) {
+  return backward_by_tiles(compute, hidden, weights, targets, lse, nullptr, dhidden, dw, groups,
+                           memory);
+}
+
+FixedStatistics head_backward_with_entropy(Compute& compute, View<const float> hidden,
+                                           const PanelMatrix& weights,
+                                           std::span<const HeadTarget> targets,
+                                           std::span<const HeadRowResult> rows,
+                                           std::span<const float> by_entropy, View<float> dhidden,
+                                           const FixedGradient* dw,
+                                           std::span<const TokenGroup> groups, Buffer& memory) {
+  HONE_CHECK(rows.size() == hidden.rows && by_entropy.size() == hidden.rows);
+  std::vector<float> lse;
+  std::vector<EntropyTerm> terms;
+  for (size_t r = 0; r < rows.size(); ++r) {
+    lse.push_back(rows[r].lse);
+    terms.push_back({rows[r].entropy, by_entropy[r]});
+  }
+  return backward_by_tiles(compute, hidden, weights, targets, lse.data(), terms.data(), dhidden, dw,
+                           groups, memory);
 }
 
 FixedStatistics head_at_once(Compute& compute, View<const float> hidden, const PanelMatrix& weights,

@@ -74,6 +74,18 @@ void TileGradient(float* HWY_RESTRICT logits, size_t n, float lse, float coeffic
   });
 }
 
+void TileEntropyGradient(float* HWY_RESTRICT logits, size_t n, float lse, float coefficient_sum,
+                         EntropyTerm term) {
+  const Floats d;
+  const auto sum = hn::Set(d, lse), entropy = hn::Set(d, term.entropy);
+  const auto by_entropy = hn::Set(d, -term.by_entropy), factor = hn::Set(d, -coefficient_sum);
+  ForVectors(d, n, [&](size_t i, size_t count) HWY_ATTR {
+    const auto a = hn::Sub(LoadCount(d, logits + i, count), sum);
+    const auto slope = hn::MulAdd(by_entropy, hn::Add(a, entropy), factor);
+    StoreCount(hn::Mul(Exp(d, a), slope), d, logits + i, count);
+  });
+}
+
 }  // namespace hone::tensor::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -82,6 +94,7 @@ namespace hone::tensor {
 
 HWY_EXPORT(SumTile);
 HWY_EXPORT(TileGradient);
+HWY_EXPORT(TileEntropyGradient);
 
 TileSum tile_sum(const float* logits, size_t n, size_t begin) {
   return HWY_DYNAMIC_DISPATCH(SumTile)(logits, n, begin);
@@ -89,6 +102,10 @@ TileSum tile_sum(const float* logits, size_t n, size_t begin) {
 
 void tile_gradient(float* logits, size_t n, float lse, float coefficient_sum) {
   HWY_DYNAMIC_DISPATCH(TileGradient)(logits, n, lse, coefficient_sum);
+}
+
+void tile_gradient(float* logits, size_t n, float lse, float coefficient_sum, EntropyTerm term) {
+  HWY_DYNAMIC_DISPATCH(TileEntropyGradient)(logits, n, lse, coefficient_sum, term);
 }
 
 TileSum tile_sum_reference(const float* logits, size_t n, size_t begin) {
@@ -113,6 +130,14 @@ TileSum tile_sum_reference(const float* logits, size_t n, size_t begin) {
 
 void tile_gradient_reference(float* logits, size_t n, float lse, float coefficient_sum) {
   for (size_t i = 0; i < n; ++i) logits[i] = -coefficient_sum * exp_f32(logits[i] - lse);
+}
+
+void tile_gradient_reference(float* logits, size_t n, float lse, float coefficient_sum,
+                             EntropyTerm term) {
+  for (size_t i = 0; i < n; ++i) {
+    const float a = logits[i] - lse;
+    logits[i] = exp_f32(a) * std::fma(-term.by_entropy, a + term.entropy, -coefficient_sum);
+  }
 }
 
 void join_tile(TileSum& into, const TileSum& next) {

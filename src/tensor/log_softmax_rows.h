@@ -19,6 +19,14 @@ TileSum tile_sum_reference(const float* logits, size_t n, size_t begin);
 // logits[i] = -coefficient_sum * exp(logits[i] - lse)
 void tile_gradient(float* logits, size_t n, float lse, float coefficient_sum);
 void tile_gradient_reference(float* logits, size_t n, float lse, float coefficient_sum);
+// With a = logits[i] - lse: logits[i] = exp(a) * fma(-by_entropy, a + entropy, -coefficient_sum), the
+// gradient of coefficient_sum * log p beside by_entropy * the row's entropy.
+struct EntropyTerm {
+  float entropy = 0.0f, by_entropy = 0.0f;
+};
+void tile_gradient(float* logits, size_t n, float lse, float coefficient_sum, EntropyTerm term);
+void tile_gradient_reference(float* logits, size_t n, float lse, float coefficient_sum,
+                             EntropyTerm term);
 
 void join_tile(TileSum& into, const TileSum& next);
 HeadRowResult finish_tiles(const TileSum& sum);

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "gtest/gtest.h"
+#include "tensor/entropy_gradient.h"
 #include "tensor/log_softmax_rows.h"
 #include "tensor/targets_for_test.h"
 #include "tensor/test_numbers.h"
@@ -222,6 +223,94 @@ TEST(LogSoftmax, ForwardAndBackwardAtOnceHaveTheBitsOfBoth) {
         }
       }
     });
+  }
+}
+
+// Half of the rows' entropies count, some rows have no target.
+TEST(EntropyGradient, EqualsReferenceToTheBitAndIsTheHeadsWhereNoEntropyCounts) {
+  for (const HeadCase& c : kHeadCases) {
+    const size_t rows = std::min<size_t>(37, c.most_rows);
+    SCOPED_TRACE(testing::Message() << c.vocabulary << " x " << c.hidden);
+    const PanelMatrix head = random_head(c);
+    const std::vector<float> hidden = test_numbers(rows * c.hidden, 2);
+    const View<const float> in(hidden.data(), rows, c.hidden);
+    const std::vector<HeadTarget> targets = some_targets(c, rows);
+    std::vector<float> log_probs(targets.size()), by_entropy = test_numbers(rows, 5), lse;
+    for (size_t r = 0; r < rows; r += 2) by_entropy[r] = 0;
+    std::vector<HeadRowResult> results(rows);
+    head_log_probs_reference(in, head, targets, log_probs.data(), results.data());
+    for (const HeadRowResult& r : results) lse.push_back(r.lse);
+    const std::vector<TokenGroup> groups = {{0, rows}};
+    const size_t weights = (c.vocabulary + 15) / 16 * 16 * c.hidden;
+    std::vector<int64_t> expected_dw(weights, 3);
+    Tensor expected(rows, c.hidden), plain(rows, c.hidden);
+    const FixedGradient expected_grad{expected_dw.data(), 33};
+    head_backward_with_entropy_reference(in, head, targets, results, by_entropy, expected.view(),
+                                         &expected_grad, groups);
+    for_each_instruction_set([&] {
+      for (const size_t threads : {1, 3}) {
+        Compute compute(threads);
+        Tensor dhidden(rows, c.hidden);
+        std::vector<int64_t> dw(weights, 3);
+        const FixedGradient grad{dw.data(), 33};
+        Buffer memory;
+        head_backward_with_entropy(compute, in, head, targets, results, by_entropy, dhidden.view(),
+                                   &grad, groups, memory);
+        EXPECT_EQ(count_different(dhidden.data(), expected.data(), dhidden.size()), 0u);
+        EXPECT_EQ(dw, expected_dw);
+        EXPECT_LE(memory.bytes(), head_gradient_bytes(rows, c.hidden, c.vocabulary, false));
+        const std::vector<float> none(rows, 0.0f);
+        head_backward(compute, in, head, targets, lse.data(), plain.view(), nullptr, {}, memory);
+        head_backward_with_entropy(compute, in, head, targets, results, none, dhidden.view(),
+                                   nullptr, {}, memory);
+        for (size_t i = 0; i < dhidden.size(); ++i) ASSERT_EQ(dhidden.data()[i], plain.data()[i]);
+      }
+    });
+  }
+}
+
+TEST(EntropyGradient, AgreesWithFiniteDifferences) {
+  const HeadCase c{37, 9, 2};
+  const PanelMatrix head = random_head(c);
+  const std::vector<float> hidden = test_numbers(2 * c.hidden, 2), by_entropy = {0.75f, -1.5f};
+  const std::vector<HeadTarget> targets = {{0, 36, 0.5f}};
+  const auto loss = [&](const std::vector<double>& x) {
+    double total = 0.0;
+    for (size_t r = 0; r < 2; ++r) {
+      std::vector<float> row(c.hidden);
+      std::vector<double> logits;
+      double sum = 0.0, entropy = 0.0;
+      for (size_t n = 0; n < c.vocabulary; ++n) {
+        head.read_row(n, row.data());
+        double logit = 0.0;
+        for (size_t k = 0; k < c.hidden; ++k) {
+          logit += static_cast<double>(row[k]) * x[r * c.hidden + k];
+        }
+        logits.push_back(logit);
+        sum += std::exp(logit);
+      }
+      for (const double logit : logits) {
+        entropy -= std::exp(logit) / sum * (logit - std::log(sum));
+      }
+      total += static_cast<double>(by_entropy[r]) * entropy;
+      if (r == 0) total += 0.5 * (logits[36] - std::log(sum));
+    }
+    return total;
+  };
+  Compute compute(2);
+  std::vector<float> log_probs(1);
+  std::vector<HeadRowResult> results(2);
+  const View<const float> in(hidden.data(), 2, c.hidden);
+  head_log_probs(compute, in, head, targets, log_probs.data(), results.data());
+  Tensor got(2, c.hidden);
+  Buffer memory;
+  head_backward_with_entropy(compute, in, head, targets, results, by_entropy, got.view(), nullptr,
+                             {}, memory);
+  for (size_t i = 0; i < hidden.size(); ++i) {
+    std::vector<double> up(hidden.begin(), hidden.end()), down(up);
+    up[i] += 1e-6;
+    down[i] -= 1e-6;
+    EXPECT_NEAR(static_cast<double>(got.data()[i]), (loss(up) - loss(down)) / 2e-6, 3e-6);
   }
 }
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "train/dealt_trees.h"
 #include "train/online.h"
+#include "train/sparse_divergence.h"
 
 namespace hone::train {
 
@@ -56,9 +58,42 @@ struct AnswerSums {
   size_t tokens = 0, correct = 0;
 };
 
-AnswerSums sums_of(const TreeExample& example, const TreeResult& result) {
+// The words of the tree's targets, as targets behind them.
+void add_words(TreeExample& tree, const TeacherWords& words) {
+  const size_t places = tree.targets.size();
+  HONE_CHECK(words.places() == places);
+  for (size_t place = 0; place < places; ++place) {
+    for (size_t i = place * words.k; i < (place + 1) * words.k; ++i) {
+      llm::TreeTarget target = tree.targets[place];
+      target.word = words.ids[i];
+      tree.targets.push_back(target);
+    }
+  }
+}
+
+// The divergence of one answer, and the slopes by the log-probabilities of its words times weight.
+double word_divergence(double beta, const TeacherWords& words, const TreeResult& result,
+                       double weight, std::span<float> coefficients) {
+  const size_t places = words.places();
+  double sum = 0;
+  for (size_t place = 0; place < places; ++place) {
+    const size_t from = place * words.k;
+    const SparseDivergence d =
+        sparse_divergence(beta, std::span(words.log_probs).subspan(from, words.k),
+                          words.rest[place], result.log_probs.subspan(places + from, words.k));
+    sum += d.value;
+    if (coefficients.empty()) continue;
+    for (size_t k = 0; k < words.k; ++k) {
+      coefficients[places + from + k] = static_cast<float>(weight * d.slopes[k]);
+    }
+  }
+  return sum;
+}
+
+// places: how many of the targets are the answer's tokens; words of theirs may stand behind.
+AnswerSums sums_of(const TreeExample& example, const TreeResult& result, size_t places) {
   AnswerSums sums;
-  for (size_t i = 0; i < result.log_probs.size(); ++i) {
+  for (size_t i = 0; i < places; ++i) {
     if (!result.divergences.empty()) {
       sums.divergence += static_cast<double>(result.divergences[i]);
     }
@@ -108,10 +143,19 @@ class Distillation {
         prompts_(draws() ? prompts_of(examples) : std::vector<PromptTokens>()),
         run_(job, config, make_manifest("distill", config, config.to_json(), job.manifest),
              largest_tree()),
-        teacher_pass_(job.compute, teacher.model, teacher.adapter, run_.pass().max_rows(),
-                      llm::PassOptions{true}) {
+        teacher_pass_(has_teacher() ? std::make_unique<llm::TrainingPass>(
+                                          job.compute, teacher.model, teacher.adapter,
+                                          run_.pass().max_rows(), llm::PassOptions{true})
+                                    : nullptr) {
     for (const SftTokens& row : eval_examples) eval_weights_.push_back(row.weight);
-    run_.pass().learn_from(&teacher_pass_, static_cast<float>(config.beta));
+    if (!config.sparse()) {
+      run_.pass().learn_from(teacher_pass_.get(), static_cast<float>(config.beta));
+    } else if (has_teacher()) {
+      for (TreeExample& tree : eval_trees_) eval_places_.push_back(tree.targets.size());
+      teacher_words(*teacher_pass_, eval_trees_, config.teacher_top_k,
+                    [&](size_t, TeacherWords words) { eval_words_.push_back(std::move(words)); });
+      for (size_t i = 0; i < eval_trees_.size(); ++i) add_words(eval_trees_[i], eval_words_[i]);
+    }
   }
 
   TrainResult train();
@@ -120,7 +164,9 @@ class Distillation {
   struct Batch {
     std::vector<TreeExample> trees;
     std::vector<double> weights;
-    std::vector<Group> drawn;  // when they are not the rows' own answers
+    std::vector<Group> drawn;         // when they are not the rows' own answers
+    std::vector<TeacherWords> words;  // of each tree, where the loss reads them
+    std::vector<size_t> places;       // of each tree: targets that are the answer's tokens
     bool on_policy = false;
   };
 
@@ -143,6 +189,9 @@ class Distillation {
   Json eval_line(size_t step);
   Json report_before();
   void report_after(Json report);
+  bool has_teacher() const { return !config_.recorded_teacher; }
+  // What the teacher says of the batch's answers, where the loss reads words.
+  void take_words(Batch& batch, std::span<const size_t> rows);
 
   TrainJob& job_;
   const DistillConfig& config_;
@@ -152,7 +201,9 @@ class Distillation {
   std::vector<PromptTokens> prompts_;
   std::vector<double> eval_weights_;
   TrainingRun run_;
-  llm::TrainingPass teacher_pass_;
+  std::unique_ptr<llm::TrainingPass> teacher_pass_;  // null: what it says was recorded
+  std::vector<TeacherWords> eval_words_;             // with teacher_top_k
+  std::vector<size_t> eval_places_;
   std::vector<Group> teachers_answers_;  // with seq_kd: one a row
 };
 
@@ -195,21 +246,39 @@ Distillation::Batch Distillation::batch_of(std::span<const size_t> rows, size_t 
   for (const Group& group : batch.drawn) {
     batch.trees.push_back(group_tree(prompts_[group.prompt].ids, group.completions, true));
   }
+  for (const TreeExample& tree : batch.trees) batch.places.push_back(tree.targets.size());
+  if (config_.sparse()) take_words(batch, rows);
   return batch;
+}
+
+void Distillation::take_words(Batch& batch, std::span<const size_t> rows) {
+  if (config_.recorded_teacher) {
+    for (size_t row : rows) batch.words.push_back((*teacher_.recorded)[row]);
+  } else {
+    teacher_words(*teacher_pass_, batch.trees, config_.teacher_top_k,
+                  [&](size_t, TeacherWords words) { batch.words.push_back(std::move(words)); });
+  }
+  for (size_t i = 0; i < batch.trees.size(); ++i) add_words(batch.trees[i], batch.words[i]);
 }
 
 Means Distillation::evaluate() {
   std::vector<AnswerSums> answers(eval_trees_.size());
   score_trees(run_.ranks(), run_.pass(), eval_trees_, [&](size_t i, const TreeResult& result) {
-    answers[i] = sums_of(eval_trees_[i], result);
+    const bool words = !eval_words_.empty();
+    answers[i] =
+        sums_of(eval_trees_[i], result, words ? eval_places_[i] : eval_trees_[i].targets.size());
+    if (words) {
+      answers[i].divergence = word_divergence(config_.beta, eval_words_[i], result, 0, {});
+    }
   });
   return means_of(answers, eval_weights_);
 }
 
 double Distillation::teachers_negative_log_prob() {
   std::vector<AnswerSums> answers(eval_trees_.size());
-  score_trees(run_.ranks(), teacher_pass_, eval_trees_, [&](size_t i, const TreeResult& result) {
-    answers[i] = sums_of(eval_trees_[i], result);
+  score_trees(run_.ranks(), *teacher_pass_, eval_trees_, [&](size_t i, const TreeResult& result) {
+    answers[i] = sums_of(eval_trees_[i], result,
+                         eval_words_.empty() ? eval_trees_[i].targets.size() : eval_places_[i]);
   });
   return means_of(answers, eval_weights_).negative_log_prob;
 }
@@ -218,7 +287,7 @@ Json Distillation::eval_line(size_t step) {
   const Means means = evaluate();
   Json line = Json::object();
   line["step"] = uint64_t{step};
-  line["eval_loss"] = means.divergence;
+  if (has_teacher()) line["eval_loss"] = means.divergence;
   line["eval_nll_loss"] = means.negative_log_prob;
   line["eval_entropy"] = means.entropy;
   line["eval_mean_token_accuracy"] = means.accuracy;
@@ -263,7 +332,7 @@ TrainResult Distillation::train() {
   size_t step = done;
   if (!draw_teachers_answers()) return {{}, done, true};
   Json report;
-  if (!eval_trees_.empty()) report = report_before();
+  if (!eval_trees_.empty() && has_teacher()) report = report_before();
   const auto share = [&](size_t s) { return static_cast<double>(s) / static_cast<double>(total); };
   run_.begin(done, share(done));
   for (size_t s = 1; s <= total; ++s) {
@@ -273,17 +342,21 @@ TrainResult Distillation::train() {
     std::vector<AnswerSums> answers(batch.trees.size());
     double normaliser = 0;
     for (size_t i = 0; i < batch.trees.size(); ++i) {
-      normaliser += batch.weights[i] * static_cast<double>(batch.trees[i].targets.size());
+      normaliser += batch.weights[i] * static_cast<double>(batch.places[i]);
     }
     if (normaliser == 0) normaliser = 1;  // every row weighs 0: the gradient is 0 too
     const auto known = [&](size_t i, std::span<float> coefficients) {
       std::fill(coefficients.begin(), coefficients.end(), static_cast<float>(batch.weights[i]));
     };
-    const auto watch = [&](size_t i, const TreeResult& result, std::span<float>) {
-      answers[i] = sums_of(batch.trees[i], result);
+    const auto watch = [&](size_t i, const TreeResult& result, std::span<float> coefficients) {
+      answers[i] = sums_of(batch.trees[i], result, batch.places[i]);
+      if (!config_.sparse()) return;
+      answers[i].divergence =
+          word_divergence(config_.beta, batch.words[i], result, batch.weights[i], coefficients);
     };
     const Accumulated gradients =
-        accumulate_gradients(run_.pass(), run_.optimizer(), batch.trees, watch, s, known);
+        accumulate_gradients(run_.pass(), run_.optimizer(), batch.trees, watch, s,
+                             config_.sparse() ? KnownCoefficients() : known);
     const Means means = means_of(answers, batch.weights);
     StepEnd end;
     end.step = s;
@@ -301,7 +374,7 @@ TrainResult Distillation::train() {
     step = s;
     if (!run_.end_step(end)) break;
   }
-  if (step == total && !eval_trees_.empty()) report_after(std::move(report));
+  if (step == total && !eval_trees_.empty() && has_teacher()) report_after(std::move(report));
   return run_.finish(step, total);
 }
 
@@ -343,6 +416,12 @@ TrainResult train_distill(TrainJob& job, const DistillConfig& config,
                           const DistillTeacher& teacher) {
   validate(config);
   check_not_empty(examples.size());
+  if (config.teacher_top_k > teacher.model.config.vocab_size) {
+    throw invalid_input("--teacher-top-k is " + std::to_string(config.teacher_top_k) +
+                        " and the teacher knows " +
+                        std::to_string(teacher.model.config.vocab_size) + " words");
+  }
+  HONE_CHECK(config.recorded_teacher == (teacher.recorded != nullptr));
   return Distillation(job, config, examples, eval_examples, teacher).train();
 }
 

@@ -10,8 +10,12 @@
 // does, and each answer, is a pure function of seed, step, row and weights, so a resumed run goes on
 // to the same bits.
 //
+// With teacher_top_k, or a teacher whose words were recorded, the divergence is of the k words that
+// it finds most likely and all others as one (train/sparse_divergence.h); a row's loss is then
+// computed from the student's log-probabilities of those words.
+//
 // At the end `distillation.json` in the run says what the student kept: mean log-likelihood of the
-// held-out answers' tokens under the teacher, the student before and the student after.
+// held-out answers' tokens under the teacher, the student before and the student after. Without a teacher at hand there is none.
 
 #include <vector>
 
@@ -19,6 +23,7 @@
 #include "llm/tokenizer/tokenizer.h"
 #include "train/distill_config.h"
 #include "train/rollout.h"
+#include "train/teacher_words.h"
 #include "train/training_run.h"
 
 namespace hone::train {
@@ -32,6 +37,8 @@ struct DistillTeacher {
   // What the answers need; null only with lmbda 0 and without seq_kd.
   const llm::Tokenizer* tokenizer = nullptr;
   std::vector<int32_t> end_of_generation = {};
+  // With recorded_teacher: of each training row; `model` is then not read.
+  const std::vector<TeacherWords>* recorded = nullptr;
 };
 
 TrainResult train_distill(TrainJob& job, const DistillConfig& config,

@@ -4,11 +4,22 @@
 #include <numeric>
 
 #include "base/rng.h"
+#include "train/entropy_control.h"
 #include "train/policy_step.h"
 
 namespace hone::train {
 
 namespace {
+
+constexpr const char* kEntropyState = "entropy.json";
+
+// Of a run that goes on.
+void restore(EntropyControl& control, OnlineRun& run) {
+  if (!control.enabled() || run.done_steps() == 0) return;
+  const auto text = run.training().directory().checkpoint_file(run.done_steps(), kEntropyState);
+  const Result<Json> json = text ? Json::parse(*text) : Result<Json>(Json());
+  control.from_json(json ? *json : Json());
+}
 
 bool has_spread(const Group& group, std::span<const double> weights) {
   std::vector<Reward> rewards;
@@ -95,20 +106,32 @@ TrainResult train_grpo(TrainJob& job, const GrpoConfig& config, const OnlineData
   options.prefix_sharing = config.prefix_sharing;
   const size_t total = run.total_steps();
   size_t step = run.done_steps();
+  EntropyControl control(config);
+  restore(control, run);
+  options.entropy_bonus = control.enabled();
   while (step < total) {
     const size_t s = step + 1;
+    options.entropy_coef = control.applied();
     const std::span<const Group> groups =
         run.groups_of(s, [&](size_t at) { return collect(run, config, data.prompts.size(), at); });
-    options.must_equal_sampler = run.speaks(s);
+    options.must_equal_sampler = run.must_equal_sampler(s);
     options.generation_tokens_per_step =
         static_cast<double>(learning_tokens(run.generation(), config.mask_truncated_completions)) /
         static_cast<double>(config.steps_of_generation());
     PolicyStep done = policy_step(run.training(), data.prompts, groups, options, s);
-    step = s;
-    if (!run.training().end_step(
-            run.step_end(s, done.loss, done.normaliser, done.gradients, std::move(done.metrics)))) {
-      break;
+    control.update(done.entropy);
+    if (control.enabled()) done.metrics["entropy_coef"] = control.coefficient();
+    StepEnd end =
+        run.step_end(s, done.loss, done.normaliser, done.gradients, std::move(done.metrics));
+    if (control.enabled()) {
+      end.checkpoint_files = [files = std::move(end.checkpoint_files), &control] {
+        auto all = files();
+        all[kEntropyState] = control.to_json().dump() + "\n";
+        return all;
+      };
     }
+    step = s;
+    if (!run.training().end_step(end)) break;
   }
   return run.training().finish(step, total);
 }

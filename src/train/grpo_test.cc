@@ -58,6 +58,12 @@ TEST_F(Grpo, TheFirstStepOnAGenerationSeesTheSamplersLogProbabilitiesToTheBit) {
         const bool first = line.at("step").as_int() % 2 == 1;
         const Json* difference = line.find("sampling/sampling_logp_difference/max");
         ASSERT_EQ(difference != nullptr, first);
+        // A cut changes what is drawn and not what is compared.
+        const Json* kept = line.find("sampling/kept_mass/mean");
+        ASSERT_EQ(kept != nullptr, sharing);
+        if (sharing) {
+          EXPECT_LT(line.at("sampling/kept_mass/min").as_double(), 1);
+        }
         if (first) {
           EXPECT_EQ(difference->as_double(), 0);
           EXPECT_EQ(line.at("clip_ratio/region_mean").as_double(), 0);
@@ -115,6 +121,36 @@ TEST_F(Grpo, LossTypesTrainAndAreDifferent) {
   EXPECT_FALSE(seen[1] == seen[3]);
 }
 
+TEST_F(Grpo, AnEntropyBonusKeepsThePolicyOpen) {
+  GrpoConfig config = small_config();
+  config.max_steps = 25;
+  run(config);
+  const double plain = lines_.back().at("entropy").as_double();
+  config.entropy_coef = 0.5;
+  run(config);
+  EXPECT_GT(lines_.back().at("entropy").as_double(), plain);
+  EXPECT_EQ(lines_.back().at("entropy_coef").as_double(), 0.5);
+  EXPECT_GT(lines_[0].at("policy_loss").as_double(), lines_[0].at("loss").as_double());
+  // It counts under no bound of the passes.
+  config.max_steps = 3;
+  const Outcome whole = run(config);
+  config.max_tokens_per_pass = 1;
+  EXPECT_TRUE(run(config, 3).values == whole.values);
+}
+
+TEST_F(Grpo, AnAdaptiveEntropyBonusGoesOnAfterAStop) {
+  GrpoConfig config = small_config();
+  config.use_adaptive_entropy = true;
+  config.entropy_target = 10;  // always below: up by delta a step, and applied from the second on
+  config.entropy_coef_delta = 0.01;
+  run(config);
+  for (size_t i = 0; i < lines_.size(); ++i) {
+    EXPECT_NEAR(lines_[i].at("entropy_coef").as_double(), 0.01 * static_cast<double>(i + 1), 1e-12);
+  }
+  EXPECT_EQ(lines_[0].at("loss").as_double(), lines_[0].at("policy_loss").as_double());
+  expect_stops_change_nothing(config);
+}
+
 TEST_F(Grpo, DynamicSamplingAsksOthersInThePlaceOfGroupsWithoutSpread) {
   rewards_.clear();
   rewards_.push_back(std::make_unique<OftenEqual>());
@@ -169,6 +205,13 @@ TEST_F(Grpo, WhatCannotBeIsRefused) {
               c.lora_dropout = 0.1;
             }).find("--lora-dropout"),
             std::string::npos);
+  EXPECT_NE(said([](GrpoConfig& c) { c.entropy_coef = std::nan(""); }).find("--entropy-coef"),
+            std::string::npos);
+  EXPECT_NE(said([](GrpoConfig& c) {
+              c.use_adaptive_entropy = true;
+              c.entropy_coef = 2;
+            }).find("--entropy-coef-max"),
+            std::string::npos);
   rewards_.clear();
   EXPECT_NE(said([](GrpoConfig&) {}).find("there is no reward"), std::string::npos);
 }
@@ -181,6 +224,9 @@ TEST_F(Grpo, SettingsOfAManifestComeBack) {
   config.scale_rewards = ScaleRewards::kBatch;
   config.dynamic_sampling = true;
   config.reward_weights = {0.5};
+  config.entropy_coef = 0.01;
+  config.use_adaptive_entropy = true;
+  config.recorded_rollouts = true;
   EXPECT_EQ(grpo_config_from_json(config.to_json()).to_json().dump(), config.to_json().dump());
 }
 

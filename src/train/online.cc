@@ -48,13 +48,15 @@ Completion completion_from_json(const Json& json) {
   c.log_probs = floats_from_json(json.at("log_probs"));
   c.reference = floats_from_json(json.at("reference"));
   if (const Json* values = json.find("values")) c.values = floats_from_json(*values);
+  if (const Json* kept = json.find("kept")) c.kept = floats_from_json(*kept);
   c.ended = json.at("ended").as_bool();
   c.advantage = json.at("advantage").as_double();
   for (const Json& value : json.at("rewards").as_array()) {
     c.rewards.push_back(value.is_null() ? Reward() : Reward(value.as_double()));
   }
   if (c.ids.empty() || c.log_probs.size() != c.ids.size() ||
-      (!c.reference.empty() && c.reference.size() != c.ids.size())) {
+      (!c.reference.empty() && c.reference.size() != c.ids.size()) ||
+      (!c.kept.empty() && c.kept.size() != c.ids.size())) {
     throw corrupt_data("a completion has another number of log-probabilities than of tokens");
   }
   return c;
@@ -144,6 +146,23 @@ void add_length_metrics(Json& metrics, const std::string& prefix,
                                     static_cast<double>(std::max<size_t>(all.count, 1));
 }
 
+void add_kept_metrics(Json& metrics, const std::vector<Group>& groups) {
+  double sum = 0, least = 1;
+  size_t tokens = 0;
+  for (const Group& group : groups) {
+    for (const Completion& c : group.completions) {
+      for (float kept : c.kept) {
+        sum += static_cast<double>(kept);
+        least = std::min(least, static_cast<double>(kept));
+        ++tokens;
+      }
+    }
+  }
+  if (tokens == 0) return;
+  metrics["sampling/kept_mass/mean"] = sum / static_cast<double>(tokens);
+  metrics["sampling/kept_mass/min"] = least;
+}
+
 Json groups_to_json(const std::vector<Group>& groups) {
   Json json = Json::array();
   for (const Group& group : groups) {
@@ -157,6 +176,7 @@ Json groups_to_json(const std::vector<Group>& groups) {
       one["log_probs"] = floats_to_json(c.log_probs);
       one["reference"] = floats_to_json(c.reference);
       if (!c.values.empty()) one["values"] = floats_to_json(c.values);
+      if (!c.kept.empty()) one["kept"] = floats_to_json(c.kept);
       one["ended"] = c.ended;
       one["rewards"] = std::move(rewards);
       one["advantage"] = c.advantage;
@@ -261,7 +281,15 @@ void OnlineRun::score(const std::vector<llm::PromptTokens>& prompts,
   }
 }
 
+std::vector<Group> OnlineRun::recorded(std::span<const size_t> prompts) const {
+  std::vector<Group> groups;
+  for (size_t prompt : prompts) groups.push_back(data_.recorded->groups[prompt]);
+  if (!data_.recorded->has_rewards) score(data_.prompts, groups);
+  return groups;
+}
+
 std::vector<Group> OnlineRun::ask(std::span<const size_t> prompts, size_t step, size_t place) {
+  if (data_.recorded != nullptr) return recorded(prompts);
   Rollouts rollouts(job_.compute, speaker(), config_.rollout(), longest_prompt(data_.prompts),
                     training_.ranks());
   std::vector<Group> groups = rollouts.generate(data_.prompts, prompts, "rollout", step, place);
@@ -350,6 +378,7 @@ StepEnd OnlineRun::step_end(size_t step, double loss, double normaliser,
 void OnlineRun::add_metrics(Json& metrics) const {
   metrics["num_tokens"] = num_tokens_;
   add_length_metrics(metrics, "", generation_);
+  add_kept_metrics(metrics, generation_);
   add_reward_metrics(metrics, "", generation_, data_.rewards, config_.reward_weights);
 }
 

@@ -9,6 +9,7 @@
 
 #include "reward/reward.h"
 #include "train/online_config.h"
+#include "train/recorded_rollouts.h"
 #include "train/rollout.h"
 #include "train/training_run.h"
 
@@ -22,6 +23,8 @@ struct OnlineData {
   std::vector<int32_t> end_of_generation = {};
   // With beta: what the policy is held to. Null: the model that is trained, without its adapter.
   const llm::Model* reference = nullptr;
+  // Answers that were given before, in the place of the policy's own; `prompts` are theirs.
+  const RecordedRollouts* recorded = nullptr;
 };
 
 // Rows of the largest pass that a run cannot do without: its largest tree, or a group of small ones.
@@ -40,6 +43,8 @@ class OnlineRun {
   size_t done_steps() const { return done_; }
   // True for the first step on a generation: the weights are those that spoke.
   bool speaks(size_t step) const { return (step - 1) % config_.window() == 0; }
+  // And what they said is trained on: log-probabilities must be the sampler's, to the bit.
+  bool must_equal_sampler(size_t step) const { return speaks(step) && data_.recorded == nullptr; }
   size_t generation_of(size_t step) const { return (step - 1) / config_.window(); }
 
   // Answers of the policy as it is now to those prompts, with their rewards. `place`: of the first
@@ -73,6 +78,7 @@ class OnlineRun {
   void restore(size_t step);
   void log(size_t step);
   Speaker speaker() const;
+  std::vector<Group> recorded(std::span<const size_t> prompts) const;
   void score(const std::vector<llm::PromptTokens>& prompts, std::vector<Group>& groups) const;
 
   TrainJob& job_;
@@ -90,6 +96,8 @@ class OnlineRun {
 void add_reward_metrics(Json& metrics, const std::string& prefix, const std::vector<Group>& groups,
                         const reward::Functions& functions, std::span<const double> weights);
 void add_length_metrics(Json& metrics, const std::string& prefix, const std::vector<Group>& groups);
+// sampling/kept_mass/*, where a part of the distribution was drawn from.
+void add_kept_metrics(Json& metrics, const std::vector<Group>& groups);
 
 // Groups as JSON and back, bits and all; texts are left out. from_json throws corrupt_data.
 Json groups_to_json(const std::vector<Group>& groups);

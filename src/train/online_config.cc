@@ -39,6 +39,7 @@ void read_online(Settings& settings, OnlineConfig& c) {
   settings.read("epsilon_high", &c.epsilon_high);
   settings.read("rewards", &c.rewards);
   settings.read("reward_weights", &c.reward_weights);
+  settings.read("recorded_rollouts", &c.recorded_rollouts);
 }
 
 size_t OnlineConfig::steps_of_generation() const {
@@ -76,6 +77,7 @@ Json OnlineConfig::to_json() const {
   for (double weight : reward_weights) weights.push_back(weight);
   json["rewards"] = std::move(specs);
   json["reward_weights"] = std::move(weights);
+  json["recorded_rollouts"] = recorded_rollouts;
   return json;
 }
 
@@ -116,6 +118,12 @@ Json GrpoConfig::to_json() const {
   json["vespo_lambda_neg"] = vespo_lambda_neg;
   json["mask_truncated_completions"] = mask_truncated_completions;
   json["top_entropy_quantile"] = top_entropy_quantile;
+  json["entropy_coef"] = entropy_coef;
+  json["use_adaptive_entropy"] = use_adaptive_entropy;
+  json["entropy_coef_min"] = entropy_coef_min;
+  json["entropy_coef_max"] = entropy_coef_max;
+  json["entropy_coef_delta"] = entropy_coef_delta;
+  json["entropy_target"] = entropy_target;
   json["dynamic_sampling"] = dynamic_sampling;
   json["max_generation_batches"] = uint64_t{max_generation_batches};
   return json;
@@ -173,6 +181,12 @@ GrpoConfig grpo_config_from_json(const Json& json) {
   settings.read("vespo_lambda_neg", &c.vespo_lambda_neg);
   settings.read("mask_truncated_completions", &c.mask_truncated_completions);
   settings.read("top_entropy_quantile", &c.top_entropy_quantile);
+  settings.read("entropy_coef", &c.entropy_coef);
+  settings.read("use_adaptive_entropy", &c.use_adaptive_entropy);
+  settings.read("entropy_coef_min", &c.entropy_coef_min);
+  settings.read("entropy_coef_max", &c.entropy_coef_max);
+  settings.read("entropy_coef_delta", &c.entropy_coef_delta);
+  settings.read("entropy_target", &c.entropy_target);
   settings.read("dynamic_sampling", &c.dynamic_sampling);
   settings.read("max_generation_batches", &c.max_generation_batches);
   settings.refuse_unknown();
@@ -244,6 +258,17 @@ void validate(const GrpoConfig& c) {
           "--sapo-temperature-pos and --sapo-temperature-neg must be above 0");
   require(c.top_entropy_quantile > 0 && c.top_entropy_quantile <= 1,
           "--top-entropy-quantile must be above 0 and at most 1 (all tokens)");
+  require(std::isfinite(c.entropy_coef), "--entropy-coef must be a finite number");
+  require(std::isfinite(c.entropy_target) && std::isfinite(c.entropy_coef_delta) &&
+              c.entropy_coef_delta >= 0,
+          "--entropy-target must be a number, --entropy-coef-delta 0 or more");
+  require(c.entropy_coef_min <= c.entropy_coef_max && std::isfinite(c.entropy_coef_min) &&
+              std::isfinite(c.entropy_coef_max),
+          "--entropy-coef-min must not be above --entropy-coef-max");
+  require(!c.use_adaptive_entropy ||
+              (c.entropy_coef >= c.entropy_coef_min && c.entropy_coef <= c.entropy_coef_max),
+          "--entropy-coef must lie between --entropy-coef-min and --entropy-coef-max with "
+          "--use-adaptive-entropy");
   require(!c.dynamic_sampling || c.max_generation_batches > 0,
           "--max-generation-batches must be 1 or more");
 }

@@ -31,6 +31,7 @@ struct OnlineConfig : TrainConfig {
   std::optional<double> epsilon_high;  // epsilon when not given
   std::vector<std::string> rewards;    // specs, as --reward had them: for the manifest
   std::vector<double> reward_weights;  // empty: 1 each
+  bool recorded_rollouts = false;      // answers are read (train/recorded_rollouts.h)
   bool log_completions = true;         // decides no bit of the model
   size_t num_generations_eval = 0;     // 0: num_generations; decides no bit of the model
   bool batch_counts_prompts = false;   // of the method, not an option
@@ -63,6 +64,13 @@ struct GrpoConfig : OnlineConfig {
   double vespo_k_pos = 2, vespo_lambda_pos = 3, vespo_k_neg = 3, vespo_lambda_neg = 2;
   bool mask_truncated_completions = false;
   double top_entropy_quantile = 1;  // share of the tokens that learn, those of most entropy
+  // Times the mean entropy of a micro-batch's tokens, taken from the loss. Adaptive: it is moved by
+  // delta between min and max after each step, up when the entropy was at or below the target, and
+  // counts only then (Skywork-OR1; train/entropy_control.h).
+  double entropy_coef = 0;
+  bool use_adaptive_entropy = false;
+  double entropy_coef_min = 0, entropy_coef_max = 1, entropy_coef_delta = 0.005;
+  double entropy_target = 0.2;
   // Groups without spread are asked other prompts, at most so many times a generation (DAPO).
   bool dynamic_sampling = false;
   size_t max_generation_batches = 10;

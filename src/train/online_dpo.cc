@@ -161,13 +161,13 @@ TrainResult train_online_dpo(TrainJob& job, const OnlineDpoConfig& config, const
     Batch batch(config, data.prompts,
                 run.groups_of(s, [&](size_t at) { return collect(run, config, at); }));
     const auto loss = [&](size_t i, const llm::TreeResult& result, std::span<float> coefficients) {
-      batch.see(i, result, coefficients, run.speaks(s), s);
+      batch.see(i, result, coefficients, run.must_equal_sampler(s), s);
     };
     const Accumulated gradients = accumulate_gradients(
         run.training().pass(), run.training().optimizer(), batch.trees(), loss, s);
     Json metrics = Json::object();
     batch.add_metrics(metrics);
-    if (run.speaks(s)) metrics["sampling/sampling_logp_difference/max"] = 0.0;
+    if (run.must_equal_sampler(s)) metrics["sampling/sampling_logp_difference/max"] = 0.0;
     step = s;
     if (!run.training().end_step(
             run.step_end(s, batch.loss(), batch.normaliser(), gradients, std::move(metrics)))) {

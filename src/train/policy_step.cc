@@ -18,6 +18,7 @@ struct Member {
   double token_weight = 1;
   CompletionLoss loss;
   double entropy = 0, difference = 0;
+  double learning_entropy = 0;  // of the tokens that learn
 };
 
 bool is_masked(const Completion& c, bool mask_truncated) { return mask_truncated && !c.ended; }
@@ -42,14 +43,16 @@ class Batch {
         if (is_masked(c, options.mask_truncated_completions)) continue;
         micro_tokens_[micro] += c.ids.size();
         learning.push_back(c);
-        branch.members.push_back({&c, micro, 1, {}, 0, 0});
+        branch.members.push_back({&c, micro, 1, {}, 0, 0, 0});
       }
       if (branch.members.empty()) continue;
       trees_.push_back(group_tree(prompts[group.prompt].ids, learning, options.prefix_sharing));
+      if (options.entropy_bonus) add_entropy_targets(trees_.back());
       branches_.push_back(std::move(branch));
       where_.push_back(prompts[group.prompt].where);
     }
     completions_ = place;
+    learning_tokens_ = micro_tokens_;
     for (Branch& branch : branches_) {
       for (Member& member : branch.members) {
         member.token_weight = token_weight(options.loss.loss_type, member.completion->ids.size(),
@@ -59,6 +62,10 @@ class Batch {
   }
 
   const std::vector<llm::TreeExample>& trees() const { return trees_; }
+  // Of a tree: its targets without those of entropies, which stand behind.
+  size_t tokens_of(size_t tree) const {
+    return trees_[tree].targets.size() / (options_.entropy_bonus ? 2 : 1);
+  }
 
   // What the weighted sum is divided by.
   double normaliser() const {
@@ -70,6 +77,7 @@ class Batch {
   void see(size_t tree, const llm::TreeResult& result, std::span<float> coefficients, size_t step,
            const std::vector<unsigned char>* learns) {
     size_t at = 0;
+    const size_t tokens = tokens_of(tree);
     for (Member& member : branches_[tree].members) {
       const Completion& c = *member.completion;
       const auto now = result.log_probs.subspan(at, c.ids.size());
@@ -79,21 +87,48 @@ class Batch {
         log_probs.learns = std::span(*learns).subspan(first_token_[tree] + at, c.ids.size());
       }
       member.loss = policy_loss(options_.loss, log_probs, member.token_weight);
-      member.entropy = 0;
+      member.entropy = member.learning_entropy = 0;
+      const double by_entropy = -bonus_of_token(member.micro_batch) * normaliser();
       for (size_t t = 0; t < c.ids.size(); ++t) {
         coefficients[at + t] = static_cast<float>(member.loss.slopes[t]);
-        member.entropy += static_cast<double>(result.rows[at + t].entropy);
+        const double entropy = static_cast<double>(result.rows[at + t].entropy);
+        member.entropy += entropy;
+        if (!log_probs.learns.empty() && log_probs.learns[t] == 0) continue;
+        member.learning_entropy += entropy;
+        if (options_.entropy_bonus) {
+          coefficients[tokens + at + t] = static_cast<float>(by_entropy);
+        }
       }
       at += c.ids.size();
     }
   }
 
-  double loss() const {
+  // Without the entropy's part.
+  double policy_loss_value() const {
     double sum = 0;
     for (const Branch& branch : branches_) {
       for (const Member& member : branch.members) sum += member.loss.value;
     }
     return sum / normaliser();
+  }
+  double loss() const {
+    double bonus = 0;
+    for (const Branch& branch : branches_) {
+      for (const Member& member : branch.members) {
+        bonus += bonus_of_token(member.micro_batch) * member.learning_entropy;
+      }
+    }
+    return policy_loss_value() - bonus;
+  }
+
+  // Mean over the tokens that learn.
+  double entropy() const {
+    double sum = 0, tokens = 0;
+    for (size_t each : learning_tokens_) tokens += static_cast<double>(each);
+    for (const Branch& branch : branches_) {
+      for (const Member& member : branch.members) sum += member.learning_entropy;
+    }
+    return sum / std::max(1.0, tokens);
   }
 
   void add_metrics(Json& metrics) const;
@@ -103,6 +138,21 @@ class Batch {
   std::vector<unsigned char> high_entropy(const std::vector<std::vector<float>>& entropies);
 
  private:
+  static void add_entropy_targets(llm::TreeExample& tree) {
+    const size_t tokens = tree.targets.size();
+    for (size_t i = 0; i < tokens; ++i) {
+      llm::TreeTarget target = tree.targets[i];
+      target.entropy = true;
+      tree.targets.push_back(target);
+    }
+  }
+
+  // What the loss loses by the entropy of one token.
+  double bonus_of_token(size_t micro) const {
+    const size_t tokens = std::max<size_t>(1, learning_tokens_[micro] * micro_tokens_.size());
+    return options_.entropy_coef / static_cast<double>(tokens);
+  }
+
   void compare(Member& member, std::span<const float> now, size_t tree, size_t step) {
     member.difference = 0;
     for (size_t t = 0; t < now.size(); ++t) {
@@ -120,7 +170,7 @@ class Batch {
 
   const PolicyStepOptions& options_;
   size_t completions_ = 0;
-  std::vector<size_t> micro_tokens_;
+  std::vector<size_t> micro_tokens_, learning_tokens_;
   std::vector<Branch> branches_;
   std::vector<llm::TreeExample> trees_;
   std::vector<std::string> where_;
@@ -146,12 +196,14 @@ std::vector<unsigned char> Batch::high_entropy(const std::vector<std::vector<flo
     least.push_back(entropy_threshold(values, options_.top_entropy_quantile));
   }
   std::vector<unsigned char> learns(tokens);
+  std::fill(learning_tokens_.begin(), learning_tokens_.end(), size_t{0});
   for (size_t b = 0, next = 0; b < branches_.size(); ++b) {
     size_t at = 0;
     for (const Member& member : branches_[b].members) {
       for (size_t t = 0; t < member.completion->ids.size(); ++t) {
         const double entropy = static_cast<double>(entropies[b][at++]);
-        learns[next++] = entropy >= least[member.micro_batch] ? 1 : 0;
+        learns[next] = entropy >= least[member.micro_batch] ? 1 : 0;
+        learning_tokens_[member.micro_batch] += learns[next++];
       }
     }
   }
@@ -181,6 +233,7 @@ void Batch::add_metrics(Json& metrics) const {
   }
   const auto of_tokens = [&](double sum) { return sum / std::max(1.0, tokens); };
   metrics["entropy"] = of_tokens(entropy);
+  if (options_.entropy_bonus) metrics["policy_loss"] = policy_loss_value();
   if (options_.loss.beta > 0) metrics["kl"] = of_tokens(kl);
   switch (options_.loss.loss_type) {
     case PolicyLossType::kCispo: metrics["cispo_clip_ratio"] = of_tokens(cispo); break;
@@ -222,8 +275,9 @@ PolicyStep policy_step(TrainingRun& run, const std::vector<llm::PromptTokens>& p
     std::vector<std::vector<float>> entropies(batch.trees().size());
     score_trees(run.ranks(), run.pass(), batch.trees(),
                 [&](size_t i, const llm::TreeResult& result) {
-                  for (const tensor::HeadRowResult& row : result.rows)
+                  for (const tensor::HeadRowResult& row : result.rows.first(batch.tokens_of(i))) {
                     entropies[i].push_back(row.entropy);
+                  }
                 });
     learns = batch.high_entropy(entropies);
   }
@@ -234,6 +288,7 @@ PolicyStep policy_step(TrainingRun& run, const std::vector<llm::PromptTokens>& p
   };
   out.gradients = accumulate_gradients(run.pass(), run.optimizer(), batch.trees(), loss, step);
   out.loss = batch.loss();
+  out.entropy = batch.entropy();
   batch.add_metrics(out.metrics);
   return out;
 }

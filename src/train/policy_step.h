@@ -18,12 +18,17 @@ struct PolicyStepOptions {
   size_t max_completion_length = 1;
   bool prefix_sharing = true;
   double generation_tokens_per_step = 1;  // not masked
+  // Taken from the loss: so much of the mean entropy of each micro-batch's tokens that learn, over
+  // the micro-batches. Watched even where it is 0 when entropy_bonus is set.
+  bool entropy_bonus = false;
+  double entropy_coef = 0;
   // The weights are those that spoke: every log-probability must be the sampler's, to the bit.
   bool must_equal_sampler = false;
 };
 
 struct PolicyStep {
   double loss = 0, normaliser = 1;
+  double entropy = 0;  // mean over the tokens that learned, with entropy_bonus
   Accumulated gradients;
   Json metrics = Json::object();
 };

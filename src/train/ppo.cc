@@ -378,7 +378,7 @@ class PpoLoop {
   }
 
   void check_sampler(const MiniBatch& batch, size_t s, Json& metrics) const {
-    if (!run_.speaks(s)) return;
+    if (!run_.must_equal_sampler(s)) return;
     const double difference = batch.sampler_difference();
     metrics["sampling/sampling_logp_difference/max"] = difference;
     if (difference == 0) return;

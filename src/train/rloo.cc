@@ -61,7 +61,7 @@ TrainResult train_rloo(TrainJob& job, const RlooConfig& config, const OnlineData
     const size_t s = step + 1;
     const std::span<const Group> groups =
         run.groups_of(s, [&](size_t at) { return collect(run, config, at); });
-    options.must_equal_sampler = run.speaks(s);
+    options.must_equal_sampler = run.must_equal_sampler(s);
     PolicyStep done = policy_step(run.training(), data.prompts, groups, options, s);
     if (config.beta > 0) done.metrics["kl"] = mean_kl(run.generation());
     step = s;

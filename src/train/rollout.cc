@@ -15,11 +15,12 @@ namespace {
 // Gathers the completions of one prompt.
 class Listener : public llm::BatchListener {
  public:
-  explicit Listener(Group& group) : group_(group) {}
+  Listener(Group& group, bool cuts) : group_(group), cuts_(cuts) {}
   void on_token(const llm::TokenEvent& event) override {
     Completion& completion = group_.completions[event.sample];
     completion.ids.push_back(event.id);
     completion.log_probs.push_back(event.log_prob);
+    if (cuts_) completion.kept.push_back(event.kept);
     completion.text += event.text;
   }
   void on_end(const llm::EndEvent& event) override {
@@ -33,6 +34,7 @@ class Listener : public llm::BatchListener {
 
  private:
   Group& group_;
+  bool cuts_;
 };
 
 // What a rollout fills, for other ranks.
@@ -44,6 +46,7 @@ std::string to_bytes(const std::vector<Group>& groups) {
     for (const Completion& c : group.completions) {
       writer.list(c.ids);
       writer.list(c.log_probs);
+      writer.list(c.kept);
       writer.value(static_cast<unsigned char>(c.ended ? 1 : 0));
       writer.text(c.text);
     }
@@ -58,6 +61,7 @@ Group group_from(RankReader& reader) {
   for (Completion& c : group.completions) {
     c.ids = reader.list<int32_t>();
     c.log_probs = reader.list<float>();
+    c.kept = reader.list<float>();
     c.ended = reader.value<unsigned char>() != 0;
     c.text = reader.text();
   }
@@ -133,7 +137,7 @@ std::vector<Group> Rollouts::answer(const std::vector<llm::PromptTokens>& prompt
   for (size_t i = 0; i < chosen.size(); ++i) {
     groups[i].prompt = chosen[i];
     groups[i].completions.resize(options_.num_generations);
-    listeners.emplace_back(groups[i]);
+    listeners.emplace_back(groups[i], cuts(options_.sampling));
     llm::BatchRequest request;
     request.prompt = prompts[chosen[i]].ids;
     request.adapter = speaker_.adapter;
@@ -152,6 +156,10 @@ std::vector<Group> Rollouts::answer(const std::vector<llm::PromptTokens>& prompt
   while (batcher.step()) {
   }
   return groups;
+}
+
+bool cuts(const llm::SamplingOptions& sampling) {
+  return sampling.top_p < 1 || sampling.top_k > 0 || sampling.min_p > 0;
 }
 
 float head_scale(double temperature) { return static_cast<float>(1 / temperature); }

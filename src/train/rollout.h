@@ -23,9 +23,13 @@ namespace hone::train {
 
 struct Completion {
   std::vector<int32_t> ids;      // the end token included, where one ended it
-  std::vector<float> log_probs;  // of the distribution that it was drawn from
-  bool ended = false;            // false: cut at the longest that was allowed
-  std::string text;              // without the end token; empty without a tokenizer
+  std::vector<float> log_probs;  // of the policy at its temperature, nothing cut
+  // With top-k, top-p or min-p: of each token the share of the probability that they kept, so that
+  // log_probs - log(kept) is of the distribution that it was drawn from. Else empty. The ratio of
+  // two policies is of the whole distributions, and exactly 1 where the weights are those that spoke.
+  std::vector<float> kept;
+  bool ended = false;  // false: cut at the longest that was allowed
+  std::string text;    // without the end token; empty without a tokenizer
   // Filled behind the rollout.
   std::vector<Reward> rewards;   // of each function
   std::vector<float> reference;  // the reference's log-probabilities, where they are wanted
@@ -86,6 +90,9 @@ class Rollouts {
   RolloutOptions options_;
   llm::BatcherOptions batcher_;
 };
+
+// Whether answers are drawn from a part of the distribution.
+bool cuts(const llm::SamplingOptions& sampling);
 
 // What a pass over these completions must be told (TrainingPass::set_head_scale): 1 / temperature.
 float head_scale(double temperature);

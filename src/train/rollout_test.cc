@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "train/testing_online.h"
@@ -79,6 +80,42 @@ TEST_F(Rollout, LogProbabilitiesAreThoseOfTheTemperature) {
   }
 }
 
+// What was drawn from is the plain distribution divided by what was kept of it.
+TEST_F(Rollout, TheKeptMassIsRecordedUnderEveryCut) {
+  EXPECT_TRUE(say(options(), {0})[0].completions[0].kept.empty());
+  for (int cut = 0; cut < 3; ++cut) {
+    RolloutOptions some = options(0.8);
+    if (cut == 0) some.sampling.top_k = 5;
+    if (cut == 1) some.sampling.top_p = 0.6;
+    if (cut == 2) some.sampling.min_p = 0.1;
+    tensor::Compute compute(1);
+    for (const Group& group : say(some, {0, 3})) {
+      for (const Completion& c : group.completions) {
+        ASSERT_EQ(c.kept.size(), c.ids.size());
+        std::vector<int32_t> tokens = prompts_[group.prompt].ids;
+        tokens.insert(tokens.end(), c.ids.begin(), c.ids.end());
+        const auto logits = llm::testing::logits_of(compute, model_, nullptr, tokens);
+        for (size_t t = 0; t < c.ids.size(); ++t) {
+          const auto& row = logits[prompts_[group.prompt].ids.size() + t - 1];
+          std::vector<double> p;
+          double sum = 0;
+          for (float logit : row) p.push_back(std::exp(static_cast<double>(logit) / 0.8));
+          for (double value : p) sum += value;
+          std::sort(p.rbegin(), p.rend());
+          double kept = 0;
+          for (size_t i = 0; i < p.size(); ++i) {
+            if (cut == 0 && i == 5) break;
+            if (cut == 1 && kept >= 0.6 * sum) break;
+            if (cut == 2 && p[i] < 0.1 * p[0]) break;
+            kept += p[i];
+          }
+          EXPECT_NEAR(static_cast<double>(c.kept[t]), kept / sum, 1e-5) << cut;
+        }
+      }
+    }
+  }
+}
+
 TEST_F(Rollout, EndsAtTheEndTokenOrWhereItIsCut) {
   RolloutOptions long_ones = options();
   long_ones.max_completion_length = 40;
@@ -114,10 +151,12 @@ TEST_F(Rollout, GroupsAsJsonComeBackWithTheirBits) {
   groups[0].completions[1].rewards = {0.1, std::nullopt};
   groups[0].completions[1].advantage = -1.0 / 3;
   groups[0].completions[1].reference = groups[0].completions[1].log_probs;
+  groups[1].completions[0].kept.assign(groups[1].completions[0].ids.size(), 0.7f);
   const std::vector<Group> back =
       groups_from_json(Json::parse(groups_to_json(groups).dump()).value(), 7);
   expect_equal(back[0], groups[0]);
   expect_equal(back[1], groups[1]);
+  EXPECT_EQ(back[1].completions[0].kept, groups[1].completions[0].kept);
   EXPECT_EQ(back[0].completions[1].rewards, groups[0].completions[1].rewards);
   EXPECT_EQ(back[0].completions[1].advantage, groups[0].completions[1].advantage);
   EXPECT_EQ(back[0].completions[1].reference, groups[0].completions[1].reference);

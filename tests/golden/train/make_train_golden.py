@@ -3,11 +3,12 @@
   dpo_metrics.json   what TRL's DPOTrainer logs of three pairs on tests/golden/torch/llama_tied
   packing.json       the bins of TRL's pack_dataset
   distillation.json  TRL's generalised Jensen-Shannon loss of llama_tied under the teacher llama3, and its gradient
+  sparse_distillation.json  TRL's divergence over the teacher's five most likely words and all others as one, of the same two models
   unreferenced.json  what TRL's ORPOTrainer and CPOTrainer make of three pairs on llama_tied, and the gradient
   kto.json           what TRL's KTOTrainer makes of five judged answers on llama3, and the gradient
   tensorboard.bin    event frames written by TensorBoard's own RecordWriter
 
-Usage: python make_train_golden.py dpo|packing|distillation|unreferenced|kto (trl) or tensorboard (tensorboard), each where that package is installed.
+Usage: python make_train_golden.py dpo|packing|distillation|sparse|unreferenced|kto (trl) or tensorboard (tensorboard), each where that package is installed.
 """
 import json
 import pathlib
@@ -92,6 +93,42 @@ def distillation():
         print(beta, cases[-1]["loss"])
     record = {"versions": {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}, "student": "llama_tied", "teacher": "llama3", "rows": rows, "cases": cases}
     (HERE / "distillation.json").write_text(json.dumps(record) + "\n")
+
+
+def sparse():
+    import torch
+    import transformers
+    import trl
+    from trl.experimental.server_distillation.server_distillation_trainer import _add_tail_bucket, _jsd_divergence
+    models = [transformers.AutoModelForCausalLM.from_pretrained(TORCH / name, dtype=torch.float64) for name in ("llama_tied", "llama3")]
+    for model in models:
+        model.model.embed_tokens.padding_idx = None  # transformers would zero that token's gradient
+    student, teacher = models
+    generator = random.Random(6)
+    rows = [{"prompt_ids": [generator.randrange(128) for _ in range(p)], "completion_ids": [generator.randrange(128) for _ in range(c)]} for p, c in [(5, 9), (1, 4), (12, 17)]]
+    k, cases = 5, []
+    for row in rows:
+        ids = torch.tensor([row["prompt_ids"] + row["completion_ids"]])
+        with torch.no_grad():
+            top = torch.log_softmax(teacher(ids).logits[0, len(row["prompt_ids"]) - 1:-1], -1).topk(k)
+        row["top_ids"], row["top_logprobs"] = top.indices.tolist(), top.values.tolist()
+    for beta in (0.0, 0.1, 0.5, 1.0):
+        student.zero_grad()
+        losses = []
+        for row in rows:
+            ids = torch.tensor([row["prompt_ids"] + row["completion_ids"]])
+            said = torch.log_softmax(student(ids).logits[:, len(row["prompt_ids"]) - 1:-1], -1).gather(2, torch.tensor([row["top_ids"]]))
+            wanted = torch.tensor([row["top_logprobs"]], dtype=torch.float64)
+            ours, mask = _add_tail_bucket(said, torch.ones_like(said, dtype=torch.bool))
+            theirs, _ = _add_tail_bucket(wanted, torch.ones_like(said, dtype=torch.bool))
+            losses.append(_jsd_divergence(ours, theirs, beta, support_mask=mask).sum())
+        loss = sum(losses) / sum(len(row["completion_ids"]) for row in rows)
+        loss.backward()
+        gradients = {name: {"norm": float(p.grad.norm()), "sample": [float(v) for v in p.grad.flatten()[:8]]} for name, p in student.named_parameters()}
+        cases.append({"beta": beta, "loss": float(loss.detach()), "gradients": gradients})
+        print(beta, cases[-1]["loss"])
+    record = {"versions": {"trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__}, "student": "llama_tied", "teacher": "llama3", "k": k, "rows": rows, "cases": cases}
+    (HERE / "sparse_distillation.json").write_text(json.dumps(record) + "\n")
 
 
 def unreferenced():
@@ -195,4 +232,4 @@ def tensorboard():
 
 
 if __name__ == "__main__":
-    {"dpo": dpo, "packing": packing, "distillation": distillation, "unreferenced": unreferenced, "kto": kto, "tensorboard": tensorboard}[sys.argv[1]]()
+    {"dpo": dpo, "packing": packing, "distillation": distillation, "sparse": sparse, "unreferenced": unreferenced, "kto": kto, "tensorboard": tensorboard}[sys.argv[1]]()
