@@ -23,7 +23,7 @@ class Registry : public testing::Test {
   }
   // Asks until `member` of it is one of the words.
   Json until(const std::string& path, const char* member, const std::vector<std::string>& words) {
-    for (int tries = 0; tries < 4000; ++tries) {
+    for (int tries = 0; tries < 12000; ++tries) {
       Json now = asked("GET", path, "", 200);
       for (const std::string& word : words) {
         if (now.at(member).as_string() == word) return now;
