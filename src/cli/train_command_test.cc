@@ -134,6 +134,53 @@ TEST_F(TrainCommand, FormsOfDpoReplayAndWrongOnesAreNamed) {
   EXPECT_NE(word.error.find("js_divergence"), std::string::npos) << word.error;
 }
 
+TEST_F(TrainCommand, ATeacherElsewhereTeachesByWhatItSaid) {
+  const std::string said = path("said.jsonl");
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(run_score({"--model", kUntied, "--data", path("rows.jsonl"), "--top-logprobs", "4",
+                       "--output", said, "--quiet"}),
+            0);
+  testing::internal::GetCapturedStdout();
+  const auto distill = [&](const std::string& run, const Arguments& more) {
+    Arguments words = {"distill",
+                       "--model",
+                       kTied,
+                       "--data",
+                       path("rows.jsonl"),
+                       "--output",
+                       path(run),
+                       "--max-steps",
+                       "2",
+                       "--logging-steps",
+                       "1",
+                       "--lora-r",
+                       "2",
+                       "--learning-rate",
+                       "1e-3",
+                       "--lmbda",
+                       "0",
+                       "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return train(words);
+  };
+  ASSERT_EQ(distill("recorded", {"--teacher-logprobs", said}).error, "");
+  ASSERT_EQ(distill("live", {"--teacher", kUntied, "--teacher-top-k", "4"}).error, "");
+  EXPECT_EQ(real_env().read_file(path("recorded") + "/steps.jsonl", 1 << 20),
+            real_env().read_file(path("live") + "/steps.jsonl", 1 << 20));
+  for (const char* run : {"recorded", "live"}) {
+    testing::internal::CaptureStdout();
+    EXPECT_EQ(run_replay({path(run), "--quiet"}), 0) << run;
+    testing::internal::GetCapturedStdout();
+  }
+  EXPECT_NE(distill("x", {"--teacher-logprobs", said, "--teacher", kUntied}).error.find("take one"),
+            std::string::npos);
+  EXPECT_NE(distill("x", {}).error.find("--teacher is missing"), std::string::npos);
+  EXPECT_NE(distill("x", {"--teacher-logprobs", path("rows.jsonl")}).error.find("rows.jsonl:1"),
+            std::string::npos);
+  EXPECT_NE(distill("x", {"--teacher-logprobs", said, "--max-length", "3"}).error.find("token_ids"),
+            std::string::npos);
+}
+
 TEST_F(TrainCommand, WithoutSharedPromptsOnlyRoundingDiffers) {
   ASSERT_EQ(train(dpo("shared", {})).code, 0);
   ASSERT_EQ(train(dpo("apart", {"--no-prefix-sharing"})).code, 0);
