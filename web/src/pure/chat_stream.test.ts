@@ -37,6 +37,7 @@ describe("an event of a streamed answer", () => {
       id: "chatcmpl-1",
       model: "m",
       fingerprint: "f",
+      mac: null,
       text: "Hi",
       tokens: [
         {
