@@ -71,6 +71,15 @@ llm::TreeExample whole_row(const std::vector<int32_t>& tokens) {
   return tree;
 }
 
+// Into the file, or without one on stdout.
+void write_row(std::optional<data::JsonlWriter>& writer, const Json& row) {
+  if (writer) {
+    writer->write(row);
+  } else {
+    std::printf("%s\n", row.dump().c_str());
+  }
+}
+
 // hone score --top-logprobs: rows as training reads them, with the model's words for each token.
 int score_words(const FileJob& job, size_t k) {
   if (k > train::kMaxTeacherWords) {
@@ -110,12 +119,7 @@ int score_words(const FileJob& job, size_t k) {
       log_probs.assign(result.log_probs.begin(), result.log_probs.end());
     });
     train::teacher_words(pass, one, k, [&](size_t, const train::TeacherWords& words) {
-      const Json row = train::teacher_row(i, rows[i].tokens, words, log_probs);
-      if (writer) {
-        writer->write(row);
-      } else {
-        std::printf("%s\n", row.dump().c_str());
-      }
+      write_row(writer, train::teacher_row(i, rows[i].tokens, words, log_probs));
     });
     progress.update(i + 1);
   }
@@ -184,12 +188,7 @@ int run_score(const Arguments& arguments) {
   llm::score_rows(compute, loaded.model, loaded.adapter_or_null(), rows, score,
                   [&](size_t i, const llm::ScoredTokens& scored) {
                     stop_if_interrupted("no file was written; the same command starts again");
-                    const Json row = scored_row(i, rows[i], scored);
-                    if (writer) {
-                      writer->write(row);
-                    } else {
-                      std::printf("%s\n", row.dump().c_str());
-                    }
+                    write_row(writer, scored_row(i, rows[i], scored));
                     progress.update(i + 1);
                   });
   if (writer) writer->finish();

@@ -15,19 +15,7 @@ namespace {
 using llm::Parameter;
 using llm::TreeExample;
 using llm::testing::doubles_of;
-using llm::testing::ints_of;
-
-std::vector<TreeExample> golden_trees(const Json& golden) {
-  std::vector<TreeExample> trees;
-  for (const Json& row : golden.at("rows").as_array()) {
-    TreeExample example{
-        llm::make_group(ints_of(row.at("prompt_ids")), {ints_of(row.at("completion_ids"))}), {}};
-    const auto tokens = static_cast<uint32_t>(row.at("completion_ids").as_array().size());
-    for (uint32_t i = 0; i < tokens; ++i) example.targets.push_back({1, i});
-    trees.push_back(std::move(example));
-  }
-  return trees;
-}
+using testing::golden_trees;
 
 struct Gradient {
   double loss = 0;  // mean over the tokens

@@ -18,6 +18,7 @@ namespace {
 using llm::testing::doubles_of;
 using llm::testing::ints_of;
 using llm::testing::refusal;
+using testing::golden_trees;
 
 TEST(SparseDivergence, SlopesAreTheFiniteDifferencesAndExtremesStayFinite) {
   const std::vector<float> teacher = {-0.5f, -1.75f, -3.0f}, student = {-1.0f, -2.5f, -1.25f};
@@ -44,19 +45,6 @@ TEST(SparseDivergence, SlopesAreTheFiniteDifferencesAndExtremesStayFinite) {
       EXPECT_TRUE(std::isfinite(far.value) && std::isfinite(far.slopes[0])) << beta;
     }
   }
-}
-
-// The rows of the golden as trees whose targets are the answers' tokens.
-std::vector<llm::TreeExample> golden_trees(const Json& golden) {
-  std::vector<llm::TreeExample> trees;
-  for (const Json& row : golden.at("rows").as_array()) {
-    llm::TreeExample tree{
-        llm::make_group(ints_of(row.at("prompt_ids")), {ints_of(row.at("completion_ids"))}), {}};
-    const auto tokens = static_cast<uint32_t>(row.at("completion_ids").size());
-    for (uint32_t i = 0; i < tokens; ++i) tree.targets.push_back({1, i});
-    trees.push_back(std::move(tree));
-  }
-  return trees;
 }
 
 std::vector<TeacherWords> words_of(llm::TrainingPass& pass,

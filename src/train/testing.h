@@ -29,6 +29,20 @@ inline std::vector<llm::SftTokens> sft_rows(size_t count, size_t vocab) {
   return rows;
 }
 
+// The rows of a golden as trees whose targets are the answers' tokens.
+inline std::vector<llm::TreeExample> golden_trees(const Json& golden) {
+  using llm::testing::ints_of;
+  std::vector<llm::TreeExample> trees;
+  for (const Json& row : golden.at("rows").as_array()) {
+    llm::TreeExample tree{
+        llm::make_group(ints_of(row.at("prompt_ids")), {ints_of(row.at("completion_ids"))}), {}};
+    const auto tokens = static_cast<uint32_t>(row.at("completion_ids").size());
+    for (uint32_t i = 0; i < tokens; ++i) tree.targets.push_back({1, i});
+    trees.push_back(std::move(tree));
+  }
+  return trees;
+}
+
 inline llm::PreferenceTokens pair_of(std::vector<int32_t> prompt, std::vector<int32_t> chosen,
                                      std::vector<int32_t> rejected) {
   llm::PreferenceTokens pair;

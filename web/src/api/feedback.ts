@@ -1,6 +1,7 @@
 // What people say about served answers. Texts of the conversation are kept only with consent.
 import { call, url_of, type Page } from "./client";
-import type { FeedbackDay, FeedbackDetail, FeedbackItem } from "./types";
+import type { DayCounts } from "../pure/feedback_days";
+import type { FeedbackDetail, FeedbackItem } from "./types";
 
 export type Feedback =
   | { kind: "comparison"; completions: [string, string]; winner: "left" | "right" | "tie" | "both_bad" }
@@ -43,13 +44,11 @@ export const withdraw_feedback = (id: string) => call<void>("DELETE", `/feedback
 export const feedback_export_url = (format: string) => url_of("/feedback/export", { format });
 
 const kMostDays = 2000; // rows of a day and model
-export async function list_feedback_days(days: number): Promise<FeedbackDay[]> {
-  const rows: FeedbackDay[] = [];
+export async function list_feedback_days(days: number): Promise<DayCounts[]> {
+  const rows: DayCounts[] = [];
   let after: string | null = null;
   do {
-    const page: Page<FeedbackDay> = await call("GET", "/feedback/days", {
-      query: { days, after, limit: 200 },
-    });
+    const page: Page<DayCounts> = await call("GET", "/feedback/days", { query: { days, after, limit: 200 } });
     rows.push(...page.items);
     after = page.next;
   } while (after && rows.length < kMostDays);

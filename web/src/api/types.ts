@@ -515,18 +515,6 @@ export interface FeedbackDetail {
   feedback: FeedbackItem;
   answers: KeptAnswer[];
 }
-/** Of one day (UTC) and model; the model is empty where there was no consent. */
-export interface FeedbackDay {
-  day: string;
-  model: string;
-  up: number;
-  down: number;
-  won: number;
-  lost: number;
-  undecided: number;
-  edited: number;
-  reported: number;
-}
 export type SamplingSource =
   "any" | "judged" | "thumbs_up" | "thumbs_down" | "compared" | "edited" | "reported";
 export interface SamplingRule {

@@ -1,7 +1,8 @@
 // Counts of feedback by day and model, made ready for the charts.
 
+/** Of one day and model; the model is empty where there was no consent. */
 export interface DayCounts {
-  day: string; // 2026-11-28
+  day: string; // of UTC: 2026-11-28
   model: string;
   up: number;
   down: number;

@@ -1,5 +1,5 @@
 // Fields that need no library: a label, a control, a hint; and what is said when a form fails.
-import { useId, type HTMLInputTypeAttribute, type ReactNode } from "react";
+import { useId, type HTMLInputTypeAttribute, type ReactNode, type RefObject } from "react";
 
 export function Field({
   label,
@@ -34,6 +34,7 @@ export function TextField({
   complete,
   example,
   max_length,
+  mode,
 }: {
   label: ReactNode;
   hint?: ReactNode;
@@ -43,6 +44,7 @@ export function TextField({
   complete?: string;
   example?: string;
   max_length?: number;
+  mode?: "decimal" | "numeric";
 }) {
   return (
     <Field label={label} hint={hint}>
@@ -55,11 +57,43 @@ export function TextField({
           autoComplete={complete}
           placeholder={example}
           maxLength={max_length}
+          inputMode={mode}
           value={value}
           onChange={(e) => put(e.target.value)}
         />
       )}
     </Field>
+  );
+}
+
+/** One of a few, in a row of filters: values with their words. */
+export function Choice({
+  label,
+  value,
+  onChange,
+  options,
+  reference,
+}: {
+  label: string;
+  value: string;
+  onChange: (v: string) => void;
+  options: [string, string][];
+  reference?: RefObject<HTMLSelectElement | null>;
+}) {
+  return (
+    <select
+      ref={reference}
+      className="native-select"
+      aria-label={label}
+      value={value}
+      onChange={(e) => onChange(e.target.value)}
+    >
+      {options.map(([v, text]) => (
+        <option key={v} value={v}>
+          {text}
+        </option>
+      ))}
+    </select>
   );
 }
 

@@ -1,8 +1,7 @@
 // Thumbs a day, and each model's share of thumbs up with its interval.
 import type { ReactNode } from "react";
-import type { FeedbackDay } from "../../api/types";
 import { t } from "../../messages";
-import { days_of, models_of, share_of } from "../../pure/feedback_days";
+import { days_of, models_of, share_of, type DayCounts } from "../../pure/feedback_days";
 import { count, percent } from "../../pure/format";
 import { Figure, IntervalBar, StackedBars } from "../../ui/charts";
 
@@ -13,7 +12,7 @@ export function Charts({
   choose,
   tools,
 }: {
-  rows: FeedbackDay[];
+  rows: DayCounts[];
   days: number;
   model: string | null;
   choose: (model: string) => void;

@@ -126,14 +126,14 @@ export function RuleForm({
           max_length={500}
         />
         <div className="pair-of-fields">
-          <NumberField
+          <TextField
             label={`${t.feedback.share} (%)`}
             hint={t.feedback.share_hint}
             mode="decimal"
             value={share}
             put={set_share}
           />
-          <NumberField
+          <TextField
             label={t.feedback.cap}
             hint={t.feedback.cap_hint}
             mode="numeric"
@@ -144,34 +144,5 @@ export function RuleForm({
         <FormError text={error} />
       </form>
     </Dialog>
-  );
-}
-
-function NumberField({
-  label,
-  hint,
-  mode,
-  value,
-  put,
-}: {
-  label: string;
-  hint: string;
-  mode: "decimal" | "numeric";
-  value: string;
-  put: (value: string) => void;
-}) {
-  return (
-    <Field label={label} hint={hint}>
-      {(id, hint_id) => (
-        <input
-          id={id}
-          aria-describedby={hint_id}
-          className="input"
-          inputMode={mode}
-          value={value}
-          onChange={(e) => put(e.target.value)}
-        />
-      )}
-    </Field>
   );
 }

@@ -7,6 +7,7 @@ import type { FeedbackItem } from "../../api/types";
 import { t } from "../../messages";
 import { models_of } from "../../pure/feedback_days";
 import { ago } from "../../pure/format";
+import { Choice } from "../../ui/field";
 import { Empty, Failed, Waiting } from "../../ui/pieces";
 import { MoreRows } from "../../ui/table";
 import { Icon, type IconName } from "../chat/icons";
@@ -233,36 +234,6 @@ function Row({ row, choose }: { row: FeedbackItem; choose: () => void }) {
       <span className="dim small who clip">{row.person.name}</span>
       <span className="dim small nowrap when">{ago(row.created_at, Date.now())}</span>
     </button>
-  );
-}
-
-function Choice({
-  label,
-  value,
-  onChange,
-  options,
-  reference,
-}: {
-  label: string;
-  value: string;
-  onChange: (v: string) => void;
-  options: [string, string][];
-  reference?: RefObject<HTMLSelectElement | null>;
-}) {
-  return (
-    <select
-      ref={reference}
-      className="native-select"
-      aria-label={label}
-      value={value}
-      onChange={(e) => onChange(e.target.value)}
-    >
-      {options.map(([v, text]) => (
-        <option key={v} value={v}>
-          {text}
-        </option>
-      ))}
-    </select>
   );
 }
 

@@ -9,6 +9,7 @@ import type { Run, RunCompletion } from "../../api/types";
 import { t } from "../../messages";
 import { count } from "../../pure/format";
 import { short_number } from "../../pure/run_metrics";
+import { Choice } from "../../ui/field";
 import { Empty, Failed, Waiting } from "../../ui/pieces";
 import { MoreRows } from "../../ui/table";
 import { is_live } from "./verdict";
@@ -147,38 +148,25 @@ function Filters({
     <div className="completion-filters" role="search">
       <label className="small-field wide">
         <span className="dim small">{t.runs.sort}</span>
-        <select
-          className="native-select"
-          aria-label={t.runs.sort}
+        <Choice
+          label={t.runs.sort}
           value={`${filter.sort} ${filter.order}`}
-          onChange={(e) => {
-            const [sort, order] = e.target.value.split(" ");
+          onChange={(value) => {
+            const [sort, order] = value.split(" ");
             put({ sort, order } as CompletionFilter);
           }}
-        >
-          {Object.entries(t.runs.sorts).map(([value, text]) => (
-            <option key={value} value={value}>
-              {text}
-            </option>
-          ))}
-        </select>
+          options={Object.entries(t.runs.sorts)}
+        />
       </label>
       {rewards.length > 1 && (
         <label className="small-field wide">
           <span className="dim small">{t.runs.which_reward}</span>
-          <select
-            className="native-select"
-            aria-label={t.runs.which_reward}
+          <Choice
+            label={t.runs.which_reward}
             value={filter.reward ?? ""}
-            onChange={(e) => put({ reward: e.target.value })}
-          >
-            <option value="">{t.runs.reward_sum}</option>
-            {rewards.map((name) => (
-              <option key={name} value={name}>
-                {name}
-              </option>
-            ))}
-          </select>
+            onChange={(reward) => put({ reward })}
+            options={[["", t.runs.reward_sum], ...rewards.map((name): [string, string] => [name, name])]}
+          />
         </label>
       )}
       {box(t.runs.step_from, "step_from", last_step)}

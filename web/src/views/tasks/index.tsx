@@ -6,6 +6,7 @@ import { list_tasks, type TaskFilter } from "../../api/tasks";
 import type { TaskItem } from "../../api/types";
 import { ago, count, percent } from "../../pure/format";
 import { t } from "../../messages";
+import { Choice } from "../../ui/field";
 import { Empty, Failed, Waiting } from "../../ui/pieces";
 import { ProjectPage, type LoadedProject } from "../project/layout";
 import { TaskDrawer } from "./detail";
@@ -152,33 +153,6 @@ function Tasks({ project }: { project: LoadedProject }) {
         />
       )}
     </>
-  );
-}
-
-function Choice({
-  label,
-  value,
-  onChange,
-  options,
-}: {
-  label: string;
-  value: string;
-  onChange: (v: string) => void;
-  options: [string, string][];
-}) {
-  return (
-    <select
-      className="native-select"
-      aria-label={label}
-      value={value}
-      onChange={(e) => onChange(e.target.value)}
-    >
-      {options.map(([v, text]) => (
-        <option key={v} value={v}>
-          {text}
-        </option>
-      ))}
-    </select>
   );
 }
 
