@@ -336,6 +336,27 @@ TEST(Resume, OnlyTheNewestCheckpointsStay) {
             (std::vector<std::string>{"step-000005", "step-000006", "step-000007"}));
 }
 
+// A kill between the name of a new checkpoint and the removal of an old one, and within a removal.
+TEST(Resume, WhatAKillLeftOfOldCheckpointsIsRemoved) {
+  FullSft method;
+  method.config.save_steps = 1;
+  method.config.save_total_limit = 3;
+  FaultEnv env;
+  method.run(env, false, 0);
+  const std::string folder = "runs/one/checkpoints/";
+  const std::string state =
+      env.read_file(folder + "step-000005/state.safetensors", uint64_t{1} << 30);
+  for (const char* name : {"step-000004/state.safetensors", "step-000003/rollouts.jsonl",
+                           ".writing/state.safetensors", "notes/mine.txt"}) {
+    const std::string path = folder + name;
+    env.create_directories(path.substr(0, path.rfind('/')));
+    write_file_atomically(env, path, state);
+  }
+  EXPECT_EQ(method.run(env, true, 0).result.steps, 7u);
+  EXPECT_EQ(env.list_directory("runs/one/checkpoints"),
+            (std::vector<std::string>{"notes", "step-000005", "step-000006", "step-000007"}));
+}
+
 TEST(Resume, ACheckpointOfOtherParametersIsRefusedAndChangesNothing) {
   FullSft method;
   FaultEnv env;

@@ -22,6 +22,7 @@ constexpr const char* kSources = "sources.json";
 constexpr const char* kEvents = "events.out.tfevents.hone";  // TensorBoard looks for "tfevents"
 constexpr uint64_t kMaxSourcesBytes = 1 << 20;
 constexpr const char* kState = "state.safetensors";
+constexpr const char* kWriting = ".writing";  // in checkpoints/: the one being written
 
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
@@ -162,7 +163,7 @@ std::vector<std::string> RunDirectory::checkpoints() {
   return names;
 }
 
-size_t RunDirectory::restore(Optimizer& optimizer, ReportTo report_to) {
+size_t RunDirectory::restore(Optimizer& optimizer, size_t total_limit, ReportTo report_to) {
   CheckpointOrigin from{0, tensor::kRecipe};
   const std::vector<std::string> names = checkpoints();
   if (!names.empty()) {
@@ -172,6 +173,7 @@ size_t RunDirectory::restore(Optimizer& optimizer, ReportTo report_to) {
   const size_t step = from.step;
   remove_unfinished(env_, path_);
   remove_unfinished(env_, path_ + "/final");
+  drop_checkpoints(total_limit);
   if (accept_recipe_) accept_recipe_of(step, from.recipe);
   cut_log(kMetrics, step, nullptr);
   cut_log(kCompletions, step, nullptr);
@@ -233,7 +235,7 @@ void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t tot
                                    const std::map<std::string, std::string>& files) {
   flush();
   const std::string folder = path_ + "/checkpoints";
-  const std::string name = checkpoint_name(step), temporary = folder + "/.writing";
+  const std::string name = checkpoint_name(step), temporary = folder + "/" + kWriting;
   env_.remove_all(temporary);
   env_.create_directories(temporary);
   write_checkpoint(env_, temporary + "/" + kState, optimizer, step);
@@ -244,10 +246,22 @@ void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t tot
   env_.remove_all(folder + "/" + name);
   env_.rename(temporary, folder + "/" + name);
   env_.sync_directory(folder);
+  drop_checkpoints(total_limit);
+}
+
+void RunDirectory::drop_checkpoints(size_t total_limit) {
+  const std::string folder = path_ + "/checkpoints";
   std::vector<std::string> names = checkpoints();
-  while (total_limit > 0 && names.size() > total_limit) {
-    env_.remove_all(folder + "/" + names.front());
-    names.erase(names.begin());
+  if (total_limit > 0 && names.size() > total_limit) {
+    names.erase(names.begin(), names.end() - static_cast<std::ptrdiff_t>(total_limit));
+  }
+  if (!env_.exists(folder)) return;
+  // What is none of them is an old one, or what a kill left of one that was written or removed.
+  for (const std::string& name : env_.list_directory(folder)) {
+    const bool ours = name == kWriting || name.starts_with("step-");
+    if (ours && std::find(names.begin(), names.end(), name) == names.end()) {
+      env_.remove_all(folder + "/" + name);
+    }
   }
 }
 

@@ -52,7 +52,8 @@ class RunDirectory {
   // step; 0 when there is none. Log lines behind it are set aside for comparison. A checkpoint of
   // another recipe (accept_recipe) is written into the manifest.
   // Event files are made anew from what metrics.jsonl keeps; with tensorboard they go on.
-  size_t restore(Optimizer& optimizer, ReportTo report_to = ReportTo::kNone);
+  // Checkpoints beyond `total_limit` (0: no limit) and halves that a kill left are removed.
+  size_t restore(Optimizer& optimizer, size_t total_limit, ReportTo report_to = ReportTo::kNone);
   // Writes checkpoints/step-NNNNNN and drops the oldest beyond `total_limit`.
   // files: name to content, kept beside the state.
   void save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit,
@@ -80,6 +81,7 @@ class RunDirectory {
   // set_aside may be null.
   void cut_log(const char* name, size_t step, std::vector<std::string>* set_aside);
   std::vector<std::string> checkpoints();
+  void drop_checkpoints(size_t total_limit);
   void accept_recipe_of(size_t step, const std::string& recipe);
   void rebuild_events(ReportTo report_to);
 

@@ -121,7 +121,9 @@ class TrainingRun {
   const llm::LoraAdapter* adapter() const { return adapter_ ? &*adapter_ : nullptr; }
 
   // The last step that is done: 0, or the checkpoint's.
-  size_t restore() { return directory_.restore(*optimizer_, config_.report_to); }
+  size_t restore() {
+    return directory_.restore(*optimizer_, config_.save_total_limit, config_.report_to);
+  }
   // Tells the job that steps begin.
   void begin(size_t done, double share_done) {
     if (job_.begin) job_.begin(done, share_done);
