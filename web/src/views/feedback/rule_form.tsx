@@ -1,12 +1,12 @@
 // A rule, made or changed.
 import { useQuery } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState } from "react";
 import { list_projects } from "../../api/projects";
 import { change_rule, make_rule, type RuleWish } from "../../api/sampling";
 import type { SamplingRule, SamplingSource } from "../../api/types";
 import { t } from "../../messages";
-import { Dialog, DialogActions } from "../../ui/dialog";
-import { Field, FormError, TextField } from "../../ui/forms";
+import { FormSheet } from "../../ui/form_sheet";
+import { Field, TextField } from "../../ui/forms";
 import { rule_problem, kPairSources } from "./rule_check";
 
 export function RuleForm({
@@ -25,16 +25,11 @@ export function RuleForm({
   const [model, set_model] = useState(rule?.model ?? "");
   const [share, set_share] = useState(String(+((rule?.share ?? 1) * 100).toFixed(6)));
   const [cap, set_cap] = useState(String(rule?.daily_cap ?? 100));
-  const [error, set_error] = useState<string | null>(null);
-  const [busy, set_busy] = useState(false);
   const open = (projects.data?.items ?? []).filter((p) => p.state !== "archived");
   const project = open.find((p) => p.id === project_id);
   const wants_two = project?.task_type === "pairwise" || project?.task_type === "ranking";
   const problem = rule_problem({ name, project_id, source, share, cap, wants_two });
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (problem || busy) return;
-    set_busy(true);
+  const send = async () => {
     const wish: RuleWish = {
       name: name.trim(),
       source,
@@ -43,106 +38,94 @@ export function RuleForm({
       share: Number(share) / 100,
       daily_cap: Math.round(Number(cap)),
     };
-    (rule ? change_rule(rule.id, wish) : make_rule(wish)).then(saved, (e: Error) => {
-      set_busy(false);
-      set_error(e.message);
-    });
+    saved(await (rule ? change_rule(rule.id, wish) : make_rule(wish)));
   };
   return (
-    <Dialog
+    <FormSheet
       title={rule ? t.feedback.edit_title(rule.name) : t.feedback.new_title}
-      onClose={close}
-      footer={
-        <DialogActions
-          go={rule ? t.feedback.save_rule : t.feedback.make_rule}
-          form="rule"
-          cancel={close}
-          missing={problem}
-          busy={busy}
-        />
-      }
+      go={rule ? t.feedback.save_rule : t.feedback.make_rule}
+      missing={problem}
+      send={send}
+      close={close}
     >
-      <form id="rule" className="stack" onSubmit={submit} noValidate>
+      <TextField
+        label={t.feedback.rule_name}
+        value={name}
+        put={set_name}
+        example={t.feedback.rule_name_example}
+        max_length={200}
+      />
+      {projects.data && open.length === 0 && <p className="notice warn">{t.feedback.no_projects}</p>}
+      <Field label={t.feedback.to_project} hint={wants_two ? t.feedback.pair_hint : undefined}>
+        {(id, hint) => (
+          <select
+            id={id}
+            aria-describedby={hint}
+            className="input"
+            value={project_id}
+            onChange={(e) => {
+              set_project(e.target.value);
+              const type = open.find((p) => p.id === e.target.value)?.task_type;
+              const two = type === "pairwise" || type === "ranking";
+              if (two && !kPairSources.includes(source)) set_source("compared");
+            }}
+          >
+            <option value="">{t.feedback.choose_project}</option>
+            {open.map((p) => (
+              <option key={p.id} value={p.id}>
+                {p.name} · {t.task_types[p.task_type] ?? p.task_type}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Field label={t.feedback.source}>
+        {(id) => (
+          <select
+            id={id}
+            className="input"
+            value={source}
+            onChange={(e) => set_source(e.target.value as SamplingSource)}
+          >
+            {Object.entries(t.feedback.sources).map(([value, text]) => (
+              <option
+                key={value}
+                value={value}
+                disabled={wants_two && !kPairSources.includes(value as SamplingSource)}
+              >
+                {text}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <TextField
+        label={
+          <>
+            {t.feedback.model} <span className="dim small">{t.common.optional}</span>
+          </>
+        }
+        hint={t.feedback.model_hint}
+        value={model}
+        put={set_model}
+        max_length={500}
+      />
+      <div className="pair-of-fields">
         <TextField
-          label={t.feedback.rule_name}
-          value={name}
-          put={set_name}
-          example={t.feedback.rule_name_example}
-          max_length={200}
+          label={`${t.feedback.share} (%)`}
+          hint={t.feedback.share_hint}
+          mode="decimal"
+          value={share}
+          put={set_share}
         />
-        {projects.data && open.length === 0 && <p className="notice warn">{t.feedback.no_projects}</p>}
-        <Field label={t.feedback.to_project} hint={wants_two ? t.feedback.pair_hint : undefined}>
-          {(id, hint) => (
-            <select
-              id={id}
-              aria-describedby={hint}
-              className="input"
-              value={project_id}
-              onChange={(e) => {
-                set_project(e.target.value);
-                const type = open.find((p) => p.id === e.target.value)?.task_type;
-                const two = type === "pairwise" || type === "ranking";
-                if (two && !kPairSources.includes(source)) set_source("compared");
-              }}
-            >
-              <option value="">{t.feedback.choose_project}</option>
-              {open.map((p) => (
-                <option key={p.id} value={p.id}>
-                  {p.name} · {t.task_types[p.task_type] ?? p.task_type}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <Field label={t.feedback.source}>
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={source}
-              onChange={(e) => set_source(e.target.value as SamplingSource)}
-            >
-              {Object.entries(t.feedback.sources).map(([value, text]) => (
-                <option
-                  key={value}
-                  value={value}
-                  disabled={wants_two && !kPairSources.includes(value as SamplingSource)}
-                >
-                  {text}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
         <TextField
-          label={
-            <>
-              {t.feedback.model} <span className="dim small">{t.common.optional}</span>
-            </>
-          }
-          hint={t.feedback.model_hint}
-          value={model}
-          put={set_model}
-          max_length={500}
+          label={t.feedback.cap}
+          hint={t.feedback.cap_hint}
+          mode="numeric"
+          value={cap}
+          put={set_cap}
         />
-        <div className="pair-of-fields">
-          <TextField
-            label={`${t.feedback.share} (%)`}
-            hint={t.feedback.share_hint}
-            mode="decimal"
-            value={share}
-            put={set_share}
-          />
-          <TextField
-            label={t.feedback.cap}
-            hint={t.feedback.cap_hint}
-            mode="numeric"
-            value={cap}
-            put={set_cap}
-          />
-        </div>
-        <FormError text={error} />
-      </form>
-    </Dialog>
+      </div>
+    </FormSheet>
   );
 }

@@ -1,14 +1,14 @@
 // A base that the operator offers gets a name in the registry.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState } from "react";
 import { add_model } from "../../api/registry";
 import { list_bases } from "../../api/runs";
 import type { Base } from "../../api/types";
 import { t } from "../../messages";
 import { compact } from "../../pure/format";
 import { toast } from "../../state/toasts";
-import { Dialog, DialogActions } from "../../ui/dialog";
-import { Field, FormError, TextField } from "../../ui/forms";
+import { FormSheet } from "../../ui/form_sheet";
+import { Field, TextField } from "../../ui/forms";
 import { kRegistry } from "./promote";
 
 export function AddBase() {
@@ -30,62 +30,41 @@ function Form({ bases, close }: { bases: Base[]; close: () => void }) {
   const queries = useQueryClient();
   const [base, set_base] = useState(bases[0]!.name);
   const [name, set_name] = useState(bases[0]!.name);
-  const [error, set_error] = useState<string | null>(null);
-  const [busy, set_busy] = useState(false);
   const missing = name.trim() ? null : t.models.missing_alias;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (missing || busy) return;
-    set_busy(true);
-    add_model({ name: name.trim(), base }).then(
-      (made) => {
-        toast(t.models.added(made.name), { kind: "good" });
-        void queries.invalidateQueries({ queryKey: kRegistry });
-        close();
-      },
-      (e: Error) => {
-        set_busy(false);
-        set_error(e.message);
-      },
-    );
+  const send = async () => {
+    const made = await add_model({ name: name.trim(), base });
+    toast(t.models.added(made.name), { kind: "good" });
+    void queries.invalidateQueries({ queryKey: kRegistry });
+    close();
   };
   return (
-    <Dialog
-      title={t.models.add_base}
-      onClose={close}
-      footer={
-        <DialogActions go={t.models.add} form="add-base" cancel={close} missing={missing} busy={busy} />
-      }
-    >
-      <form id="add-base" className="stack" onSubmit={submit} noValidate>
-        <Field label={t.models.kinds["base"]}>
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={base}
-              onChange={(e) => {
-                set_base(e.target.value);
-                set_name(e.target.value);
-              }}
-            >
-              {bases.map((b) => (
-                <option key={b.name} value={b.name}>
-                  {b.file ?? b.name} · {compact(b.parameters)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-        <TextField
-          label={t.models.alias_name}
-          hint={t.models.alias_hint}
-          value={name}
-          put={set_name}
-          max_length={100}
-        />
-        <FormError text={error} />
-      </form>
-    </Dialog>
+    <FormSheet title={t.models.add_base} go={t.models.add} missing={missing} send={send} close={close}>
+      <Field label={t.models.kinds["base"]}>
+        {(id) => (
+          <select
+            id={id}
+            className="input"
+            value={base}
+            onChange={(e) => {
+              set_base(e.target.value);
+              set_name(e.target.value);
+            }}
+          >
+            {bases.map((b) => (
+              <option key={b.name} value={b.name}>
+                {b.file ?? b.name} · {compact(b.parameters)}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <TextField
+        label={t.models.alias_name}
+        hint={t.models.alias_hint}
+        value={name}
+        put={set_name}
+        max_length={100}
+      />
+    </FormSheet>
   );
 }

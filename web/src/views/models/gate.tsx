@@ -1,12 +1,12 @@
 // The rule by which a name may move.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState } from "react";
 import { list_heldout_sets, remove_gate, set_gate } from "../../api/registry";
 import type { Alias, GateSet, HeldoutSet } from "../../api/types";
 import { t } from "../../messages";
 import { toast } from "../../state/toasts";
-import { Dialog, DialogActions } from "../../ui/dialog";
-import { Field, FormError, Switch } from "../../ui/forms";
+import { FormSheet } from "../../ui/form_sheet";
+import { Field, Switch } from "../../ui/forms";
 import { Loaded } from "../../ui/pieces";
 import { metric_name } from "./evidence";
 import { kRegistry, registry_key } from "./promote";
@@ -89,111 +89,100 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
   const [second_metric, set_second_metric] = useState(old?.second?.metric || kMetrics[0]!);
   const [floor, set_floor] = useState(String(old?.second ? old.floor : 0.5));
   const [no_worse, set_no_worse] = useState(old?.no_worse ?? true);
-  const [error, set_error] = useState<string | null>(null);
-  const [busy, set_busy] = useState(false);
   const missing = heldout ? null : t.models.choose_set;
   const ended = (text: string) => {
     toast(text, { kind: "good" });
     void queries.invalidateQueries({ queryKey: kRegistry });
     close();
   };
-  const failed = (e: Error) => {
-    set_busy(false);
-    set_error(e.message);
-  };
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (missing || busy) return;
-    set_busy(true);
-    set_gate(alias.name, {
+  const send = async () => {
+    await set_gate(alias.name, {
       heldout,
       metric,
       items_min: Math.max(0, Math.round(Number(items_min) || 0)),
       ...(second ? { second, second_metric, floor: Number(floor) || 0, no_worse } : {}),
-    }).then(() => ended(t.models.gate_saved(alias.name)), failed);
+    });
+    ended(t.models.gate_saved(alias.name));
+  };
+  const remove = async () => {
+    await remove_gate(alias.name);
+    ended(t.models.gate_removed(alias.name));
   };
   return (
-    <Dialog
+    <FormSheet
       title={t.models.gate_title(alias.name)}
-      onClose={close}
-      footer={
-        <DialogActions go={t.models.save_gate} form="gate" cancel={close} missing={missing} busy={busy} />
-      }
-    >
-      <form id="gate" className="stack" onSubmit={submit} noValidate>
-        <p className="dim">{t.models.gate_text}</p>
-        {sets.length === 0 && <p className="notice warn">{t.models.no_sets}</p>}
-        <SetSelect
-          label={t.models.heldout}
-          hint={t.models.heldout_hint}
-          value={heldout}
-          put={set_heldout}
-          sets={sets}
-          old={old?.heldout}
-          none={t.models.choose_set}
-        />
-        <div className="pair-of-fields">
-          <MetricSelect value={metric} put={set_metric} />
-          <Field label={t.models.items_min} hint={t.models.items_min_hint}>
-            {(id, hint_id) => (
-              <input
-                id={id}
-                aria-describedby={hint_id}
-                className="input"
-                inputMode="numeric"
-                value={items_min}
-                onChange={(e) => set_items_min(e.target.value)}
-              />
-            )}
-          </Field>
-        </div>
-        <SetSelect
-          label={t.models.second}
-          value={second}
-          put={set_second}
-          sets={sets}
-          old={old?.second}
-          none={t.models.second_none}
-        />
-        {second && (
-          <>
-            <div className="pair-of-fields">
-              <MetricSelect value={second_metric} put={set_second_metric} />
-              <Field label={t.models.floor} hint={t.models.floor_hint}>
-                {(id, hint_id) => (
-                  <input
-                    id={id}
-                    aria-describedby={hint_id}
-                    className="input"
-                    inputMode="decimal"
-                    value={floor}
-                    onChange={(e) => set_floor(e.target.value)}
-                  />
-                )}
-              </Field>
-            </div>
-            <Switch
-              label={t.models.no_worse_switch}
-              checked={no_worse}
-              onChange={(e) => set_no_worse(e.currentTarget.checked)}
-            />
-          </>
-        )}
-        <FormError text={error} />
-        {old && (
+      go={t.models.save_gate}
+      missing={missing}
+      send={send}
+      close={close}
+      below={(attempt) =>
+        old && (
           <div>
-            <button
-              type="button"
-              className="btn quiet slim danger"
-              onClick={() =>
-                void remove_gate(alias.name).then(() => ended(t.models.gate_removed(alias.name)), failed)
-              }
-            >
+            <button type="button" className="btn quiet slim danger" onClick={() => attempt(remove)}>
               {t.models.remove_gate}
             </button>
           </div>
-        )}
-      </form>
-    </Dialog>
+        )
+      }
+    >
+      <p className="dim">{t.models.gate_text}</p>
+      {sets.length === 0 && <p className="notice warn">{t.models.no_sets}</p>}
+      <SetSelect
+        label={t.models.heldout}
+        hint={t.models.heldout_hint}
+        value={heldout}
+        put={set_heldout}
+        sets={sets}
+        old={old?.heldout}
+        none={t.models.choose_set}
+      />
+      <div className="pair-of-fields">
+        <MetricSelect value={metric} put={set_metric} />
+        <Field label={t.models.items_min} hint={t.models.items_min_hint}>
+          {(id, hint_id) => (
+            <input
+              id={id}
+              aria-describedby={hint_id}
+              className="input"
+              inputMode="numeric"
+              value={items_min}
+              onChange={(e) => set_items_min(e.target.value)}
+            />
+          )}
+        </Field>
+      </div>
+      <SetSelect
+        label={t.models.second}
+        value={second}
+        put={set_second}
+        sets={sets}
+        old={old?.second}
+        none={t.models.second_none}
+      />
+      {second && (
+        <>
+          <div className="pair-of-fields">
+            <MetricSelect value={second_metric} put={set_second_metric} />
+            <Field label={t.models.floor} hint={t.models.floor_hint}>
+              {(id, hint_id) => (
+                <input
+                  id={id}
+                  aria-describedby={hint_id}
+                  className="input"
+                  inputMode="decimal"
+                  value={floor}
+                  onChange={(e) => set_floor(e.target.value)}
+                />
+              )}
+            </Field>
+          </div>
+          <Switch
+            label={t.models.no_worse_switch}
+            checked={no_worse}
+            onChange={(e) => set_no_worse(e.currentTarget.checked)}
+          />
+        </>
+      )}
+    </FormSheet>
   );
 }

@@ -1,14 +1,15 @@
 // An alias moves to another model: at once, or after its gate has measured both.
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useState, type FormEvent } from "react";
+import { useEffect, useState } from "react";
 import { ApiError } from "../../api/client";
 import { list_decisions, promote } from "../../api/registry";
 import { get_job, stop_job } from "../../api/runs";
 import type { Alias, Decision, RegistryModel } from "../../api/types";
 import { t } from "../../messages";
 import { sentence } from "../../pure/format";
-import { Dialog, DialogActions } from "../../ui/dialog";
-import { Field, FormError, Switch, TextField } from "../../ui/forms";
+import { Dialog } from "../../ui/dialog";
+import { FormSheet } from "../../ui/form_sheet";
+import { Field, Switch, TextField } from "../../ui/forms";
 import { Bar, Failed } from "../../ui/pieces";
 import { Verdict } from "./evidence";
 
@@ -81,8 +82,6 @@ function Ask({
   const [model, set_model] = useState("");
   const [reason, set_reason] = useState("");
   const [force, set_force] = useState(false);
-  const [error, set_error] = useState<string | null>(null);
-  const [busy, set_busy] = useState(false);
   const only = alias.targets.length === 1 ? alias.targets[0]!.model_id : null;
   const candidates = models.filter((m) => m.id !== only);
   const gated = alias.gate !== null && !force;
@@ -91,91 +90,75 @@ function Ask({
     : force && !reason.trim()
       ? t.models.missing_reason
       : null;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (missing || busy) return;
-    set_busy(true);
-    promote(alias.name, {
+  const send = async () => {
+    const answer = await promote(alias.name, {
       model,
       expected_version: alias.version,
       ...(reason.trim() ? { reason: reason.trim() } : {}),
       ...(force ? { force } : {}),
-    }).then(
-      (answer) => ("job_id" in answer ? started(answer.job_id) : decided(answer)),
-      (e: Error) => {
-        set_busy(false);
-        set_error(e.message);
-      },
-    );
+    });
+    if ("job_id" in answer) started(answer.job_id);
+    else decided(answer);
   };
   return (
-    <Dialog
+    <FormSheet
       title={t.models.promote_title(alias.name)}
-      onClose={close}
-      footer={
-        <DialogActions
-          go={gated ? t.models.measure : t.models.move}
-          form="promote"
-          cancel={close}
-          missing={missing}
-          busy={busy}
-        />
-      }
+      go={gated ? t.models.measure : t.models.move}
+      missing={missing}
+      send={send}
+      close={close}
     >
-      <form id="promote" className="stack" onSubmit={submit} noValidate>
-        <p className="dim">
-          {alias.targets.length
-            ? t.models.now(alias.targets.map((x) => x.model).join(", "))
-            : t.models.now_nothing}
-        </p>
-        {candidates.length === 0 ? (
-          <p className="notice warn">{t.models.no_candidates}</p>
-        ) : (
-          <Field label={t.models.candidate}>
-            {(id) => (
-              <select
-                id={id}
-                className="input"
-                value={model}
-                autoFocus
-                onChange={(e) => set_model(e.target.value)}
-              >
-                <option value="">{t.models.missing_candidate}</option>
-                {candidates.map((m) => (
-                  <option key={m.id} value={m.id}>
-                    {m.name} · {t.models.kinds[m.kind]}
-                    {m.parent ? ` ${t.models.on(m.parent)}` : ""} · {m.digest.slice(0, 8)}
-                  </option>
-                ))}
-              </select>
-            )}
-          </Field>
-        )}
-        <p className="notice">
-          {gated
-            ? t.models.will_measure(alias.targets.length ? t.models.better : t.models.first_model)
-            : t.models.will_move}
-        </p>
-        {alias.gate && (
-          <Switch
-            label={t.models.past_gate}
-            description={t.models.past_gate_text}
-            checked={force}
-            onChange={(e) => set_force(e.currentTarget.checked)}
-          />
-        )}
-        {!gated && (
-          <TextField
-            label={t.models.reason}
-            hint={t.models.reason_hint}
-            value={reason}
-            put={set_reason}
-            max_length={1000}
-          />
-        )}
-        <FormError text={error} />
-      </form>
-    </Dialog>
+      <p className="dim">
+        {alias.targets.length
+          ? t.models.now(alias.targets.map((x) => x.model).join(", "))
+          : t.models.now_nothing}
+      </p>
+      {candidates.length === 0 ? (
+        <p className="notice warn">{t.models.no_candidates}</p>
+      ) : (
+        <Field label={t.models.candidate}>
+          {(id) => (
+            <select
+              id={id}
+              className="input"
+              value={model}
+              autoFocus
+              onChange={(e) => set_model(e.target.value)}
+            >
+              <option value="">{t.models.missing_candidate}</option>
+              {candidates.map((m) => (
+                <option key={m.id} value={m.id}>
+                  {m.name} · {t.models.kinds[m.kind]}
+                  {m.parent ? ` ${t.models.on(m.parent)}` : ""} · {m.digest.slice(0, 8)}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+      )}
+      <p className="notice">
+        {gated
+          ? t.models.will_measure(alias.targets.length ? t.models.better : t.models.first_model)
+          : t.models.will_move}
+      </p>
+      {alias.gate && (
+        <Switch
+          label={t.models.past_gate}
+          description={t.models.past_gate_text}
+          checked={force}
+          onChange={(e) => set_force(e.currentTarget.checked)}
+        />
+      )}
+      {!gated && (
+        <TextField
+          label={t.models.reason}
+          hint={t.models.reason_hint}
+          value={reason}
+          put={set_reason}
+          max_length={1000}
+        />
+      )}
+    </FormSheet>
   );
 }
 

@@ -1,13 +1,13 @@
 // One name, several models: each person stays with one of them, by weight.
 import { useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState } from "react";
 import { split } from "../../api/registry";
 import type { Alias, RegistryModel } from "../../api/types";
 import { t } from "../../messages";
 import { percent } from "../../pure/format";
 import { toast } from "../../state/toasts";
-import { Dialog, DialogActions } from "../../ui/dialog";
-import { FormError, TextField } from "../../ui/forms";
+import { FormSheet } from "../../ui/form_sheet";
+import { TextField } from "../../ui/forms";
 import { kRegistry } from "./promote";
 import { shares } from "./targets";
 
@@ -27,8 +27,6 @@ export function SplitDialog({
     Object.fromEntries(alias.targets.map((x) => [x.model_id, String(x.weight)])),
   );
   const [reason, set_reason] = useState("");
-  const [error, set_error] = useState<string | null>(null);
-  const [busy, set_busy] = useState(false);
   const chosen = models
     .map((m) => ({ model: m.id, weight: Number(weights[m.id] ?? 0) }))
     .filter((x) => x.weight > 0);
@@ -43,67 +41,54 @@ export function SplitDialog({
       : alias.gate && !reason.trim()
         ? t.models.missing_reason
         : null;
-  const submit = (event: FormEvent) => {
-    event.preventDefault();
-    if (missing || busy) return;
-    set_busy(true);
-    split(alias.name, {
+  const send = async () => {
+    await split(alias.name, {
       models: chosen,
       expected_version: alias.version,
       ...(reason.trim() ? { reason: reason.trim() } : {}),
-    }).then(
-      () => {
-        toast(t.models.outcome_text["split"]!, { kind: "good" });
-        void queries.invalidateQueries({ queryKey: kRegistry });
-        close();
-      },
-      (e: Error) => {
-        set_busy(false);
-        set_error(e.message);
-      },
-    );
+    });
+    toast(t.models.outcome_text["split"]!, { kind: "good" });
+    void queries.invalidateQueries({ queryKey: kRegistry });
+    close();
   };
   return (
-    <Dialog
+    <FormSheet
       title={t.models.split_title(alias.name)}
-      onClose={close}
-      footer={
-        <DialogActions go={t.models.do_split} form="split" cancel={close} missing={missing} busy={busy} />
-      }
+      go={t.models.do_split}
+      missing={missing}
+      send={send}
+      close={close}
     >
-      <form id="split" className="stack" onSubmit={submit} noValidate>
-        <p className="dim">{t.models.split_text}</p>
-        <ul className="weights">
-          {models.map((m, at) => {
-            const share = share_of(m.id);
-            return (
-              <li key={m.id} className="row">
-                <span className="grow clip">
-                  {m.name}{" "}
-                  {share !== null && <span className="dim small">{t.models.share(percent(share))}</span>}
-                </span>
-                <input
-                  className="input"
-                  inputMode="decimal"
-                  autoFocus={at === 0}
-                  aria-label={t.models.weight(m.name)}
-                  placeholder="0"
-                  value={weights[m.id] ?? ""}
-                  onChange={(e) => set_weights((old) => ({ ...old, [m.id]: e.target.value }))}
-                />
-              </li>
-            );
-          })}
-        </ul>
-        <TextField
-          label={t.models.reason}
-          hint={t.models.reason_hint}
-          value={reason}
-          put={set_reason}
-          max_length={1000}
-        />
-        <FormError text={error} />
-      </form>
-    </Dialog>
+      <p className="dim">{t.models.split_text}</p>
+      <ul className="weights">
+        {models.map((m, at) => {
+          const share = share_of(m.id);
+          return (
+            <li key={m.id} className="row">
+              <span className="grow clip">
+                {m.name}{" "}
+                {share !== null && <span className="dim small">{t.models.share(percent(share))}</span>}
+              </span>
+              <input
+                className="input"
+                inputMode="decimal"
+                autoFocus={at === 0}
+                aria-label={t.models.weight(m.name)}
+                placeholder="0"
+                value={weights[m.id] ?? ""}
+                onChange={(e) => set_weights((old) => ({ ...old, [m.id]: e.target.value }))}
+              />
+            </li>
+          );
+        })}
+      </ul>
+      <TextField
+        label={t.models.reason}
+        hint={t.models.reason_hint}
+        value={reason}
+        put={set_reason}
+        max_length={1000}
+      />
+    </FormSheet>
   );
 }
