@@ -26,49 +26,23 @@ struct AnswerName {
 std::vector<AnswerName> named_answers(const Call& call, FeedbackKind kind) {
   std::vector<AnswerName> names;
   if (kind == FeedbackKind::kComparison) {
-    const auto completions = call.maybe_texts("completions");
-    if (!completions) throw bad_field("completions", "name the two answers in completions");
-    for (const std::string& each : *completions) names.push_back({each, 0});
+    for (const Json& each : call.body.at("completions").as_array()) {
+      names.push_back({each.as_string(), 0});
+    }
     if (call.has("choices")) {
       const Json::Array& choices = call.body.at("choices").as_array();
       for (size_t i = 0; i < names.size(); ++i) names[i].choice = choices[i].as_int();
     }
     return names;
   }
-  const auto completion = call.maybe_text("completion");
-  if (!completion) throw bad_field("completion", "name the answer in completion");
-  names.push_back({*completion, call.maybe_int("choice").value_or(0)});
+  names.push_back({call.text("completion"), call.maybe_int("choice").value_or(0)});
   return names;
-}
-
-// Members that belong to another kind are a mistake of the client's, not something to pass over.
-void check_members(const Call& call, FeedbackKind kind) {
-  const bool is_comparison = kind == FeedbackKind::kComparison;
-  const auto only = [&](std::string_view name, bool fits) {
-    if (!fits && call.has(name)) {
-      throw bad_field(std::string(name), std::string(name) + " is no member of feedback of kind " +
-                                             std::string(label::feedback_kind_name(kind)));
-    }
-  };
-  only("completions", is_comparison);
-  only("choices", is_comparison);
-  only("winner", is_comparison);
-  only("completion", !is_comparison);
-  only("choice", !is_comparison);
-  only("value", kind == FeedbackKind::kThumbs);
-  only("text", kind == FeedbackKind::kEdit);
 }
 
 std::string verdict_of(const Call& call, FeedbackKind kind) {
   switch (kind) {
-    case FeedbackKind::kComparison:
-      if (!call.has("winner")) throw bad_field("winner", "say which is better in winner");
-      return call.text("winner");
-    case FeedbackKind::kThumbs: {
-      const int64_t value = call.maybe_int("value").value_or(0);
-      if (value == 0) throw bad_field("value", "value is 1 for a thumb up, -1 for a thumb down");
-      return value > 0 ? "up" : "down";
-    }
+    case FeedbackKind::kComparison: return call.text("winner");
+    case FeedbackKind::kThumbs: return call.body.at("value").as_int() > 0 ? "up" : "down";
     case FeedbackKind::kEdit: return "edited";
     case FeedbackKind::kReport: return "reported";
   }
@@ -186,7 +160,6 @@ http::Response give_feedback(Call& call) {
   const label::Actor actor = call.actor();
   label::NewFeedback said;
   said.kind = label::feedback_kind_from_name(call.text("kind"));
-  check_members(call, said.kind);
   said.verdict = verdict_of(call, said.kind);
   said.reason = call.text("reason");
   said.comment = call.text("comment");
@@ -219,16 +192,9 @@ http::Response give_feedback(Call& call) {
 
 namespace {
 
-// "2026-11-28", a day of UTC, as the moment it begins.
+// The moment at which a day begins.
 std::optional<int64_t> day_of_query(const Call& call, std::string_view name) {
-  const std::string text(call.query(name));
-  if (text.empty()) return std::nullopt;
-  const auto at_ms =
-      text.size() == 10 ? label::parse_time(text + "T00:00:00Z") : std::optional<int64_t>();
-  if (!at_ms) {
-    throw bad_field(std::string(name), std::string(name) + " is a day, like 2026-11-28");
-  }
-  return at_ms;
+  return label::parse_day(call.query(name));
 }
 
 }  // namespace

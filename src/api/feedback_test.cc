@@ -123,19 +123,23 @@ TEST_F(FeedbackApiTest, AWrongBodyIsRefusedByTheNameOfItsField) {
   const struct {
     const char *body, *field;
   } kWrong[] = {
-      {R"({"kind":"thumbs","completion":"chatcmpl-a","value":0,"consent":true})", "value"},
-      {R"({"kind":"thumbs","completion":"chatcmpl-a","consent":true})", "value"},
-      {R"({"kind":"thumbs","value":1,"consent":true})", "completion"},
+      {R"({"kind":"thumbs","completion":"chatcmpl-a","value":0,"consent":true})", "/value"},
+      {R"({"kind":"thumbs","completion":"chatcmpl-a","consent":true})", "/value"},
+      {R"({"kind":"thumbs","value":1,"consent":true})", "/completion"},
+      {R"({"completion":"chatcmpl-a","value":1,"consent":true})", "/kind"},
+      {R"({"kind":"thumb","completion":"chatcmpl-a","value":1,"consent":true})", "/kind"},
+      {R"({"kind":7,"completion":"chatcmpl-a","value":1,"consent":true})", "/kind"},
       {R"({"kind":"thumbs","completion":"chatcmpl-a","value":1})", "/consent"},
       {R"({"kind":"thumbs","completion":"chatcmpl-a","value":1,"text":"x","consent":true})",
-       "text"},
+       "/text"},
       {R"({"kind":"thumbs","completion":"chatcmpl-a","choice":2,"value":1,"consent":true})",
        "choice"},
       {R"({"kind":"edit","completion":"chatcmpl-a","text":"A drink.","consent":true})", "/text"},
       {R"({"kind":"edit","completion":"chatcmpl-a","consent":true})", "/text"},
+      {R"({"kind":"edit","completion":"chatcmpl-a","text":" \n","consent":true})", "/text"},
       {R"({"kind":"comparison","completions":["chatcmpl-a","chatcmpl-b"],"consent":true})",
-       "winner"},
-      {R"({"kind":"comparison","winner":"left","consent":true})", "completions"},
+       "/winner"},
+      {R"({"kind":"comparison","winner":"left","consent":true})", "/completions"},
       {R"({"kind":"comparison","completions":["chatcmpl-a","chatcmpl-a"],"winner":"left","consent":true})",
        "/completions"},
   };
@@ -270,7 +274,8 @@ TEST_F(FeedbackApiTest, TheListIsNarrowedByModelConsentAndDay) {
   EXPECT_EQ(found("from=" + today + "&to=" + today), 4u);
   EXPECT_EQ(found("to=2020-01-31"), 0u);
   EXPECT_EQ(found("from=2020-01-31&model=tiny"), 2u);
-  for (const char* day : {"2026-13-01", "yesterday", "2026-1-1"}) {
+  EXPECT_EQ(found("from=2024-02-29"), 4u);
+  for (const char* day : {"2026-13-01", "yesterday", "2026-1-1", "2026-02-29", ""}) {
     const Got got = acme_.owner->get("/feedback?from=" + std::string(day));
     EXPECT_EQ(got.status, 400) << day;
     EXPECT_EQ(field_of(got), "from");

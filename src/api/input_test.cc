@@ -15,41 +15,49 @@ class InputTest : public ApiTest {
   Place acme_;
 };
 
-const Json* json_schema_of(const Walk& walk, const Walk::Operation& operation) {
+// None where there is no JSON body, several where a word in it says which one it is.
+std::vector<const Json*> json_schemas_of(const Walk& walk, const Walk::Operation& operation) {
   const Json* request = operation.body->find("requestBody");
-  if (request == nullptr) return nullptr;
+  if (request == nullptr) return {};
   const Json* json = request->at("content").find("application/json");
-  return json == nullptr ? nullptr : &walk.resolve(json->at("schema").at("$ref"));
+  if (json == nullptr) return {};
+  const Json& schema = walk.resolve(json->at("schema").at("$ref"));
+  const Json* several = schema.find("oneOf");
+  if (several == nullptr) return {&schema};
+  std::vector<const Json*> schemas;
+  for (const Json& each : several->as_array()) schemas.push_back(&walk.resolve(each.at("$ref")));
+  return schemas;
 }
 
 TEST_F(InputTest, EveryFieldOfEveryBodyRefusesAnotherKindAndUnknownNeighbours) {
   const Walk walk(*acme_.owner);
   int fields = 0;
   for (const Walk::Operation& operation : walk.operations()) {
-    const Json* schema = json_schema_of(walk, operation);
-    if (schema == nullptr || operation.path == "/session") continue;
+    if (operation.path == "/session") continue;
     if (operation.path == "/organisations") continue;  // operators only: refused before its body
     const std::string target = Walk::filled(operation.path, {});
-    const Json good = Json::parse(walk.body_of(operation, "text", {})).value();
-    for (const auto& [name, property] : schema->at("properties").as_object()) {
-      if (property.find("type") == nullptr && property.find("anyOf") == nullptr &&
-          property.find("enum") == nullptr) {
-        continue;  // any JSON
+    for (const Json* schema : json_schemas_of(walk, operation)) {
+      const Json good = walk.sample(*schema, "text", {});
+      for (const auto& [name, property] : schema->at("properties").as_object()) {
+        if (property.find("type") == nullptr && property.find("anyOf") == nullptr &&
+            property.find("enum") == nullptr) {
+          continue;  // any JSON
+        }
+        Json bad = good;
+        bad[name] = Json::parse(R"([[{"wrong":"kind"}]])").value();
+        const Got got = acme_.owner->ask(operation.method, target, bad.dump());
+        ++fields;
+        EXPECT_EQ(got.status, 400) << operation.method << operation.path << name << got.text;
+        const Json* field = got.body.find("field");
+        ASSERT_NE(field, nullptr) << got.text;
+        EXPECT_EQ(field->as_string().substr(0, name.size() + 1), "/" + name) << got.text;
       }
-      Json bad = good;
-      bad[name] = Json::parse(R"([[{"wrong":"kind"}]])").value();
-      const Got got = acme_.owner->ask(operation.method, target, bad.dump());
-      ++fields;
-      EXPECT_EQ(got.status, 400) << operation.method << operation.path << name << got.text;
-      const Json* field = got.body.find("field");
-      ASSERT_NE(field, nullptr) << got.text;
-      EXPECT_EQ(field->as_string().substr(0, name.size() + 1), "/" + name) << got.text;
+      Json unknown = good;
+      unknown["no_such_field"] = 1;
+      const Got got = acme_.owner->ask(operation.method, target, unknown.dump());
+      EXPECT_EQ(got.status, 400) << operation.path;
+      EXPECT_NE(got.text.find("no_such_field"), std::string::npos) << got.text;
     }
-    Json unknown = good;
-    unknown["no_such_field"] = 1;
-    const Got got = acme_.owner->ask(operation.method, target, unknown.dump());
-    EXPECT_EQ(got.status, 400) << operation.path;
-    EXPECT_NE(got.text.find("no_such_field"), std::string::npos) << got.text;
   }
   EXPECT_GT(fields, 60);
 }
@@ -99,6 +107,33 @@ TEST_F(InputTest, ParametersAreCheckedByName) {
   const Got unknown = owner.get("/projects?stat=open");
   EXPECT_EQ(unknown.status, 400);
   EXPECT_EQ(unknown.body.at("field").as_string(), "stat");
+}
+
+std::string repeated(std::string_view text, int times) {
+  std::string all;
+  for (int i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST_F(InputTest, BoundsAreOfCharactersAndNotOfBytesAsTheDocumentSays) {
+  Visitor& owner = *acme_.owner;
+  const std::string project =
+      "/projects/" +
+      owner.post("/projects", R"({"name":"p","task_type":"pairwise"})").body.at("id").as_string();
+  EXPECT_EQ(owner.get(project + "/tasks?q=" + repeated("%F0%9F%98%80", 300)).status, 200);
+  EXPECT_EQ(owner.get(project + "/tasks?q=" + repeated("x", 301)).status, 400);
+  const auto guideline = [&](int characters) {
+    return owner.post(project + "/guideline", R"({"body":")" + repeated("ä", characters) + "\"}")
+        .status;
+  };
+  EXPECT_EQ(guideline(500'000), 201);
+  EXPECT_EQ(guideline(500'001), 400);
+  const auto token = [&](int characters) {
+    return owner.post("/tokens", R"({"name":"t","models":[")" + repeated("ä", characters) + "\"]}")
+        .status;
+  };
+  EXPECT_EQ(token(200), 201);
+  EXPECT_EQ(token(201), 400);
 }
 
 TEST_F(InputTest, HostileTextsComeBackAsTheyWereAndAreTextOnly) {

@@ -230,9 +230,6 @@ http::Response ask_live(Call& call) {
   const label::Actor actor = call.actor();
   label::Organisation& organisation = call.organisation();
   std::string prompt = call.text("prompt");
-  if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
-    throw bad_field("prompt", "write what the two models are to answer");
-  }
   label::LiveRound round = organisation.write(Durability::kProcess, [&](Transaction& tx) {
     return label::begin_live_round(organisation, tx, actor, call.id("project_id"));
   });

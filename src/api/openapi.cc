@@ -1,6 +1,6 @@
 // The OpenAPI 3.1 document, made from the routes table and the shapes: what it says is what the
 // server does.
-#include <algorithm>
+#include <set>
 #include <string>
 
 #include "api/handlers.h"
@@ -53,7 +53,13 @@ Json parameter(std::string_view place, std::string_view name, Json schema, bool 
   return body;
 }
 
-// {project_id} is "prj_" and 26 letters or digits; what is none is not found.
+// What stands in the path of a model or an alias: a name, an id or a digest (registry::check_name). Not
+// dots alone, which no address can hold.
+constexpr std::string_view kModelName = "^[A-Za-z0-9._:/-]*[A-Za-z0-9_:/-][A-Za-z0-9._:/-]*$";
+constexpr int kModelNameMax = 100;
+
+// {project_id} is "prj_" and 26 letters or digits; what is none is not found. Every parameter of a path
+// says what it may be: an address with a control character is refused before anything is looked for.
 Json path_parameter(std::string_view name) {
   struct Prefix {
     std::string_view name, prefix;
@@ -62,12 +68,18 @@ Json path_parameter(std::string_view name) {
       {"project_id", "prj"},  {"task_id", "tsk"},       {"assignment_id", "asn"},
       {"person_id", "usr"},   {"invitation_id", "inv"}, {"import_id", "imp"},
       {"snapshot_id", "snp"}, {"run_id", "run"},        {"job_id", "job"},
-      {"token_id", "key"},    {"flag_id", "flg"},
+      {"token_id", "key"},    {"flag_id", "flg"},       {"feedback_id", "fbk"},
+      {"rule_id", "rul"},
   };
   Json schema;
   schema["type"] = "string";
   for (const Prefix& each : kPrefixes) {
     if (each.name == name) schema["pattern"] = "^" + std::string(each.prefix) + "_[a-z2-7]{26}$";
+  }
+  if (name == "model_id" || name == "alias") {
+    schema["pattern"] = kModelName;
+    schema["minLength"] = 1;
+    schema["maxLength"] = kModelNameMax;
   }
   if (name == "file") {
     for (const char* file : {"train.jsonl", "heldout.jsonl", "manifest.json"}) {
@@ -86,7 +98,10 @@ Json parameters_of(const ApiRoute& route) {
     rest = rest.substr(close + 1);
   }
   for (const Field& field : route.takes.query) {
-    parameters.push_back(parameter("query", field.name, schema_of(field.type), field.is_required));
+    Json schema = schema_of(field.type);
+    // A list with more in it than a list: its cursor says how much of a growing file was read, too.
+    if (field.name == "after") schema["pattern"] = "^c1\\.[0-9]{1,18}\\.[0-9]{1,18}$";
+    parameters.push_back(parameter("query", field.name, std::move(schema), field.is_required));
   }
   if (route.gives.is_list) {
     parameters.push_back(
@@ -169,6 +184,9 @@ Json responses_of(const ApiRoute& route) {
       {"503", "Not now; Retry-After says when to ask again"},
   };
   for (const Failure& each : kFailures) responses[each.status] = error_response_of(each.what);
+  if (route.name == "feedback.give") {
+    responses["410"] = error_response_of("The answer was here and is gone");
+  }
   return responses;
 }
 
@@ -222,10 +240,27 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-bool is_body(std::string_view shape) {
-  const auto routes = api_routes();
-  return std::any_of(routes.begin(), routes.end(),
-                     [&](const ApiRoute& route) { return route.takes.body == shape; });
+void add_body(std::string_view name, std::set<std::string_view>& bodies);
+
+void add_shapes_of(const Type& type, std::set<std::string_view>& bodies) {
+  if (type.kind == Kind::kRef) add_body(type.shape, bodies);
+  for (const Type& each : type.element) add_shapes_of(each, bodies);
+}
+
+void add_body(std::string_view name, std::set<std::string_view>& bodies) {
+  if (!bodies.insert(name).second) return;
+  const Shape& shape = find_shape(name, api_shapes());
+  for (const Field& field : shape.fields) add_shapes_of(field.type, bodies);
+  for (const Choice& choice : shape.choices) add_body(choice.shape, bodies);
+}
+
+// The shapes that requests bring, those inside of others too.
+std::set<std::string_view> body_shapes() {
+  std::set<std::string_view> bodies;
+  for (const ApiRoute& route : api_routes()) {
+    if (!route.takes.body.empty()) add_body(route.takes.body, bodies);
+  }
+  return bodies;
 }
 
 Json problem_schema() {
@@ -240,9 +275,10 @@ Json components() {
   Json body;
   Json& schemas = body["schemas"];
   schemas["Problem"] = problem_schema();
+  const std::set<std::string_view> bodies = body_shapes();
   for (const Shape& shape : api_shapes()) {
     // Members that a body does not know are refused; an answer may grow.
-    schemas[shape.name] = schema_of(shape, is_body(shape.name) || shape.name == "FirstOwner");
+    schemas[shape.name] = schema_of(shape, bodies.contains(shape.name));
   }
   Json& schemes = body["securitySchemes"];
   schemes["token"]["type"] = "http";

@@ -50,6 +50,95 @@ TEST(OpenApi, EveryReferenceLeadsSomewhere) {
   }
 }
 
+// An address with a control character, or '.' or '..' in it, is refused before anything is looked for, so a
+// parameter of a path that may be any text would be a promise that the server does not keep.
+TEST(OpenApi, EveryParameterOfAPathSaysWhatItMayBe) {
+  const Json document = Json::parse(openapi_document("test")).value();
+  int parameters = 0;
+  for (const auto& [path, methods] : document.at("paths").as_object()) {
+    for (const auto& [method, operation] : methods.as_object()) {
+      const Json* all = operation.find("parameters");
+      if (all == nullptr) continue;
+      for (const Json& parameter : all->as_array()) {
+        if (parameter.at("in").as_string() != "path") continue;
+        ++parameters;
+        const Json& schema = parameter.at("schema");
+        if (schema.find("enum") != nullptr) continue;
+        const std::string& name = parameter.at("name").as_string();
+        ASSERT_NE(schema.find("pattern"), nullptr) << method << " " << path << " " << name;
+        const std::regex pattern(schema.at("pattern").as_string());
+        EXPECT_TRUE(std::regex_match(Walk::nobodys(name), pattern)) << path << " " << name;
+        for (const char* no : {"", ".", "..", "a\x01", "a\nb", "\x7f", " "}) {
+          EXPECT_FALSE(std::regex_match(no, pattern)) << path << " " << name << " '" << no << "'";
+        }
+      }
+    }
+  }
+  EXPECT_GT(parameters, 70);
+}
+
+// Whether any of the objects in it, also inside of others, would take members that nobody knows.
+void expect_closed(const Json& document, const Json& schema, std::set<std::string>& seen) {
+  if (const Json* name = schema.find("$ref")) {
+    const std::string shape = name->as_string().substr(name->as_string().rfind('/') + 1);
+    if (!seen.insert(shape).second) return;
+    const Json& found = document.at("components").at("schemas").at(shape);
+    if (found.find("oneOf") == nullptr) {
+      const Json* more = found.find("additionalProperties");
+      EXPECT_TRUE(more != nullptr && more->is_bool() && !more->as_bool()) << shape;
+    }
+    return expect_closed(document, found, seen);
+  }
+  for (const char* several : {"anyOf", "oneOf"}) {
+    if (const Json* parts = schema.find(several)) {
+      for (const Json& each : parts->as_array()) expect_closed(document, each, seen);
+    }
+  }
+  if (const Json* items = schema.find("items")) expect_closed(document, *items, seen);
+  if (const Json* properties = schema.find("properties")) {
+    for (const auto& [name, property] : properties->as_object()) {
+      expect_closed(document, property, seen);
+    }
+  }
+}
+
+TEST(OpenApi, NoObjectThatARequestBringsTakesUnknownMembers) {
+  const Json document = Json::parse(openapi_document("test")).value();
+  std::set<std::string> seen;
+  for (const auto& [path, methods] : document.at("paths").as_object()) {
+    for (const auto& [method, operation] : methods.as_object()) {
+      const Json* body = operation.find("requestBody");
+      if (body == nullptr) continue;
+      if (const Json* json = body->at("content").find("application/json")) {
+        expect_closed(document, json->at("schema"), seen);
+      }
+    }
+  }
+  for (const char* inner : {"SignedAnswer", "SplitPart", "LiveSide", "FirstOwner", "NewThumb"}) {
+    EXPECT_TRUE(seen.contains(inner)) << inner;
+  }
+}
+
+TEST(OpenApi, WhatFeedbackNeedsDependsOnItsKind) {
+  const Json document = Json::parse(openapi_document("test")).value();
+  const Json& schemas = document.at("components").at("schemas");
+  const Json& body = schemas.at("NewFeedback");
+  EXPECT_EQ(body.at("discriminator").at("propertyName").as_string(), "kind");
+  EXPECT_EQ(body.at("oneOf").size(), 4u);
+  EXPECT_EQ(body.at("discriminator").at("mapping").at("edit").as_string(),
+            "#/components/schemas/NewEdit");
+  const std::string needed = schemas.at("NewThumb").at("required").dump();
+  EXPECT_NE(needed.find("completion"), std::string::npos) << needed;
+  EXPECT_NE(needed.find("value"), std::string::npos) << needed;
+  EXPECT_EQ(schemas.at("NewThumb").at("properties").at("value").at("enum").dump(), "[1,-1]");
+  EXPECT_EQ(schemas.at("NewThumb").at("properties").find("winner"), nullptr);
+  EXPECT_TRUE(schemas.at("NewSamplingRule").at("properties").at("share").find("minimum") ==
+              nullptr);
+  EXPECT_EQ(
+      schemas.at("NewSamplingRule").at("properties").at("share").at("exclusiveMinimum").as_int(),
+      0);
+}
+
 // In docs/api.md a path is whole, or "…/tail" after one that was whole.
 TEST(OpenApi, EveryPathOfThePageForPeopleExists) {
   const std::string page = page_for_people();

@@ -29,12 +29,6 @@ bool has_control(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
-size_t count_characters(std::string_view text) {
-  size_t characters = 0;
-  for (const char c : text) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return characters;
-}
-
 // One person as texts, wherever they stood.
 struct RawRow {
   std::string name, email, role;

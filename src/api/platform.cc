@@ -186,7 +186,7 @@ label::Actor Platform::actor(const label::Principal& principal) {
 
 JobRunner& Platform::job_runner() {
   if (job_runner_ == nullptr) {
-    throw Error(ErrorCode::kUnavailable,
+    throw Error(ErrorCode::kConflict,
                 "this server runs no background jobs; start it with hone up or hone serve");
   }
   return *job_runner_;
@@ -194,7 +194,7 @@ JobRunner& Platform::job_runner() {
 
 ModelAnswers& Platform::model_answers() {
   if (model_answers_ == nullptr) {
-    throw Error(ErrorCode::kUnavailable,
+    throw Error(ErrorCode::kConflict,
                 "this server answers from no model; start it with --model FILE");
   }
   return *model_answers_;
@@ -202,7 +202,7 @@ ModelAnswers& Platform::model_answers() {
 
 ModelHost& Platform::model_host() {
   if (model_host_ == nullptr) {
-    throw Error(ErrorCode::kUnavailable,
+    throw Error(ErrorCode::kConflict,
                 "this server keeps no model files; start it with hone up or hone serve");
   }
   return *model_host_;

@@ -82,7 +82,7 @@ class Platform {
   // Set by the roof before the server starts; both may stay absent.
   void set_job_runner(JobRunner* runner) { job_runner_ = runner; }
   void set_model_answers(ModelAnswers* answers) { model_answers_ = answers; }
-  // Throws unavailable when this server answers from no model.
+  // Throws conflict when this server answers from no model: asking again later would not help.
   ModelAnswers& model_answers();
   // Work that others' threads must not wait for.
   http::WorkerPool& background() { return background_; }
@@ -93,7 +93,7 @@ class Platform {
   // Further lines of /metrics; it names no tenant either.
   void set_more_metrics(std::function<std::string()> write) { more_metrics_ = std::move(write); }
   const std::function<std::string()>& more_metrics() const { return more_metrics_; }
-  // Both throw unavailable when this server has none.
+  // Both throw conflict when this server has none.
   JobRunner& job_runner();
   ModelHost& model_host();
   bool has_model_host() const { return model_host_ != nullptr; }

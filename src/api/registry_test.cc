@@ -96,6 +96,13 @@ TEST_F(RegistryApiTest, ModelsSayWhereTheyCameFromAndWhyTheyDoNotAnswer) {
   EXPECT_EQ(owner_.get("/models/mdl_none").status, 404);
 }
 
+TEST_F(RegistryApiTest, NoNameIsOfDotsAloneSinceNoAddressCouldHoldIt) {
+  for (const char* name : {".", "..", "..."}) EXPECT_THROW(registry::check_name(name), Error);
+  EXPECT_NO_THROW(registry::check_name("v1.5..b"));
+  EXPECT_EQ(owner_.get("/aliases/%2E%2E").status, 400);
+  EXPECT_EQ(owner_.post("/aliases/.../promote", R"({"model":"base"})").status, 400);
+}
+
 TEST_F(RegistryApiTest, AnAliasMovesSplitsAndRollsBack) {
   EXPECT_EQ(owner_.get("/aliases/assistant").status, 404);
   EXPECT_EQ(promote("base").body.at("outcome").as_string(), "by_hand");
@@ -183,7 +190,8 @@ TEST_F(RegistryApiTest, AGateNamesSnapshotsAndThenOnlyMeasuringMoves) {
   EXPECT_EQ(answers(), "polite");
   // A base may be measured; this server runs no jobs, and says so.
   const Got measured = promote("base");
-  EXPECT_EQ(measured.status, 503) << measured.text;
+  EXPECT_EQ(measured.status, 409) << measured.text;
+  EXPECT_NE(measured.text.find("hone up"), std::string::npos) << measured.text;
 
   EXPECT_EQ(owner_.ask("DELETE", "/aliases/assistant/gate").status, 204);
   EXPECT_TRUE(owner_.get("/aliases/assistant").body.at("gate").is_null());

@@ -5,19 +5,16 @@
 
 #include "api/error_response.h"
 #include "base/check.h"
+#include "base/utf8.h"
+#include "label/times.h"
 
 namespace hone::api {
 namespace {
 
 // Times are read by whoever takes one; here only the kind is checked.
 bool is_texty(Kind kind) {
-  return kind == Kind::kLine || kind == Kind::kText || kind == Kind::kWord || kind == Kind::kTime;
-}
-
-size_t count_characters(std::string_view text) {
-  size_t characters = 0;
-  for (const char c : text) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return characters;
+  return kind == Kind::kLine || kind == Kind::kText || kind == Kind::kWord || kind == Kind::kTime ||
+         kind == Kind::kDay;
 }
 
 bool has_control(std::string_view text) {
@@ -42,6 +39,17 @@ std::string word_list(const std::vector<std::string_view>& words) {
   return all;
 }
 
+// "1 or -1"
+std::string number_list(const std::vector<int64_t>& numbers) {
+  std::string all;
+  for (const int64_t each : numbers) all += (all.empty() ? "" : " or ") + std::to_string(each);
+  return all;
+}
+
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == std::string_view::npos;
+}
+
 void check_texty(const Json& value, const Type& type, const std::string& path) {
   if (!value.is_string()) {
     refuse(path, "must be a string, not " + std::string(value.kind_name()));
@@ -54,12 +62,15 @@ void check_texty(const Json& value, const Type& type, const std::string& path) {
     }
     return;
   }
-  if (type.kind == Kind::kLine) {
-    if (has_control(text)) refuse(path, "holds a line break or a control character: remove it");
-    if (type.bounded() && type.min > 0 && text.find_first_not_of(' ') == std::string::npos) {
-      refuse(path, "must not be blank");
-    }
+  if (type.kind == Kind::kDay && !label::parse_day(text)) {
+    refuse(path, "is no day: write it like 2026-11-28");
   }
+  if (type.kind == Kind::kLine && has_control(text)) {
+    refuse(path, "holds a line break or a control character: remove it");
+  }
+  const bool may_be_blank =
+      type.kind == Kind::kLine ? !type.bounded() || type.min <= 0 : !type.not_blank;
+  if (!may_be_blank && is_blank(text)) refuse(path, "must not be blank");
   if (!type.bounded()) return;
   const auto characters = static_cast<double>(count_characters(text));
   if (characters < type.min || characters > type.max) {
@@ -79,6 +90,14 @@ void check_number(const Json& value, const Type& type, const std::string& path) 
       (std::floor(number) != number || std::fabs(number) > 9007199254740992.0)) {
     refuse(path, "must be a whole number");
   }
+  if (!type.numbers.empty()) {
+    const auto is_it = [&](int64_t each) { return number == static_cast<double>(each); };
+    if (std::any_of(type.numbers.begin(), type.numbers.end(), is_it)) return;
+    refuse(path, "must be " + number_list(type.numbers));
+  }
+  if (type.bounded() && type.above_min && number <= type.min) {
+    refuse(path, "must be above " + plain(type.min) + " and at most " + plain(type.max));
+  }
   if (type.bounded() && (number < type.min || number > type.max)) {
     refuse(path, "must be from " + plain(type.min) + " to " + plain(type.max));
   }
@@ -97,10 +116,30 @@ std::string below(const std::string& path, std::string_view name) {
   return path + "/" + std::string(name);
 }
 
+// The shape that the word in the member `by` names.
+const Shape& chosen(const Json& value, const Shape& shape, std::span<const Shape> shapes,
+                    const std::string& path) {
+  const Json* member = value.find(shape.by);
+  if (member == nullptr) {
+    throw bad_field(below(path, shape.by), below(path, shape.by) + " is missing");
+  }
+  Type words = {.kind = Kind::kWord};
+  for (const Choice& each : shape.choices) words.words.push_back(each.word);
+  check_texty(*member, words, below(path, shape.by));
+  const auto found =
+      std::find_if(shape.choices.begin(), shape.choices.end(),
+                   [&](const Choice& each) { return each.word == member->as_string(); });
+  HONE_CHECK(found != shape.choices.end());
+  return find_shape(found->shape, shapes);
+}
+
 void check_fields(const Json& value, const Shape& shape, std::span<const Shape> shapes,
                   const std::string& path) {
   if (!value.is_object()) {
     refuse(path, "must be an object, not " + std::string(value.kind_name()));
+  }
+  if (!shape.by.empty()) {
+    return check_fields(value, chosen(value, shape, shapes, path), shapes, path);
   }
   for (const auto& [name, member] : value.as_object()) {
     const auto field = std::find_if(shape.fields.begin(), shape.fields.end(),
@@ -183,7 +222,7 @@ void add_bounds(Json& schema, const Type& type, std::string_view low, std::strin
                                                                  : Json(value);
   };
   if (type.min > 0 || type.kind == Kind::kInteger || type.kind == Kind::kNumber) {
-    schema[low] = bound(type.min);
+    schema[type.above_min ? "exclusiveMinimum" : low] = bound(type.min);
   }
   schema[high] = bound(type.max);
 }
@@ -201,6 +240,10 @@ Json texty_schema(const Type& type) {
     schema["format"] = "date-time";
     return schema;
   }
+  if (type.kind == Kind::kDay) {
+    schema["format"] = "date";
+    return schema;
+  }
   if (!type.bounded()) return schema;
   add_bounds(schema, type, "minLength", "maxLength");
   if (type.kind == Kind::kLine) {
@@ -208,7 +251,7 @@ Json texty_schema(const Type& type) {
                             ? "^[^\\x00-\\x1f\\x7f]*[^\\x00-\\x20\\x7f][^\\x00-\\x1f\\x7f]*$"
                             : "^[^\\x00-\\x1f\\x7f]*$";
   } else {
-    schema["pattern"] = "^[^\\x00]*$";
+    schema["pattern"] = type.not_blank ? "^[^\\x00]*[^\\x00 \\t\\r\\n][^\\x00]*$" : "^[^\\x00]*$";
   }
   return schema;
 }
@@ -221,9 +264,11 @@ Json schema_of(const Type& type) {
     case Kind::kLine:
     case Kind::kText:
     case Kind::kWord:
-    case Kind::kTime: schema = texty_schema(type); break;
+    case Kind::kTime:
+    case Kind::kDay: schema = texty_schema(type); break;
     case Kind::kInteger:
       schema["type"] = "integer";
+      for (const int64_t each : type.numbers) schema["enum"].push_back(each);
       add_bounds(schema, type, "minimum", "maximum");
       break;
     case Kind::kNumber:
@@ -259,6 +304,15 @@ Json schema_of(const Shape& shape, bool closed) {
     for (const Type& each : shape.either) schema["anyOf"].push_back(schema_of(each));
     return schema;
   }
+  if (!shape.by.empty()) {
+    schema["discriminator"]["propertyName"] = shape.by;
+    for (const Choice& each : shape.choices) {
+      Json one = schema_of(ref_type(each.shape));
+      schema["discriminator"]["mapping"][each.word] = one.at("$ref");
+      schema["oneOf"].push_back(std::move(one));
+    }
+    return schema;
+  }
   schema["type"] = "object";
   Json properties = Json::object();
   Json needed = Json::array();
@@ -281,6 +335,9 @@ Type line_type(int min, int max) {
 Type text_type() { return {.kind = Kind::kText}; }
 Type number_type() { return {.kind = Kind::kNumber}; }
 Type integer_type() { return {.kind = Kind::kInteger}; }
+Type integer_type(int64_t min, int64_t max) {
+  return {.kind = Kind::kInteger, .min = static_cast<double>(min), .max = static_cast<double>(max)};
+}
 Type any_type() { return {}; }
 Type map_type() { return {.kind = Kind::kMap, .element = {any_type()}}; }
 Type ref_type(std::string_view shape) { return {.kind = Kind::kRef, .shape = shape}; }
@@ -295,20 +352,31 @@ Field text(std::string_view name, int min, int max) {
           {.kind = Kind::kText, .min = static_cast<double>(min), .max = static_cast<double>(max)}};
 }
 Field text(std::string_view name) { return {name, text_type()}; }
+Field not_blank(Field text) {
+  text.type.not_blank = true;
+  return text;
+}
 Field word(std::string_view name, std::vector<std::string_view> words) {
   return {name, word_type(std::move(words))};
 }
 Field time(std::string_view name) { return {name, {.kind = Kind::kTime}}; }
+Field day(std::string_view name) { return {name, {.kind = Kind::kDay}}; }
 Field integer(std::string_view name, int64_t min, int64_t max) {
-  return {
-      name,
-      {.kind = Kind::kInteger, .min = static_cast<double>(min), .max = static_cast<double>(max)}};
+  return {name, integer_type(min, max)};
 }
 Field integer(std::string_view name) { return {name, integer_type()}; }
+Field one_of(std::string_view name, std::vector<int64_t> numbers) {
+  return {name, {.kind = Kind::kInteger, .numbers = std::move(numbers)}};
+}
 Field number(std::string_view name, double min, double max) {
   return {name, {.kind = Kind::kNumber, .min = min, .max = max}};
 }
 Field number(std::string_view name) { return {name, number_type()}; }
+Field number_above(std::string_view name, double min, double max) {
+  Field field = number(name, min, max);
+  field.type.above_min = true;
+  return field;
+}
 Field boolean(std::string_view name) { return {name, {.kind = Kind::kBoolean}}; }
 Field ref(std::string_view name, std::string_view shape) { return {name, ref_type(shape)}; }
 Field list(std::string_view name, Type element, int min, int max) {

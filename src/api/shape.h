@@ -22,6 +22,7 @@ enum class Kind {
   kText,  // text, line breaks too; never a zero byte
   kWord,  // one of `words`
   kTime,  // RFC 3339
+  kDay,   // 2026-11-28, a day that there is
   kInteger,
   kNumber,
   kBoolean,
@@ -37,7 +38,10 @@ struct Type {
   double min = 0;
   double max = -1;
   bool nullable = false;
+  bool not_blank = false;  // of kText: not white space alone
+  bool above_min = false;  // of a number: min itself is too little
   std::vector<std::string_view> words = {};
+  std::vector<int64_t> numbers = {};  // of kInteger: one of these, whatever the bounds say
   std::string_view shape = {};
   std::vector<Type> element = {};
 
@@ -51,6 +55,10 @@ struct Field {
   std::string_view note = {};  // for the document: what it means
 };
 
+struct Choice {
+  std::string_view word, shape;
+};
+
 struct Shape {
   std::string_view name;
   std::vector<Field> fields;
@@ -58,18 +66,26 @@ struct Shape {
   bool not_empty = false;
   // Not an object but one of these: used in answers only.
   std::vector<Type> either = {};
+  // Of a body: an object of one of several shapes, as the word in its member `by` says. Each of them has
+  // that member, as a word that is the only one.
+  std::string_view by = {};
+  std::vector<Choice> choices = {};
 };
 
 // Words for the tables.
 Field line(std::string_view name, int min, int max);
 Field text(std::string_view name, int min, int max);
 Field text(std::string_view name);  // without bounds: in answers
+Field not_blank(Field text);
 Field word(std::string_view name, std::vector<std::string_view> words);
 Field time(std::string_view name);
+Field day(std::string_view name);
 Field integer(std::string_view name, int64_t min, int64_t max);
 Field integer(std::string_view name);
+Field one_of(std::string_view name, std::vector<int64_t> numbers);
 Field number(std::string_view name, double min, double max);
 Field number(std::string_view name);
+Field number_above(std::string_view name, double min, double max);  // min is too little
 Field boolean(std::string_view name);
 Field ref(std::string_view name, std::string_view shape);
 Field list(std::string_view name, Type element, int min, int max);
@@ -82,6 +98,7 @@ Type line_type(int min, int max);
 Type text_type();
 Type number_type();
 Type integer_type();
+Type integer_type(int64_t min, int64_t max);
 Type any_type();
 Type map_type();
 Type ref_type(std::string_view shape);

@@ -160,7 +160,7 @@ std::vector<Shape> project_bodies() {
       {"SchemaBody", {required(map("schema"))}},
       {"ProjectPeople", {required(nullable(list("people", line_type(1, 60), 1, 100'000)))}},
       {"TaskChange", {integer("priority", -100, 100), word("state", {"open", "cancelled"})}, true},
-      {"GoldAnswer", {required(map("answer")), text("explanation", 0, 20'000)}},
+      {"GoldAnswer", {required(map("answer")), text("explanation", 0, 4'000)}},
       {"NextRequest", {integer("count", 1, 3)}},
       {"NewAnnotation",
        {required(map("answer")), nullable(text("rationale", 0, 20'000)),
@@ -368,13 +368,49 @@ Field sampling_source() {
 
 std::vector<Shape> live_shapes() {
   const std::vector<Field> side = {required(line("model", 1, 512)), number("temperature", 0, 2),
-                                   number("top_p", 0, 1), integer("max_tokens", 1, 4096),
+                                   number_above("top_p", 0, 1), integer("max_tokens", 1, 4096),
                                    text("system", 0, 16'384)};
   return {
       {"LiveSide", side},
       {"LiveChange", {required(nullable(list("sides", ref_type("LiveSide"), 2, 2)))}},
       {"Live", {required(nullable(list("sides", ref_type("LiveSide"))))}},
-      {"LiveQuestion", {required(text("prompt", 1, 32'768))}},
+      {"LiveQuestion", {required(not_blank(text("prompt", 1, 32'768)))}},
+  };
+}
+
+// One shape a kind: what must be there depends on it.
+std::vector<Shape> new_feedback_shapes() {
+  const auto of_kind = [](std::string_view kind, int answers, std::vector<Field> own) {
+    std::vector<Field> fields = {
+        required(word("kind", {kind})), required(boolean("consent")),
+        word("reason", {"wrong", "harmful", "private", "broken", "unhelpful", "style", "other"}),
+        text("comment", 0, 4'000),
+        note(list("answers", ref_type("SignedAnswer"), answers, answers),
+             "where the server keeps no answers: each as it came")};
+    fields.insert(fields.end(), own.begin(), own.end());
+    return fields;
+  };
+  const Field completion = required(line("completion", 1, 100));
+  const Field choice = integer("choice", 0, 100'000);
+  return {
+      {.name = "NewFeedback",
+       .fields = {},
+       .by = "kind",
+       .choices = {{"thumbs", "NewThumb"},
+                   {"comparison", "NewComparison"},
+                   {"edit", "NewEdit"},
+                   {"report", "NewReport"}}},
+      {"NewThumb",
+       of_kind("thumbs", 1,
+               {completion, choice,
+                note(required(one_of("value", {1, -1})), "1: thumb up, -1: thumb down")})},
+      {"NewComparison", of_kind("comparison", 2,
+                                {required(list("completions", line_type(1, 100), 2, 2)),
+                                 list("choices", integer_type(0, 100'000), 2, 2),
+                                 required(word("winner", {"left", "right", "tie", "both_bad"}))})},
+      {"NewEdit",
+       of_kind("edit", 1, {completion, choice, required(not_blank(text("text", 1, 1 << 19)))})},
+      {"NewReport", of_kind("report", 1, {completion, choice})},
   };
 }
 
@@ -384,7 +420,7 @@ std::vector<Shape> feedback_shapes() {
     return std::vector<Field>{needed(line("name", 1, kNameMax)),
                               line("model", 0, 500),
                               needed(sampling_source()),
-                              number("share", 0, 1),
+                              number_above("share", 0, 1),
                               integer("daily_cap", 1, 100'000),
                               needed(line("project_id", 1, 60)),
                               boolean("on")};
@@ -395,13 +431,6 @@ std::vector<Shape> feedback_shapes() {
         required(line("model", 1, 512)), required(line("system_fingerprint", 1, 100)),
         required(map("settings")), any("messages"), text("prompt", 0, 1 << 20),
         required(text("text", 0, 1 << 20)), required(line("feedback_mac", 1, 100))}},
-      {"NewFeedback",
-       {required(feedback_kind()), required(boolean("consent")), line("completion", 1, 100),
-        integer("choice", 0, 100'000), list("completions", line_type(1, 100), 2, 2),
-        list("choices", integer_type(), 2, 2), word("winner", {"left", "right", "tie", "both_bad"}),
-        integer("value", -1, 1), text("text", 0, 1 << 19),
-        word("reason", {"wrong", "harmful", "private", "broken", "unhelpful", "style", "other"}),
-        text("comment", 0, 4'000), list("answers", ref_type("SignedAnswer"), 1, 2)}},
       {"GivenFeedback",
        {id(), required(boolean("consent")), required(boolean("repeated")),
         required(list("tasks", text_type()))}},
@@ -445,7 +474,7 @@ std::vector<Shape> registry_bodies() {
       {"Promote",
        {model(), version(), reason(),
         note(nullable(boolean("force")), "past the gate; needs a reason")}},
-      {"SplitPart", {model(), required(number("weight", 0, 1'000'000))}},
+      {"SplitPart", {model(), required(number_above("weight", 0, 1'000'000))}},
       {"Split", {required(list("models", ref_type("SplitPart"), 2, 8)), version(), reason()}},
       {"RollBack", {version(), reason()}},
       {"NewGate",
@@ -503,7 +532,7 @@ std::vector<Shape> all_shapes() {
   std::vector<Shape> shapes;
   for (auto part : {people_bodies(), people_answers(), project_bodies(), project_answers(),
                     task_answers(), result_answers(), registry_bodies(), registry_answers(),
-                    live_shapes(), feedback_shapes()}) {
+                    live_shapes(), new_feedback_shapes(), feedback_shapes()}) {
     for (Shape& shape : part) shapes.push_back(std::move(shape));
   }
   return shapes;

@@ -77,8 +77,10 @@ class Walk {
   Json sample(const Json& schema, const std::string& texts,
               const std::map<std::string, Json>& given) const {
     if (const Json* name = schema.find("$ref")) return sample(resolve(*name), texts, given);
-    if (const Json* either = schema.find("anyOf")) {
-      return sample(either->as_array()[0], texts, given);
+    for (const char* several : {"anyOf", "oneOf"}) {
+      if (const Json* either = schema.find(several)) {
+        return sample(either->as_array()[0], texts, given);
+      }
     }
     if (const Json* words = schema.find("enum")) return words->as_array()[0];
     const Json* type = schema.find("type");

@@ -11,4 +11,7 @@ namespace hone {
 // forms, at most U+10FFFF); nothing when all of it is.
 std::optional<size_t> find_invalid_utf8(std::string_view text);
 
+// How many characters (code points) valid UTF-8 holds: what JSON Schema's maxLength counts.
+size_t count_characters(std::string_view text);
+
 }  // namespace hone

@@ -26,5 +26,11 @@ TEST(Utf8, SaysWhereTheTextStopsBeingValid) {
   }
 }
 
+TEST(Utf8, CountsCharactersAndNotBytes) {
+  EXPECT_EQ(count_characters(""), 0u);
+  EXPECT_EQ(count_characters("abc"), 3u);
+  EXPECT_EQ(count_characters("a\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80"), 4u);
+}
+
 }  // namespace
 }  // namespace hone

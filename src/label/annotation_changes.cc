@@ -1,7 +1,5 @@
 // What a person does with an assignment beside answering it: undo, skip, flag, draft.
 
-#include <algorithm>
-
 #include "base/utf8.h"
 #include "label/annotations.h"
 #include "label/assignment_row.h"
@@ -14,9 +12,8 @@ namespace hone::label {
 namespace {
 
 void check_words(const std::string& field, std::string_view text, size_t most_chars, bool needed) {
-  const auto chars = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-  if (chars > most_chars || find_invalid_utf8(text) || text.find('\0') != std::string_view::npos) {
+  if (count_characters(text) > most_chars || find_invalid_utf8(text) ||
+      text.find('\0') != std::string_view::npos) {
     throw FieldError(field, "at most " + std::to_string(most_chars) + " characters of plain text");
   }
   if (needed && text.find_first_not_of(" \t\r\n") == std::string_view::npos) {

@@ -83,14 +83,12 @@ void check_answers(const NewFeedback& said) {
 }
 
 void check_texts(const NewFeedback& said) {
-  const auto characters = std::count_if(said.comment.begin(), said.comment.end(),
-                                        [](char c) { return (c & 0xc0) != 0x80; });
-  if (static_cast<size_t>(characters) > kFeedbackCommentChars) {
+  if (count_characters(said.comment) > kFeedbackCommentChars) {
     throw FieldError("/comment", "a comment has at most 4,000 characters");
   }
   if (said.kind != FeedbackKind::kEdit) return;
-  if (said.edited.size() > kFeedbackEditBytes) {
-    throw FieldError("/text", "a corrected answer has at most 512 KiB");
+  if (count_characters(said.edited) > kFeedbackEditChars) {
+    throw FieldError("/text", "a corrected answer has at most 524,288 characters");
   }
   if (said.edited.find_first_not_of(" \t\r\n") == std::string::npos) {
     throw FieldError("/text", "write the answer as it should be");

@@ -27,7 +27,7 @@ namespace hone::label {
 class Organisation;
 
 inline constexpr size_t kFeedbackCommentChars = 4000;
-inline constexpr size_t kFeedbackEditBytes = size_t{512} << 10;
+inline constexpr size_t kFeedbackEditChars = size_t{512} << 10;
 
 enum class FeedbackKind { kThumbs, kComparison, kEdit, kReport };
 std::string_view feedback_kind_name(FeedbackKind kind);  // "thumbs", …

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "base/utf8.h"
 #include "label/events.h"
 #include "label/organisation.h"
 
@@ -51,7 +52,7 @@ void cut_to_wanted(store::Transaction& tx, TaskRow& task) {
 void mark_gold(Organisation& organisation, store::Transaction& tx, const Actor& actor,
                std::string_view task_id, const Json& answer, std::string_view explanation) {
   TaskRow task = get_task_row(tx, task_id);
-  if (explanation.size() > kExplanationChars) {
+  if (count_characters(explanation) > kExplanationChars) {
     throw FieldError("/explanation", "an explanation has at most 4,000 characters");
   }
   const Project project = get_project(tx, task.project);

@@ -1,4 +1,5 @@
 // Signing in: links that work once, passwords, and the sessions that both open.
+#include "base/utf8.h"
 #include "label/identity.h"
 #include "seal/password.h"
 
@@ -20,12 +21,6 @@ struct LinkRow {
   std::optional<int64_t> organisation;
   bool bound = false;
 };
-
-size_t count_characters(std::string_view text) {
-  size_t characters = 0;
-  for (const char c : text) characters += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
-  return characters;
-}
 
 }  // namespace
 

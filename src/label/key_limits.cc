@@ -1,6 +1,7 @@
 #include "label/key_limits.h"
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "label/json_lists.h"
 
 namespace hone::label {
@@ -32,8 +33,8 @@ void check_limits(const KeyLimits& limits) {
     throw invalid_input("a key names at most " + std::to_string(kKeyModelsMax) + " models");
   }
   for (const std::string& name : limits.models) {
-    if (name.empty() || name.size() > kNameMax) {
-      throw invalid_input("the name of a model of a key has 1 to 200 bytes");
+    if (name.empty() || count_characters(name) > kNameMax) {
+      throw invalid_input("the name of a model of a key has 1 to 200 characters");
     }
   }
   for (const auto& quota : {limits.requests_per_day, limits.tokens_per_day}) {

@@ -11,8 +11,8 @@
 namespace hone::label {
 namespace {
 
-constexpr size_t kModelBytes = 512;
-constexpr size_t kSystemBytes = size_t{16} << 10;
+constexpr size_t kModelChars = 512;
+constexpr size_t kSystemChars = size_t{16} << 10;
 
 std::string text_at(const Json& json, std::string_view name, std::string otherwise) {
   const Json* member = json.find(name);
@@ -32,11 +32,11 @@ LiveSide side_from(const Json& json, const std::string& path) {
   side.top_p = number_at(json, "top_p", side.top_p);
   const Json* tokens = json.find("max_tokens");
   if (tokens != nullptr && !tokens->is_null()) side.max_tokens = tokens->as_int();
-  if (side.model.empty() || side.model.size() > kModelBytes) {
+  if (side.model.empty() || count_characters(side.model) > kModelChars) {
     throw FieldError(path + "/model", "name the model that answers, as /v1/models lists it");
   }
-  if (side.system.size() > kSystemBytes) {
-    throw FieldError(path + "/system", "a system prompt has at most 16 KiB");
+  if (count_characters(side.system) > kSystemChars) {
+    throw FieldError(path + "/system", "a system prompt has at most 16,384 characters");
   }
   if (!(side.temperature >= 0 && side.temperature <= 2)) {
     throw FieldError(path + "/temperature", "the temperature is 0 to 2");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
 #include "label/projects.h"
 
 namespace hone::label {
@@ -69,11 +70,6 @@ const Json::Object& body_object(const Json& body) {
   return body.as_object();
 }
 
-size_t chars_of(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 void check_range(const std::string& field, double value, double low, double high,
                  const std::string& words) {
   if (!(value >= low && value <= high)) throw FieldError("/" + field, words);
@@ -117,10 +113,10 @@ ProjectPatch project_patch_from_json(const Json& body) {
 
 void check_settings(const Project& project) {
   if (project.name.find_first_not_of(" \t\r\n") == std::string::npos ||
-      chars_of(project.name) > kProjectNameChars) {
+      count_characters(project.name) > kProjectNameChars) {
     throw FieldError("/name", "a project has a name of 1 to 200 characters");
   }
-  if (chars_of(project.description) > 4000) {
+  if (count_characters(project.description) > 4000) {
     throw FieldError("/description", "a description has at most 4,000 characters");
   }
   check_range("overlap", static_cast<double>(project.overlap), 1, kOverlapMax,
@@ -135,7 +131,7 @@ void check_settings(const Project& project) {
               "stop_probability is 0.5 to 1, say 0.95");
   if (project.skills.size() > 20) throw FieldError("/skills", "at most 20 skills can be needed");
   for (const std::string& skill : project.skills) {
-    if (skill.empty() || chars_of(skill) > 60) {
+    if (skill.empty() || count_characters(skill) > 60) {
       throw FieldError("/skills", "a skill has 1 to 60 characters");
     }
   }

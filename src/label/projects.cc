@@ -68,8 +68,9 @@ void insert_schema(store::Transaction& tx, int64_t project, int64_t version,
 
 void insert_guideline(store::Transaction& tx, int64_t project, int64_t version,
                       std::string_view body, const Actor& actor, int64_t now_ms) {
-  if (body.size() > kGuidelineBytesMax) {
-    throw FieldError("/body", "a guideline has at most 512 KiB; link long material from it");
+  if (count_characters(body) > kGuidelineChars) {
+    throw FieldError("/body",
+                     "a guideline has at most 500,000 characters; link long material from it");
   }
   if (find_invalid_utf8(body)) throw FieldError("/body", "the guideline is not valid UTF-8");
   tx.execute(

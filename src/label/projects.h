@@ -50,7 +50,7 @@ struct Project {
 };
 
 inline constexpr int64_t kOverlapMax = 50, kLeaseSecondsMax = 24 * 3600;
-inline constexpr size_t kProjectNameChars = 200, kGuidelineBytesMax = size_t{512} * 1024;
+inline constexpr size_t kProjectNameChars = 200, kGuidelineChars = 500'000;
 
 struct NewProject {
   std::string name, task_type;

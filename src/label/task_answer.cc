@@ -202,8 +202,7 @@ std::string_view trimmed(std::string_view text) {
 }
 
 void check_text(const std::string& field, std::string_view text, size_t most_chars) {
-  const auto chars = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+  const size_t chars = count_characters(text);
   if (chars > most_chars) {
     throw FieldError(field, "the text has " + std::to_string(chars) + " characters; at most " +
                                 std::to_string(most_chars) + " are kept, shorten it");

@@ -16,11 +16,6 @@ std::string at(const std::string& path, std::string_view key) {
   return path + "/" + std::string(key);
 }
 
-size_t utf8_length(std::string_view text) {
-  return static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
-}
-
 const Json& object_at(const Json& json, const std::string& path) {
   if (!json.is_object()) {
     throw FieldError(path, "expected an object, found a " + std::string(json.kind_name()));
@@ -62,7 +57,7 @@ std::string text_of(const Json& json, const std::string& path, size_t most_chars
     throw FieldError(path, "expected a text, found a " + std::string(json.kind_name()));
   }
   const std::string& text = json.as_string();
-  if (utf8_length(text) > most_chars) {
+  if (count_characters(text) > most_chars) {
     throw FieldError(path, "a text here has at most " + std::to_string(most_chars) + " characters");
   }
   if (text.find('\0') != std::string::npos) {

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/utf8.h"
 #include "label/events.h"
 #include "label/live_quality.h"
 #include "label/organisation.h"
@@ -271,7 +272,8 @@ void change_state(Organisation& organisation, store::Transaction& tx, const Acto
 TaskPage list_tasks(Organisation& organisation, const Project& project, const TaskFilter& filter) {
   if (filter.limit < 1 || filter.limit > 200)
     throw FieldError("/limit", "a page has 1 to 200 tasks");
-  if (filter.q.size() > 1000) throw FieldError("/q", "a search has at most 1,000 characters");
+  if (count_characters(filter.q) > 1000)
+    throw FieldError("/q", "a search has at most 1,000 characters");
   std::vector<int64_t> order;
   if (filter.sort != TaskSort::kNew) {
     const auto quality = project_quality(organisation, project);

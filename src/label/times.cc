@@ -60,4 +60,9 @@ std::optional<int64_t> parse_time(std::string_view text) {
   return ((days * 24 + *hour) * 60 + *minute) * 60000 + *second * 1000 + ms;
 }
 
+std::optional<int64_t> parse_day(std::string_view text) {
+  if (text.size() != std::string_view("2026-11-28").size()) return std::nullopt;
+  return parse_time(std::string(text) + "T00:00:00Z");
+}
+
 }  // namespace hone::label

@@ -12,5 +12,7 @@ namespace hone::label {
 std::string format_time(int64_t at_ms);
 // Nothing when it is no such time; fractions of a second and the offset are optional but for "Z".
 std::optional<int64_t> parse_time(std::string_view text);
+// "2026-11-28", a day of UTC, as the moment it begins; nothing when there is no such day.
+std::optional<int64_t> parse_day(std::string_view text);
 
 }  // namespace hone::label

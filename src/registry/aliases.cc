@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "seal/digest.h"
 
 namespace hone::registry {
@@ -92,8 +93,8 @@ void require_version(const Alias& alias, const Decision& decision) {
                                           std::to_string(alias.version) +
                                           " meanwhile: look again, then decide");
   }
-  if (decision.reason.size() > kReasonMax) {
-    throw invalid_input("a reason has at most 1,000 bytes");
+  if (count_characters(decision.reason) > kReasonMax) {
+    throw invalid_input("a reason has at most 1,000 characters");
   }
 }
 

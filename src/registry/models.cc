@@ -67,9 +67,12 @@ void check_name(std::string_view name) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '-' || c == '_' || c == ':' || c == '/';
   };
-  if (name.empty() || name.size() > kNameMax || !std::all_of(name.begin(), name.end(), fits)) {
-    throw invalid_input("\"" + std::string(name.substr(0, kNameMax)) +
-                        "\" is no name for a model: 1 to 100 letters, digits and . - _ : /");
+  // Dots alone would be a place in a path (/aliases/..).
+  if (name.empty() || name.size() > kNameMax || !std::all_of(name.begin(), name.end(), fits) ||
+      name.find_first_not_of('.') == std::string_view::npos) {
+    throw invalid_input(
+        "\"" + std::string(name.substr(0, kNameMax)) +
+        "\" is no name for a model: 1 to 100 letters, digits and . - _ : /, not dots alone");
   }
   if (name.starts_with("mdl_")) {
     throw invalid_input("names that begin with mdl_ are ids: choose another");

@@ -9,6 +9,9 @@
 #include "api/setup.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "label/public_id.h"
+#include "registry/models.h"
+#include "seal/digest.h"
 
 namespace {
 
@@ -34,7 +37,39 @@ struct Program {
   }
 };
 
-// One of everything that an id in a path can name.
+// A base that the operator put there: nothing is registered over HTTP without files of models.
+std::string add_base(hone::api::Platform& platform, int64_t organisation, const std::string& name) {
+  hone::registry::NewModel wanted;
+  wanted.id = hone::label::make_public_id(platform.env(), "mdl");
+  wanted.name = name;
+  wanted.path = "/" + name + ".gguf";
+  wanted.digest = hone::seal::sha256_hex(name);
+  return platform.control()
+      .write(hone::store::Durability::kDisk,
+             [&](hone::store::Transaction& tx) {
+               return hone::registry::add_model(tx, organisation, wanted, "operator",
+                                                platform.env().now_ms());
+             })
+      .id;
+}
+
+// An answer as a served model leaves it, to be judged.
+void keep_answer(hone::api::Platform& platform, const std::string& organisation,
+                 const std::string& id) {
+  hone::feedback::KeptCompletion made;
+  made.head.id = id;
+  made.head.organisation = organisation;
+  made.head.model = made.head.asked = "contract-base";
+  made.head.model_digest = made.head.fingerprint = hone::seal::sha256_hex("contract-base");
+  made.head.settings = Json::object();
+  made.head.messages = Json::parse(R"([{"role":"user","content":"What is tea?"}])").value();
+  made.head.created_at_ms = platform.env().now_ms();
+  made.choices.resize(1);
+  made.choices[0].text = "A drink.";
+  platform.kept().keep(std::move(made));
+}
+
+// One of everything that an id in a path can name, but what needs jobs: runs and themselves.
 Json fill(Program& program) {
   Json ids = Json::object();
   const Json made =
@@ -59,12 +94,25 @@ Json fill(Program& program) {
   program.ask("POST", "/projects/" + project + "/splits", R"({"heldout_fraction":0.3})");
   ids["snapshot_id"] =
       program.ask("POST", "/projects/" + project + "/snapshots", R"({"name":"s"})").at("id");
-  // No model is registered over HTTP without files of models; an alias may have a gate before that.
+  program.ask("POST", "/aliases/assistant/promote", R"({"model":"contract-base"})");
   program.ask("PUT", "/aliases/assistant/gate",
               R"({"heldout":")" + ids.at("snapshot_id").as_string() + "\"}");
   ids["alias"] = Json("assistant");
   ids["person_id"] =
       program.ask("POST", "/people", R"({"name":"Ann","role":"annotator"})").at("person").at("id");
+  ids["invitation_id"] = program.ask("POST", "/invitations", R"({"role":"viewer","name":"Vic"})")
+                             .at("invitation")
+                             .at("id");
+  ids["token_id"] = program.ask("POST", "/tokens", R"({"name":"another"})").at("token").at("id");
+  ids["rule_id"] = program
+                       .ask("POST", "/sampling-rules",
+                            R"({"name":"r","source":"judged","project_id":")" + project + "\"}")
+                       .at("id");
+  ids["feedback_id"] =
+      program
+          .ask("POST", "/feedback",
+               R"({"kind":"thumbs","completion":"chatcmpl-contract","value":1,"consent":true})")
+          .at("id");
   return ids;
 }
 
@@ -98,7 +146,12 @@ int main(int argc, char** argv) {
     hone::http::ClientOptions to_itself;
     to_itself.port = server.port();
     Program program{hone::http::HttpClient(to_itself), token.secret};
+    keep_answer(*platform, made.organisation.id, "chatcmpl-contract");
+    const std::string model = add_base(*platform, made.organisation.key, "contract-base");
     Json line = fill(program);
+    line["model_id"] = model;
+    // Which choices an answer has no schema can say: what asks for this one from now on is told 410.
+    platform->kept().forget(made.organisation.id, "chatcmpl-contract");
     line["url"] = server.url();
     line["token"] = token.secret;
     std::printf("%s\n", line.dump().c_str());
