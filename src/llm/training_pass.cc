@@ -101,7 +101,14 @@ size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_ra
       options.teacher ? tensor::distillation_bytes(max_rows, config.hidden_size, config.vocab_size)
                       : tensor::head_gradient_bytes(max_rows, config.hidden_size, config.vocab_size,
                                                     options.known_coefficients);
-  return per_row * max_rows * sizeof(float) + head;
+  // Weights between the two halves of attention's gradient: at most p and ds of all pairs of rows.
+  size_t slab = 0;
+  for (const LayerConfig& layer : config.layers) {
+    const size_t blocks = max_rows / tensor::kKvBlock + 2;
+    slab = std::max(slab, max_rows * layer.head_count * 2 * sizeof(float) *
+                              (blocks * tensor::kKvBlock + layer.head_dim + 16));
+  }
+  return per_row * max_rows * sizeof(float) + head + std::min(slab, tensor::kAttentionSlabBytes);
 }
 
 size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_lora_rank,

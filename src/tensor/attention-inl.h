@@ -23,8 +23,9 @@ constexpr size_t kGroupRows = 6;
 struct TileArgs {
   const float* a[kGroupRows];  // a(r, k) = a[r][k * a_step]
   size_t a_step;
-  const float* b;  // panel p, row k: b + (p * b_rows + k) * 16
+  const float* b;  // panel p, row k: b + p * b_rows * 16 + k * b_step
   size_t b_rows;
+  size_t b_step = 16;
   size_t k_begin, k_end;
   const float* ahead;  // what is read next, in the shape of b: fetched meanwhile (few rows)
   float* c;            // c(r, p) = c + r * c_row + p * c_panel
@@ -37,10 +38,11 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
                        size_t c1, size_t c2, size_t c3) {
   static_assert(R >= 1 && R <= 6 && (V == 2 || V == 4));
   const Floats d;
-  const float* HWY_RESTRICT p0 = t.b + b0 + t.k_begin * 16;
-  const float* HWY_RESTRICT p1 = t.b + b1 + t.k_begin * 16;
-  const float* HWY_RESTRICT p2 = V > 2 ? t.b + b2 + t.k_begin * 16 : p0;
-  const float* HWY_RESTRICT p3 = V > 2 ? t.b + b3 + t.k_begin * 16 : p0;
+  const size_t b_step = t.b_step;
+  const float* HWY_RESTRICT p0 = t.b + b0 + t.k_begin * b_step;
+  const float* HWY_RESTRICT p1 = t.b + b1 + t.k_begin * b_step;
+  const float* HWY_RESTRICT p2 = V > 2 ? t.b + b2 + t.k_begin * b_step : p0;
+  const float* HWY_RESTRICT p3 = V > 2 ? t.b + b3 + t.k_begin * b_step : p0;
   // Few rows wait for memory, not for arithmetic; many rows reuse what is in the cache.
   constexpr bool kFetch = R <= 4 && V > 2 && !kAccumulate;
   const float* next = t.ahead + t.k_begin * 16;
@@ -94,10 +96,10 @@ HWY_NOINLINE void Tile(const TileArgs& t, size_t b0, size_t b1, size_t b2, size_
     HONE_STEP(4)
     HONE_STEP(5)
 #undef HONE_STEP
-    p0 += 16;
-    p1 += 16;
-    p2 += 16;
-    p3 += 16;
+    p0 += b_step;
+    p1 += b_step;
+    p2 += b_step;
+    p3 += b_step;
   }
 #define HONE_END(r)                                  \
   if constexpr (R > r) {                             \

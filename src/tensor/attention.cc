@@ -342,30 +342,36 @@ void store_kv(Compute& compute, const AttentionShape& shape, View<const float> k
   check_attention_shape(shape);
   const size_t head_dim = shape.head_dim;
   HONE_CHECK(k.cols == shape.kv_head_count * head_dim && v.cols == k.cols);
-  const auto store = [&](const AttentionRun& run, size_t kv_head) {
-    for (size_t i = 0; i < run.row_count; ++i) {
-      const size_t index = run.kv_begin + i;
-      // The caller owns the blocks that its new rows fall into (see the header).
-      auto* block =
-          const_cast<float*>(run.blocks[index / kKvBlock]) + kv_head * kv_block_floats(head_dim);
-      const float* k_row = k.row(run.row_begin + i) + kv_head * head_dim;
-      const float* v_row = v.row(run.row_begin + i) + kv_head * head_dim;
-      const size_t position = index % kKvBlock;
+  const auto store = [&](const BlockPiece& piece, size_t kv_head) {
+    const AttentionRun& run = runs[piece.run];
+    // The caller owns the blocks that its new rows fall into (see the header).
+    auto* block = const_cast<float*>(run.blocks[piece.block]) + kv_head * kv_block_floats(head_dim);
+    const size_t column = kv_head * head_dim;
+    for (size_t i = 0; i < piece.rows;) {
+      const size_t position = piece.position + i;
+      const size_t count = std::min(16 - position % 16, piece.rows - i);  // of one panel
       float* k_out = block + k_offset(head_dim, position, 0);
-      for (size_t d = 0; d < head_dim; ++d) k_out[d * 16] = k_row[d];
-      for (size_t d = 0; d < head_dim; ++d) block[v_offset(head_dim, position, d)] = v_row[d];
+      const float* k_row = k.row(piece.row + i) + column;
+      for (size_t d = 0; d < head_dim; ++d) {
+        for (size_t j = 0; j < count; ++j) k_out[d * 16 + j] = k_row[j * k.stride + d];
+      }
+      for (size_t j = 0; j < count; ++j) {
+        const float* v_row = v.row(piece.row + i + j) + column;
+        for (size_t d = 0; d < head_dim; ++d) block[v_offset(head_dim, position + j, d)] = v_row[d];
+      }
+      i += count;
     }
   };
   const size_t heads = shape.kv_head_count;
+  const std::vector<BlockPiece> pieces = block_pieces(runs);
   if (k.rows < 16) {
-    for (const AttentionRun& run : runs) {
-      for (size_t h = 0; h < heads; ++h) store(run, h);
+    for (const BlockPiece& piece : pieces) {
+      for (size_t h = 0; h < heads; ++h) store(piece, h);
     }
     return;
   }
-  // Tasks of (run, kv head, piece of 64 rows) would need a list; runs are long or many here.
-  compute.pool().run(runs.size() * heads,
-                     [&](size_t task, size_t) { store(runs[task / heads], task % heads); });
+  compute.pool().run(pieces.size() * heads,
+                     [&](size_t task, size_t) { store(pieces[task / heads], task % heads); });
 }
 
 }  // namespace hone::tensor

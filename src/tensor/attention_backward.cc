@@ -26,7 +26,6 @@ constexpr size_t kChunkRows = 48;  // (position, head) rows at a time
 struct BackwardInputs {
   AttentionShape shape;
   View<const float> q, lse, dout, dot;
-  size_t group() const { return shape.head_count / shape.kv_head_count; }
 };
 
 // Rows of one kv head: row i is position position_begin + i / heads, query head
@@ -39,6 +38,12 @@ struct RowChunk {
   size_t row(size_t i) const { return run->row_begin + position(i); }
   size_t head(size_t i) const { return head_begin + i % heads; }
 };
+
+// What both halves of the gradient read of a chunk: its query rows [kChunkRows][padded], its dout as
+// panels [padded / 16][kChunkRows][16], and then for each block that it sees its weights.
+inline size_t chunk_floats(size_t head_dim) { return 2 * kChunkRows * padded_dim(head_dim); }
+// Of a chunk and a block: p, then ds, each [kChunkRows][kKvBlock].
+constexpr size_t kWeightFloats = 2 * kChunkRows * kKvBlock;
 
 // One block of one kv head in both orders.
 struct BlockData {
@@ -53,10 +58,9 @@ struct BlockData {
 HWY_BEFORE_NAMESPACE();
 namespace hone::tensor::HWY_NAMESPACE {
 
-// In: scores and dout v; out: p and ds. Element j lies at (j / 16) * panel + j % 16.
-HWY_INLINE void WeightsRow(float* HWY_RESTRICT scores, float* HWY_RESTRICT grads, size_t panel,
-                           size_t begin, size_t end, VisibleRange visible, float scale, float lse,
-                           float dot) {
+// In: scores and dout v; out: p and ds.
+HWY_INLINE void WeightsRow(float* HWY_RESTRICT scores, float* HWY_RESTRICT grads, size_t begin,
+                           size_t end, VisibleRange visible, float scale, float lse, float dot) {
   const Floats d;
   const hn::RebindToSigned<Floats> di;
   const size_t lanes = hn::Lanes(d);
@@ -66,30 +70,33 @@ HWY_INLINE void WeightsRow(float* HWY_RESTRICT scores, float* HWY_RESTRICT grads
   const auto first = hn::Set(di, static_cast<int32_t>(visible.begin));
   const auto last = hn::Set(di, static_cast<int32_t>(visible.end));
   for (size_t j = begin; j < end; j += lanes) {
-    const size_t at = j / 16 * panel + j % 16;
-    const auto t = hn::Mul(hn::Load(d, scores + at), factor);
+    const auto t = hn::Mul(hn::Load(d, scores + j), factor);
     const auto index = hn::Iota(di, static_cast<int32_t>(j));
     const auto seen = hn::AndNot(hn::Lt(index, first), hn::Lt(index, last));
     const auto p = hn::IfThenElseZero(hn::RebindMask(d, seen), Exp(d, hn::Sub(t, sum)));
-    hn::Store(p, d, scores + at);
-    const auto dp = hn::Load(d, grads + at);
-    hn::Store(hn::Mul(hn::Mul(p, hn::Sub(dp, mean)), factor), d, grads + at);
+    hn::Store(p, d, scores + j);
+    const auto dp = hn::Load(d, grads + j);
+    hn::Store(hn::Mul(hn::Mul(p, hn::Sub(dp, mean)), factor), d, grads + j);
   }
 }
 
-// Fills p and ds of a chunk against a block; returns the positions that any row sees.
-VisibleRange ChunkWeights(const BackwardInputs& in, const RowChunk& chunk, const BlockData& block,
-                          float* p, float* ds, size_t row_step, size_t panel_step) {
-  const size_t head_dim = in.shape.head_dim;
+// The positions of a block that any row of the chunk sees.
+VisibleRange AnyVisible(const BackwardInputs& in, const RowChunk& chunk, size_t block) {
   VisibleRange any{kKvBlock, 0};
   for (size_t i = 0; i < chunk.rows; ++i) {
     const VisibleRange seen =
-        visible_range(in.shape, chunk.run->kv_begin + chunk.position(i), block.index);
+        visible_range(in.shape, chunk.run->kv_begin + chunk.position(i), block);
     if (seen.begin >= seen.end) continue;
     any.begin = std::min(any.begin, seen.begin);
     any.end = std::max(any.end, seen.end);
   }
-  if (any.begin >= any.end) return any;
+  return any;
+}
+
+// Fills p and ds of a chunk against a block, where any row sees something.
+void ChunkWeights(const BackwardInputs& in, const RowChunk& chunk, const BlockData& block,
+                  VisibleRange any, float* p, float* ds) {
+  const size_t head_dim = in.shape.head_dim;
   const size_t panel_begin = any.begin / 16;
   const size_t panel_end = (any.end + 15) / 16;
   TileArgs t;
@@ -97,8 +104,8 @@ VisibleRange ChunkWeights(const BackwardInputs& in, const RowChunk& chunk, const
   t.b_rows = head_dim;
   t.k_begin = 0;
   t.k_end = head_dim;
-  t.c_row = row_step;
-  t.c_panel = panel_step;
+  t.c_row = kKvBlock;
+  t.c_panel = 16;
   for (size_t first = 0; first < chunk.rows; first += kGroupRows) {
     const size_t rows = std::min(kGroupRows, chunk.rows - first);
     for (size_t r = 0; r < rows; ++r) {
@@ -106,37 +113,36 @@ VisibleRange ChunkWeights(const BackwardInputs& in, const RowChunk& chunk, const
     }
     t.b = block.forward;
     t.ahead = t.b;
-    t.c = p + first * row_step;
+    t.c = p + first * kKvBlock;
     TileProduct<false>(rows, t, panel_begin, panel_end);
     for (size_t r = 0; r < rows; ++r) {
       t.a[r] = in.dout.row(chunk.row(first + r)) + chunk.head(first + r) * head_dim;
     }
     t.b = block.transposed + padded_dim(head_dim) * kKvBlock;
     t.ahead = t.b;
-    t.c = ds + first * row_step;
+    t.c = ds + first * kKvBlock;
     TileProduct<false>(rows, t, panel_begin, panel_end);
     for (size_t r = 0; r < rows; ++r) {
       const size_t i = first + r;
       const VisibleRange seen =
           visible_range(in.shape, chunk.run->kv_begin + chunk.position(i), block.index);
-      WeightsRow(p + i * row_step, ds + i * row_step, panel_step, panel_begin * 16, panel_end * 16,
-                 seen, in.shape.scale, in.lse.row(chunk.row(i))[chunk.head(i)],
+      WeightsRow(p + i * kKvBlock, ds + i * kKvBlock, panel_begin * 16, panel_end * 16, seen,
+                 in.shape.scale, in.lse.row(chunk.row(i))[chunk.head(i)],
                  in.dot.row(chunk.row(i))[chunk.head(i)]);
     }
   }
-  return any;
 }
 
-// Called for one block after another, ascending; state is [rows][padded], zero at first.
+// Called for one block after another, ascending; state is [rows][padded], zero at first. Leaves the
+// weights of chunk and block in `weights`; part is memory like state.
 void AddQueryGradient(const BackwardInputs& in, const RowChunk& chunk, const BlockData& block,
-                      float* scratch, float* state) {
+                      float* weights, float* part, float* state) {
   const Floats d;
   const size_t padded = padded_dim(in.shape.head_dim);
-  float* p = scratch;
-  float* ds = p + kChunkRows * kKvBlock;
-  float* part = ds + kChunkRows * kKvBlock;
-  const VisibleRange any = ChunkWeights(in, chunk, block, p, ds, kKvBlock, 16);
+  float* ds = weights + kChunkRows * kKvBlock;
+  const VisibleRange any = AnyVisible(in, chunk, block.index);
   if (any.begin >= any.end) return;
+  ChunkWeights(in, chunk, block, any, weights, ds);
   TileArgs t;
   t.a_step = 1;
   t.b = block.transposed;
@@ -161,37 +167,27 @@ void AddQueryGradient(const BackwardInputs& in, const RowChunk& chunk, const Blo
   }
 }
 
-// dk and dv of one block and kv head from one chunk of rows.
-void AddKeyValueGradient(const BackwardInputs& in, const RowChunk& chunk, const BlockData& block,
-                         float* scratch, float* grad) {
+// dk and dv of one block and kv head from one chunk of rows: `rows_of_chunk` as pack_rows left them, `weights`
+// as AddQueryGradient did.
+void AddKeyValueGradient(const BackwardInputs& in, const RowChunk& chunk, size_t block,
+                         const float* rows_of_chunk, const float* weights, float* grad) {
   const size_t head_dim = in.shape.head_dim;
   const size_t padded = padded_dim(head_dim);
-  constexpr size_t kPanel = kChunkRows * 16;
-  float* p = scratch;
-  float* ds = p + 4 * kPanel;
-  float* q_rows = ds + 4 * kPanel;                    // [rows][padded]
-  float* dout_panels = q_rows + kChunkRows * padded;  // [padded / 16][kChunkRows][16]
-  const VisibleRange any = ChunkWeights(in, chunk, block, p, ds, 16, kPanel);
+  const float* p = weights;
+  const float* ds = p + kChunkRows * kKvBlock;
+  const float* q_rows = rows_of_chunk;
+  const float* dout_panels = q_rows + kChunkRows * padded;
+  const VisibleRange any = AnyVisible(in, chunk, block);
   if (any.begin >= any.end) return;
-  for (size_t i = 0; i < chunk.rows; ++i) {
-    const size_t at = chunk.head(i) * head_dim;
-    std::memcpy(q_rows + i * padded, in.q.row(chunk.row(i)) + at, head_dim * sizeof(float));
-    const float* dout = in.dout.row(chunk.row(i)) + at;
-    for (size_t c = 0; c < padded; c += 16) {
-      float* out = dout_panels + c / 16 * kPanel + i * 16;
-      const size_t count = std::min<size_t>(16, head_dim - c);
-      std::memset(out, 0, 16 * sizeof(float));
-      std::memcpy(out, dout + c, count * sizeof(float));
-    }
-  }
   TileArgs t;
   t.k_begin = 0;
   t.k_end = chunk.rows;
-  t.b_rows = kChunkRows;
   t.c_row = 16;
   // dk: rows are dims, lanes are positions.
   t.a_step = padded;
   t.b = ds;
+  t.b_rows = 1;
+  t.b_step = kKvBlock;
   t.ahead = t.b;
   t.c_panel = head_dim * 16;
   for (size_t dim = 0; dim < head_dim; dim += kGroupRows) {
@@ -201,13 +197,15 @@ void AddKeyValueGradient(const BackwardInputs& in, const RowChunk& chunk, const 
     TileProduct<true>(rows, t, any.begin / 16, (any.end + 15) / 16);
   }
   // dv: rows are positions, lanes are dims.
-  t.a_step = 16;
+  t.a_step = kKvBlock;
   t.b = dout_panels;
+  t.b_rows = kChunkRows;
+  t.b_step = 16;
   t.ahead = t.b;
   t.c_panel = kKvBlock * 16;
   for (size_t j = any.begin; j < any.end; j += kGroupRows) {
     const size_t rows = std::min(kGroupRows, any.end - j);
-    for (size_t r = 0; r < rows; ++r) t.a[r] = p + (j + r) / 16 * kPanel + (j + r) % 16;
+    for (size_t r = 0; r < rows; ++r) t.a[r] = p + j + r;
     t.c = grad + kKvBlock * head_dim + j * 16;
     TileProduct<true>(rows, t, 0, padded / 16);
   }
@@ -289,24 +287,80 @@ Sights find_sights(const AttentionShape& shape, std::span<const AttentionRun> ru
   return s;
 }
 
-// Calls visit(chunk) for the rows of a run and kv head, ascending, positions from `begin` on.
+// Calls visit(chunk, the blocks that it sees) for the rows of a run and kv head, ascending.
 template <typename Visit>
-void for_each_chunk(const BackwardInputs& in, const AttentionRun& run, size_t kv_head, size_t begin,
-                    size_t end, const Visit& visit) {
-  const size_t group = in.group();
+void for_each_chunk(const AttentionShape& shape, const AttentionRun& run, size_t kv_head,
+                    const Visit& visit) {
+  const size_t group = shape.head_count / shape.kv_head_count;
   // A group above the chunk is cut by heads; then a chunk is one position.
   const size_t heads = std::min(group, kChunkRows);
   const size_t positions = group <= kChunkRows ? kChunkRows / group : 1;
-  for (size_t p = begin; p < end; p += positions) {
+  for (size_t p = 0; p < run.row_count; p += positions) {
+    const size_t rows = std::min(positions, run.row_count - p);
+    const size_t begin = run.kv_begin + p;
     for (size_t h = 0; h < group; h += heads) {
       const size_t count = std::min(heads, group - h);
-      visit(RowChunk{&run, p, std::min(positions, end - p) * count, kv_head * group + h, count});
+      visit(RowChunk{&run, p, rows * count, kv_head * group + h, count},
+            visible_blocks(shape, begin, begin + rows));
     }
   }
 }
 
+// What a query task needs for itself: the sum over blocks, and one block's part.
 size_t backward_scratch_bytes(size_t head_dim) {
-  return (2 * kChunkRows * kKvBlock + 3 * kChunkRows * padded_dim(head_dim)) * sizeof(float);
+  return 2 * kChunkRows * padded_dim(head_dim) * sizeof(float);
+}
+
+void pack_rows(const BackwardInputs& in, const RowChunk& chunk, float* to) {
+  const size_t head_dim = in.shape.head_dim;
+  const size_t padded = padded_dim(head_dim);
+  float* panels = to + kChunkRows * padded;
+  for (size_t i = 0; i < chunk.rows; ++i) {
+    const size_t at = chunk.head(i) * head_dim;
+    std::memcpy(to + i * padded, in.q.row(chunk.row(i)) + at, head_dim * sizeof(float));
+    const float* dout = in.dout.row(chunk.row(i)) + at;
+    for (size_t c = 0; c < padded; c += 16) {
+      float* out = panels + (c * kChunkRows + i * 16);
+      const size_t count = std::min<size_t>(16, head_dim - c);
+      std::memset(out + count, 0, (16 - count) * sizeof(float));
+      std::memcpy(out, dout + c, count * sizeof(float));
+    }
+  }
+}
+
+struct QueryTask {
+  RowChunk chunk;
+  size_t run, kv_head;
+  VisibleRange blocks;
+  float* memory = nullptr;  // chunk_floats, then kWeightFloats a block
+
+  size_t floats(size_t head_dim) const {
+    return chunk_floats(head_dim) + (blocks.end - blocks.begin) * kWeightFloats;
+  }
+  float* weights(size_t head_dim, size_t block) const {
+    return memory + chunk_floats(head_dim) + (block - blocks.begin) * kWeightFloats;
+  }
+};
+
+// What one chunk gives to one gradient block of one kv head.
+struct Gift {
+  size_t target;  // unique block * kv heads + kv head
+  size_t task, block;
+};
+
+// Chunks in the order of the contract, so many that their weights fit into `most` floats; one at
+// least. `begin` moves on.
+std::vector<QueryTask> next_slab(const std::vector<QueryTask>& all, size_t head_dim, size_t most,
+                                 float* memory, size_t& begin) {
+  std::vector<QueryTask> slab;
+  for (size_t used = 0; begin < all.size(); ++begin) {
+    const size_t more = all[begin].floats(head_dim);
+    if (!slab.empty() && used + more > most) break;
+    slab.push_back(all[begin]);
+    slab.back().memory = memory + used;
+    used += more;
+  }
+  return slab;
 }
 
 struct Backward {
@@ -329,22 +383,18 @@ struct Backward {
   }
 
   // One chunk of query rows against all its blocks.
-  void query_task(const RowChunk& chunk, size_t run_index, size_t kv_head, View<float> dq,
-                  size_t thread) const {
+  void query_task(const QueryTask& task, View<float> dq, size_t thread) const {
     const size_t head_dim = in.shape.head_dim;
     const size_t padded = padded_dim(head_dim);
-    float* memory = scratch(thread);
-    float* state = memory + (2 * kKvBlock + padded) * kChunkRows;
-    const AttentionRun& run = runs[run_index];
+    const RowChunk& chunk = task.chunk;
+    float* state = scratch(thread);
+    float* part = state + kChunkRows * padded;
     const auto add = &HWY_DYNAMIC_DISPATCH(AddQueryGradient);
+    pack_rows(in, chunk, task.memory);
     std::fill_n(state, chunk.rows * padded, 0.0f);
-    const size_t begin = run.kv_begin + chunk.position_begin;
-    const VisibleRange blocks =
-        visible_blocks(in.shape, begin, begin + (chunk.rows - 1) / chunk.heads + 1);
-    for (size_t b = blocks.begin; b < blocks.end; ++b) {
-      const Sight sight{nullptr, run.blocks[b], run_index, b,
-                        sights.unique_of_run[run_index][b - sights.first_block[run_index]]};
-      add(in, chunk, block(sight, kv_head), memory, state);
+    for (size_t b = task.blocks.begin; b < task.blocks.end; ++b) {
+      const Sight sight{nullptr, runs[task.run].blocks[b], task.run, b, unique(task, b)};
+      add(in, chunk, block(sight, task.kv_head), task.weights(head_dim, b), part, state);
     }
     for (size_t i = 0; i < chunk.rows; ++i) {
       float* out = dq.row(chunk.row(i)) + chunk.head(i) * head_dim;
@@ -352,26 +402,43 @@ struct Backward {
     }
   }
 
-  // One gradient block of one kv head: every run that sees it, in order.
-  void key_value_task(size_t unique, size_t kv_head, size_t thread) const {
+  size_t unique(const QueryTask& task, size_t b) const {
+    return sights.unique_of_run[task.run][b - sights.first_block[task.run]];
+  }
+
+  // All that the slab gives to one gradient block of one kv head, in order.
+  void key_value_task(std::span<const QueryTask> slab, std::span<const Gift> gifts) const {
     const auto add = &HWY_DYNAMIC_DISPATCH(AddKeyValueGradient);
-    float* memory = scratch(thread);
-    for (size_t i = sights.unique_begin[unique]; i < sights.unique_begin[unique + 1]; ++i) {
-      const Sight& sight = sights.by_block[i];
-      const AttentionRun& run = runs[sight.run];
-      const size_t base = sight.block * kKvBlock;
-      const size_t begin = base > run.kv_begin ? base - run.kv_begin : 0;
-      size_t end = run.row_count;
-      if (in.shape.window != 0) {
-        // The first kv index that no longer sees the block.
-        const size_t last = base + kKvBlock + in.shape.window - 1;
-        end = std::min(end, last > run.kv_begin ? last - run.kv_begin : 0);
-      }
-      float* grad = sight.grad + kv_head * kv_block_floats(in.shape.head_dim);
-      for_each_chunk(in, run, kv_head, begin, end, [&](const RowChunk& chunk) {
-        add(in, chunk, block(sight, kv_head), memory, grad);
-      });
+    const size_t head_dim = in.shape.head_dim;
+    for (const Gift& gift : gifts) {
+      const QueryTask& task = slab[gift.task];
+      const size_t first = sights.unique_begin[gift.target / in.shape.kv_head_count];
+      float* grad = sights.by_block[first].grad + task.kv_head * kv_block_floats(head_dim);
+      add(in, task.chunk, gift.block, task.memory, task.weights(head_dim, gift.block), grad);
     }
+  }
+
+  // Weights and dq of the slab's chunks, then what they give to the gradient blocks.
+  void run_slab(std::span<const QueryTask> slab, View<float> dq) const {
+    compute.pool().run(slab.size(),
+                       [&](size_t task, size_t thread) { query_task(slab[task], dq, thread); });
+    std::vector<Gift> gifts;
+    for (size_t i = 0; i < slab.size(); ++i) {
+      for (size_t b = slab[i].blocks.begin; b < slab[i].blocks.end; ++b) {
+        gifts.push_back({unique(slab[i], b) * in.shape.kv_head_count + slab[i].kv_head, i, b});
+      }
+    }
+    std::stable_sort(gifts.begin(), gifts.end(),
+                     [](const Gift& a, const Gift& b) { return a.target < b.target; });
+    std::vector<size_t> begins;
+    for (size_t i = 0; i < gifts.size(); ++i) {
+      if (i == 0 || gifts[i].target != gifts[i - 1].target) begins.push_back(i);
+    }
+    begins.push_back(gifts.size());
+    compute.pool().run(begins.size() - 1, [&](size_t task, size_t) {
+      key_value_task(slab, std::span<const Gift>(gifts).subspan(begins[task],
+                                                                begins[task + 1] - begins[task]));
+    });
   }
 };
 
@@ -387,9 +454,23 @@ void attention_backward(Compute& compute, const AttentionShape& shape, View<cons
   const Sights sights = find_sights(shape, runs, grad_blocks);
   const size_t unique = sights.unique_begin.size() - 1;
   const size_t block_floats = transposed_floats(shape.head_dim);
-  auto* transposed = reinterpret_cast<float*>(compute.shared_scratch(
-      (unique * heads * block_floats + q.rows * shape.head_count) * sizeof(float)));
+  std::vector<QueryTask> tasks;
+  size_t slab_floats = 0, largest = 0;
+  for (size_t r = 0; r < runs.size(); ++r) {
+    for (size_t h = 0; h < heads; ++h) {
+      for_each_chunk(shape, runs[r], h, [&](const RowChunk& chunk, VisibleRange blocks) {
+        tasks.push_back({chunk, r, h, blocks});
+        largest = std::max(largest, tasks.back().floats(shape.head_dim));
+        slab_floats += tasks.back().floats(shape.head_dim);
+      });
+    }
+  }
+  slab_floats = std::max(largest, std::min(slab_floats, kAttentionSlabBytes / sizeof(float)));
+  const size_t dots = padded_dim(q.rows * shape.head_count);
+  auto* transposed = reinterpret_cast<float*>(
+      compute.shared_scratch((unique * heads * block_floats + dots + slab_floats) * sizeof(float)));
   View<float> dot(transposed + unique * heads * block_floats, q.rows, shape.head_count);
+  float* slab_memory = dot.data + dots;
   const BackwardInputs in{shape, q, lse, dout, dot};
   const Backward backward{compute, in, runs, sights, transposed};
 
@@ -408,28 +489,9 @@ void attention_backward(Compute& compute, const AttentionShape& shape, View<cons
                     transposed + task * block_floats);
   });
 
-  struct QueryTask {
-    RowChunk chunk;
-    size_t run, kv_head;
-  };
-  std::vector<QueryTask> tasks;
-  for (size_t r = 0; r < runs.size(); ++r) {
-    for (size_t h = 0; h < heads; ++h) {
-      for_each_chunk(in, runs[r], h, 0, runs[r].row_count, [&](const RowChunk& chunk) {
-        tasks.push_back({chunk, r, h});
-      });
-    }
+  for (size_t begin = 0; begin < tasks.size();) {
+    backward.run_slab(next_slab(tasks, shape.head_dim, slab_floats, slab_memory, begin), dq);
   }
-  // Both kinds in one fork: they write different memory.
-  const size_t block_tasks = unique * heads;
-  compute.pool().run(block_tasks + tasks.size(), [&](size_t task, size_t thread) {
-    if (task < block_tasks) {
-      backward.key_value_task(task / heads, task % heads, thread);
-    } else {
-      const QueryTask& t = tasks[task - block_tasks];
-      backward.query_task(t.chunk, t.run, t.kv_head, dq, thread);
-    }
-  });
 }
 
 void load_kv_grad(Compute& compute, const AttentionShape& shape, std::span<const AttentionRun> runs,
@@ -437,18 +499,24 @@ void load_kv_grad(Compute& compute, const AttentionShape& shape, std::span<const
   check_attention_shape(shape);
   const size_t heads = shape.kv_head_count;
   const size_t n = shape.head_dim;
-  compute.pool().run(runs.size() * heads, [&](size_t task, size_t) {
-    const AttentionRun& run = runs[task / heads];
+  const std::vector<BlockPiece> pieces = block_pieces(runs);
+  compute.pool().run(pieces.size() * heads, [&](size_t task, size_t) {
+    const BlockPiece& piece = pieces[task / heads];
     const size_t head = task % heads;
-    for (size_t i = 0; i < run.row_count; ++i) {
-      const size_t index = run.kv_begin + i;
-      const float* grad = grad_blocks[task / heads][index / kKvBlock] + head * kv_block_floats(n);
-      float* k_row = dk.row(run.row_begin + i) + head * n;
-      float* v_row = dv.row(run.row_begin + i) + head * n;
+    const float* grad = grad_blocks[piece.run][piece.block] + head * kv_block_floats(n);
+    for (size_t i = 0; i < piece.rows;) {
+      const size_t position = piece.position + i;
+      const size_t count = std::min(16 - position % 16, piece.rows - i);  // of one panel
+      const float* from = grad + k_offset(n, position, 0);
+      float* k_row = dk.row(piece.row + i) + head * n;
       for (size_t d = 0; d < n; ++d) {
-        k_row[d] = grad[k_offset(n, index % kKvBlock, d)] + 0.0f;
-        v_row[d] = grad[v_offset(n, index % kKvBlock, d)] + 0.0f;
+        for (size_t j = 0; j < count; ++j) k_row[j * dk.stride + d] = from[d * 16 + j] + 0.0f;
       }
+      for (size_t j = 0; j < count; ++j) {
+        float* v_row = dv.row(piece.row + i + j) + head * n;
+        for (size_t d = 0; d < n; ++d) v_row[d] = grad[v_offset(n, position + j, d)] + 0.0f;
+      }
+      i += count;
     }
   });
 }

@@ -1,6 +1,6 @@
 #pragma once
 // The gradient of attention (flash attention's way: weights are computed again from the saved log
-// sums, never stored), with a defined order of every sum.
+// sums), with a defined order of every sum.
 //
 // Order, with s_j and t_j as in attention.h, per query row and head:
 //   D    = 16 virtual lanes of fma(dout, out), tree + 8, + 4, + 2, + 1
@@ -17,13 +17,17 @@
 // (a shared prompt); then they must name the same kv block too. The caller zeroes them before the
 // first run. load_kv_grad adds + 0, so that a zero is +0 whatever was skipped.
 //
-// Memory: a second, transposed copy of the blocks that the runs see, and D.
+// Memory: a second, transposed copy of the blocks that the runs see, D, and the weights of as many
+// query rows as fit into kAttentionSlabBytes (48 of them at least): they are computed once, for dq, and
+// read again for dk and dv.
 
 #include <span>
 
 #include "tensor/attention.h"
 
 namespace hone::tensor {
+
+inline constexpr size_t kAttentionSlabBytes = size_t{16} << 20;
 
 // grad_blocks: one list a run, parallel to run.blocks. dq is written, gradient blocks are added to.
 void attention_backward(Compute& compute, const AttentionShape& shape, View<const float> q,

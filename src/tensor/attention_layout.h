@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <span>
+#include <vector>
 
 #include "base/check.h"
 #include "tensor/attention.h"
@@ -36,6 +38,23 @@ inline VisibleRange visible_blocks(const AttentionShape& shape, size_t kv_begin,
   const size_t first =
       shape.window == 0 || kv_begin + 1 < shape.window ? 0 : kv_begin + 1 - shape.window;
   return {first / kKvBlock, (kv_end - 1) / kKvBlock + 1};
+}
+
+// The rows of a run that lie in one block, from `position` in it on.
+struct BlockPiece {
+  size_t run, row, rows, block, position;
+};
+inline std::vector<BlockPiece> block_pieces(std::span<const AttentionRun> runs) {
+  std::vector<BlockPiece> pieces;
+  for (size_t r = 0; r < runs.size(); ++r) {
+    for (size_t i = 0; i < runs[r].row_count;) {
+      const size_t index = runs[r].kv_begin + i;
+      const size_t rows = std::min(kKvBlock - index % kKvBlock, runs[r].row_count - i);
+      pieces.push_back({r, runs[r].row_begin + i, rows, index / kKvBlock, index % kKvBlock});
+      i += rows;
+    }
+  }
+  return pieces;
 }
 
 inline void check_attention_shape(const AttentionShape& shape) {

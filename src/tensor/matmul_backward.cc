@@ -38,7 +38,6 @@ void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> te
     rows = std::clamp(divide_up(dx.rows, pieces), std::min(rows, size_t{128}), rows);
   }
   const size_t row_tasks = divide_up(dx.rows, rows);
-  const bool plain = terms.size() == 1 && !accumulate && terms[0].scale == 1.0f;
   const size_t ld_sums = kTaskPanels * kPanel;
   const size_t scratch_bytes = (rows * ld_sums + kUnpackedN * ld_sums) * sizeof(float);
 
@@ -50,11 +49,12 @@ void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> te
     const size_t row = task % row_tasks * rows;
     const size_t piece_rows = std::min(rows, dx.rows - row);
     const size_t columns = std::min(dx.cols - panel * kPanel, count * kPanel);
-    const bool direct = plain && columns == count * kPanel;
-    float* sums = direct ? dx.row(row) + panel * kPanel : scratch;
-    const size_t ld = direct ? dx.stride : ld_sums;
     for (size_t t = 0; t < terms.size(); ++t) {
       const MatmulInputTerm& term = terms[t];
+      const bool add = accumulate || t > 0;
+      const bool direct = !add && term.scale == 1.0f && columns == count * kPanel;
+      float* sums = direct ? dx.row(row) + panel * kPanel : scratch;
+      const size_t ld = direct ? dx.stride : ld_sums;
       const PanelView w = panel_view(*term.weights);
       if (w.n == 0) {
         for (size_t r = 0; r < piece_rows; ++r) std::fill_n(sums + r * ld, columns, 0.0f);
@@ -66,7 +66,6 @@ void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> te
                          count, nc, sums, ld, n == 0);
       }
       if (direct) continue;
-      const bool add = accumulate || t > 0;
       for (size_t r = 0; r < piece_rows; ++r) {
         float* to = dx.row(row + r) + panel * kPanel;
         const float* from = sums + r * ld;
