@@ -83,11 +83,21 @@ Tensor scratch(size_t rows, size_t cols) { return cols == 0 ? Tensor() : Tensor(
 
 }  // namespace
 
+size_t kept_layers(const ModelConfig& config, const PassOptions& options) {
+  const size_t all = config.layers.size();
+  return options.recompute ? std::clamp<size_t>(options.kept_layers, std::min<size_t>(1, all), all)
+                           : all;
+}
+
+size_t kept_layer_bytes(const ModelConfig& config, size_t max_rows) {
+  return Widest(config).saved * max_rows * sizeof(float);
+}
+
 size_t TrainingPass::planned_bytes(const ModelConfig& config, size_t max_lora_rank, size_t max_rows,
                                    const PassOptions& options) {
   const Widest widest(config);
   size_t per_row = (config.layers.size() + 1) * config.hidden_size;  // x_in
-  per_row += (options.recompute ? 1 : config.layers.size()) * widest.saved;
+  per_row += kept_layers(config, options) * widest.saved;
   per_row += 3 * config.hidden_size + 3 * tile_stride(config.hidden_size) + widest.qkv +
              tile_stride(widest.qkv) + tile_stride(widest.attention) +
              tile_stride(2 * widest.intermediate) + 2 * tile_stride(widest.intermediate) +
@@ -129,13 +139,18 @@ size_t TrainingPass::planned_score_bytes(const ModelConfig& config, size_t max_l
 
 TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapter* adapter,
                            size_t max_rows, const PassOptions& options)
-    : compute_(compute), model_(model), adapter_(adapter), max_rows_(max_rows), options_(options) {
+    : compute_(compute),
+      model_(model),
+      adapter_(adapter),
+      max_rows_(max_rows),
+      options_(options),
+      kept_layers_(kept_layers(model.config, options)) {
   const ModelConfig& config = model.config;
   const Widest widest(config);
   const size_t rank = adapter == nullptr ? 0 : adapter->max_rank();
   const size_t hidden = config.hidden_size;
   x_in_ = Tensor((config.layers.size() + 1) * max_rows, hidden);
-  saved_ = Tensor((options.recompute ? 1 : config.layers.size()) * max_rows, widest.saved);
+  saved_ = Tensor(kept_layers_ * max_rows, widest.saved);
   norm_ = Tensor(max_rows, tile_stride(hidden));
   activation_ = Tensor(max_rows, tile_stride(widest.intermediate));
   lora_ = scratch(max_rows, 3 * rank);
@@ -163,7 +178,8 @@ TrainingPass::TrainingPass(Compute& compute, const Model& model, const LoraAdapt
 LayerActivations TrainingPass::layer_views(size_t layer, size_t rows) {
   const LayerConfig& config = model_.config.layers[layer];
   const SavedColumns columns(model_.config, config);
-  const View<float> all = saved_.rows_view(options_.recompute ? 0 : layer * max_rows_, rows);
+  const size_t place = layer - std::min(layer, first_kept());
+  const View<float> all = saved_.rows_view(place * max_rows_, rows);
   const size_t q = config.head_count * config.head_dim;
   const size_t kv = config.kv_head_count * config.head_dim;
   LayerActivations a;
@@ -194,14 +210,14 @@ void TrainingPass::forward(const TreeRows& rows) {
                         x_in(0, rows.size()));
   for (size_t layer = 0; layer < model_.layers.size(); ++layer) {
     kv_.build(rows, model_.config.layers[layer]);
-    layer_again(rows, layer);
+    run_layer(rows, layer);
   }
   tensor::rms_norm(compute_, x_in(model_.layers.size(), rows.size()), model_.final_norm.data(),
                    model_.config.rms_norm_eps, final_hidden_.rows_view(0, rows.size()),
                    inverse_rms_.view().row(2 * model_.layers.size()));
 }
 
-void TrainingPass::layer_again(const TreeRows& rows, size_t layer) {
+void TrainingPass::run_layer(const TreeRows& rows, size_t layer) {
   LoraRun run = {0, rows.size(), nullptr};
   if (adapter_ != nullptr) run.layer = &adapter_->layers[layer];
   layer_forward(compute_, model_, layer, std::span(&run, adapter_ == nullptr ? 0 : 1),
@@ -542,7 +558,11 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const size_t kv_cols = config.kv_head_count * config.head_dim;
   const size_t f = config.intermediate_size;
   kv_.build(rows, config);
-  if (options_.recompute) layer_again(rows, index);
+  const bool kept = index >= first_kept();
+  if (!kept) {
+    run_layer(rows, index);
+    ++layers_run_again_;
+  }
 
   const size_t hidden = model_.config.hidden_size;
   const View<float> dx = dx_.rows_view(0, m).slice_cols(0, hidden);
@@ -583,7 +603,7 @@ void TrainingPass::backward_layer(const TreeRows& rows, size_t index, Trainable&
   const View<float> dk = dqkv.slice_cols(q_cols, kv_cols);
   const View<float> dv = dqkv.slice_cols(q_cols + kv_cols, kv_cols);
   const tensor::AttentionShape shape = attention_shape(config);
-  if (!options_.recompute) {
+  if (kept) {
     tensor::store_kv(compute_, shape, a.qkv.slice_cols(q_cols, kv_cols),
                      a.qkv.slice_cols(q_cols + kv_cols, kv_cols), kv_.stores());
   }

@@ -6,8 +6,9 @@
 // gradients are integers, so cutting the work into passes changes no bit of the gradient.
 //
 // Saved per row and layer (f32): x_in, q k v, attention, lse, x_mid, gate and up; norms,
-// activation and adapter products are computed again. With `recompute` only x_in is saved and the
-// layer is run again before its backward: a third more forward work, a tenth of the memory.
+// activation and adapter products are computed again. With `recompute` that is saved of the last
+// `kept_layers` only, of the others x_in, and these are run again before their backward: with one
+// layer kept a third more forward work and a tenth of the memory. No bit depends on how many are.
 
 #include <functional>
 #include <memory>
@@ -28,9 +29,15 @@ struct PassOptions {
   bool lora_dropout = false;  // some run will have it: memory for the dropped inputs
   // Some run will know its coefficients beforehand: memory to keep logits.
   bool known_coefficients = false;
-  bool teacher = false;  // some run will stand beside one: memory for both models' logits
-  bool dora = false;     // the adapter that run() trains has magnitudes (llm/dora.h)
+  bool teacher = false;    // some run will stand beside one: memory for both models' logits
+  bool dora = false;       // the adapter that run() trains has magnitudes (llm/dora.h)
+  size_t kept_layers = 1;  // with recompute: 1 or more
 };
+
+// Layers of the model whose activations a pass keeps.
+size_t kept_layers(const ModelConfig& config, const PassOptions& options);
+// Bytes that one layer more takes in a pass of so many rows.
+size_t kept_layer_bytes(const ModelConfig& config, size_t max_rows);
 
 // A token whose log-probability is wanted: token `token` predicted from row `row`. With the token
 // kScoreTarget it is the score head's value at that row (llm/score_head.h), which the model or the
@@ -75,6 +82,8 @@ class TrainingPass {
                                     const PassOptions& options);
 
   size_t max_rows() const { return max_rows_; }
+  // How many layers were run a second time since the pass was made.
+  size_t layers_run_again() const { return layers_run_again_; }
 
   // From here on the rows of the targets are multiplied by it before the head: log-probabilities and
   // their gradients are those of the temperature 1 / scale. BatchRequest::head_scale is its twin.
@@ -145,7 +154,9 @@ class TrainingPass {
   void backward_scores(const TreeRows& rows, tensor::View<float> dhidden, Trainable& trainable,
                        tensor::FixedStatistics& statistics);
   LayerActivations layer_views(size_t layer, size_t rows);
-  void layer_again(const TreeRows& rows, size_t layer);
+  void run_layer(const TreeRows& rows, size_t layer);
+  // Layers from this one on keep their activations; the ones before share the memory of it.
+  size_t first_kept() const { return model_.layers.size() - kept_layers_; }
   void backward_layer(const TreeRows& rows, size_t layer, Trainable& trainable,
                       tensor::FixedStatistics& statistics);
 
@@ -156,7 +167,10 @@ class TrainingPass {
   PassOptions options_;
   float head_scale_ = 1;
 
-  // Saved activations, max_rows_ rows a layer (one for all when recomputing), columns side by side.
+  size_t kept_layers_;
+  size_t layers_run_again_ = 0;
+  // Saved activations, max_rows_ rows of each kept layer, columns side by side. The first one's memory
+  // serves the layers before it too: it is the last that the forward writes there, so it is kept.
   // All in one piece: large pages round every piece up.
   tensor::Tensor saved_;
   tensor::Tensor x_in_;  // max_rows_ rows a layer, and the last layer's output

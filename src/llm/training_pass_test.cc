@@ -139,6 +139,46 @@ TEST(TrainingPass, CutsThreadsRecomputeAndKnownCoefficientsChangeNoBitOfTheGradi
   EXPECT_GT(most_passes, 3u);
 }
 
+TEST(TrainingPass, AsManyLayersAsAreKeptAreNotRunAgainAndNoBitTellsHowMany) {
+  testing::TinyShape shape = small_shape();
+  shape.layers = 5;
+  Model model = testing::random_model(shape);
+  LoraAdapter adapter = testing::random_adapter(model, 3);
+  const std::vector<TreeExample> batch = mixed_batch(4);
+  const size_t rows = least_pass_rows(batch);
+  std::vector<std::vector<int64_t>> first;
+  size_t bytes_before = 0;
+  for (const size_t kept : {0, 1, 2, 4, 5, 9}) {  // 0: without recompute
+    tensor::Compute compute(2);
+    PassOptions options;
+    options.recompute = kept > 0;
+    options.kept_layers = kept;
+    TrainingPass pass(compute, model, &adapter, rows, options);
+    Trainable trainable = lora_parameters(model, adapter);
+    testing::set_exponents(trainable, 34);
+    size_t passes = 0;
+    for_each_pass(batch, rows, [&](const PlannedPass& planned) {
+      pass.run(
+          planned.rows, planned.targets,
+          [&](const PassResult&, std::span<float> slopes) {
+            for (size_t i = 0; i < slopes.size(); ++i) slopes[i] = some_coefficient(passes, i);
+          },
+          trainable);
+      ++passes;
+      return true;
+    });
+    if (first.empty()) first = integers_of(trainable);
+    EXPECT_TRUE(first == integers_of(trainable)) << kept << " kept";
+    const size_t again = kept == 0 || kept > 5 ? 0 : 5 - kept;
+    EXPECT_EQ(pass.layers_run_again(), again * passes) << kept << " kept";
+    const size_t bytes = TrainingPass::planned_bytes(model.config, 3, rows, options);
+    if (kept == 2) {
+      EXPECT_EQ(bytes - bytes_before, kept_layer_bytes(model.config, rows));
+    }
+    bytes_before = bytes;
+  }
+}
+
 TEST(TrainingPass, AdapterGradientsKeepTheirBitsToo) {
   const Model model = testing::random_model(small_shape());
   LoraAdapter adapter = testing::random_adapter(model, 4);
