@@ -154,6 +154,8 @@ constexpr Rule kDpo[] = {
     {"loss_type", nullptr, nullptr, "*"},  // set_dpo_losses
     {"loss_weights", nullptr, nullptr, "*"},
     {"label_smoothing", "model.label_smoothing"},
+    {"ipo_log_probs", nullptr, nullptr, "*"},  // set_dpo_losses
+    {"sft_mean", nullptr, nullptr, "*"},       // pairs, as with --compat openrlhf
     {"f_divergence_type", nullptr, nullptr, "\"reverse_kl\"", nullptr,
      "OpenRLHF's DPO has the reverse KL only"},
     {"f_alpha_divergence_coef", nullptr, nullptr, "*"},
@@ -170,12 +172,20 @@ constexpr Rule kReward[] = {
     {"train_on_last_step_only", nullptr, nullptr, "*"},
 };
 constexpr char kNoTwin[] = "OpenRLHF has no such loss";
+constexpr char kItsOwn[] = "OpenRLHF has a formula of its own (hone's with --compat openrlhf)";
 constexpr Rule kGrpo[] = {
     {"loss_type", nullptr, nullptr, "\"dapo\"",
      "OpenRLHF averages over all tokens of the batch (dapo), whatever the loss is called here"},
     {"importance_sampling_level", "actor.policy_loss_type", loss_level},
     {"advantage_estimator", "algo.advantage.estimator", estimator, nullptr,
-     "its group_norm divides by the deviation + 1e-9, hone's (as TRL's) by + 1e-4"},
+     "its group_norm divides by the deviation + 1e-9, as hone's with --compat openrlhf; else "
+     "hone's "
+     "(as TRL's) by + 1e-4"},
+    {"advantage_epsilon", nullptr, nullptr, "*"},
+    {"advantage_whitening", nullptr, nullptr, "\"tokens_population\"", kItsOwn},
+    {"kl_clamp", nullptr, nullptr, "\"all\"", kItsOwn},
+    {"clamp_log_ratio", nullptr, nullptr, "*"},
+    {"dual_clip", "actor.dual_clip"},
     {"scale_rewards", nullptr, nullptr, "*"},
     {"multi_objective_aggregation", nullptr, nullptr, "\"sum_then_normalize\"", nullptr,
      "OpenRLHF normalises the sum of rewards only"},
@@ -203,11 +213,19 @@ constexpr Rule kGrpo[] = {
 };
 constexpr Rule kRloo[] = {
     {"normalize_advantages", nullptr, nullptr, "false", "OpenRLHF's rloo does not normalise"},
-    {"reward_clip_range", nullptr, nullptr, "*"},  // set_rewards
+    {"reward_clip_range", nullptr, nullptr, "*"},          // set_rewards
+    {"importance_sampling_level", nullptr, nullptr, "*"},  // a token's, as with --compat openrlhf
+    {"clamp_log_ratio", nullptr, nullptr, "*"},
+    {"dual_clip", "actor.dual_clip"},
 };
 constexpr Rule kPpo[] = {
     {"num_mini_batches", nullptr, nullptr, "*"},  // in train.batch_size
     {"kl_estimator", "algo.kl.estimator"},
+    {"score_position", nullptr, nullptr, "\"last_token\"", kItsOwn},
+    {"advantage_whitening", nullptr, nullptr, "\"tokens_population\"", kItsOwn},
+    {"kl_clamp", nullptr, nullptr, "\"all\"", kItsOwn},
+    {"clamp_log_ratio", nullptr, nullptr, "*"},
+    {"dual_clip", "actor.dual_clip"},
     {"kl_target", "algo.kl.target", null_when_zero},
     {"kl_horizon", "algo.kl.horizon"},
     {"whiten_rewards", nullptr, nullptr, "false", "OpenRLHF does not whiten rewards"},
@@ -367,7 +385,7 @@ void set_dpo_losses(const ExportSource& source, Export& out) {
   out.carried.push_back({"loss_type", source.setting("loss_type").dump(),
                          std::string(first == "ipo" ? "model.ipo_enable" : "its own loss") +
                              (with_sft ? ", model.nll_loss_coef" : ""),
-                         first == "ipo"
+                         first == "ipo" && source.settings.find("ipo_log_probs") == nullptr
                              ? "OpenRLHF's IPO sums log-probabilities, hone's (as TRL's) "
                                "averages them: another beta fits"
                              : ""});

@@ -153,6 +153,25 @@ TEST_F(ExportRun, EverySettingOfEveryMethodIsNamedInTheReadme) {
   }
 }
 
+TEST_F(ExportRun, FormulasOfTheOtherProgramAreKnownThere) {
+  const std::string yaml = "reward: numeric\ncompat: verl";
+  ASSERT_EQ(config("grpo", yaml, "sums.jsonl", {"--to", "openrlhf"}), "");
+  EXPECT_TRUE(has("out/launch.sh", "actor.dual_clip 3")) << read("out/launch.sh");
+  EXPECT_TRUE(has("out/README.txt", "kl_clamp = \"k3\": OpenRLHF has a formula"))
+      << read("out/README.txt");
+  real_env().remove_all(path("out"));
+  ASSERT_EQ(config("grpo", yaml, "sums.jsonl"), "");
+  EXPECT_TRUE(has("out/README.txt", "dual_clip = 3: TRL has a formula")) << read("out/README.txt");
+  real_env().remove_all(path("out"));
+  ASSERT_EQ(config("dpo", "loss_type: ipo\ncompat: openrlhf", "pairs.jsonl", {"--to", "openrlhf"}),
+            "");
+  EXPECT_FALSE(has("out/README.txt", "does not know it")) << read("out/README.txt");
+  EXPECT_FALSE(has("out/README.txt", "another beta fits"));
+  real_env().remove_all(path("out"));
+  expect_refusal(config("dpo", "compat: verl", "pairs.jsonl"), "verl has no DPO");
+  expect_refusal(config("sft", "compat: lf", "chats.jsonl"), "formulas of TRL alone");
+}
+
 TEST_F(ExportRun, RowsThatTheOtherProgramCannotWeighAreNamed) {
   write("pairs.jsonl",
         "{\"prompt\":\"a\",\"chosen\":\" b\",\"rejected\":\" c\",\"weight\":2}\n"

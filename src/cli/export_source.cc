@@ -11,6 +11,7 @@
 #include "llm/tokenized_rows.h"
 #include "llm/unpaired_rows.h"
 #include "tensor/recipe.h"
+#include "train/compat.h"
 #include "train/cpo.h"
 #include "train/distill.h"
 #include "train/dpo.h"
@@ -34,15 +35,22 @@ Json defaults_of() {
   return Config().to_json();
 }
 
+// With the switches of --compat, where the method has it.
 template <auto kRead>
-Json checked(const Json& settings) {
-  return kRead(settings).to_json();
+Json checked(const Json& settings, train::Compat compat) {
+  auto config = kRead(settings);
+  if constexpr (requires { train::set_compat(compat, config); }) {
+    train::set_compat(compat, config);
+  } else if (compat != train::Compat::kTrl) {
+    throw invalid_input("compat: this method has the formulas of TRL alone; leave it out");
+  }
+  return config.to_json();
 }
 
 struct Method {
   const char* name;
   Json (*defaults)();
-  Json (*check)(const Json&);  // throws what hone train would
+  Json (*check)(const Json&, train::Compat);  // throws what hone train would
   std::vector<data::RowKind> (*kinds)();
 };
 
@@ -172,6 +180,7 @@ class ConfigReader {
       options_.text(name, &files_[name], "", "");
     }
     options_.text("seed", &seed_, "", "");
+    options_.choice("compat", &compat_, train::compat_names(), "");
     options_.text("no-prefix-sharing", &no_prefix_sharing_, "", "");
     // Of the command, not of the training.
     for (const char* name :
@@ -199,6 +208,7 @@ class ConfigReader {
     return static_cast<uint64_t>(seed);
   }
   const std::map<std::string, std::string>& files() const { return files_; }
+  train::Compat compat() const { return *train::compat_from_name(compat_); }
 
  private:
   struct Field {
@@ -235,7 +245,7 @@ class ConfigReader {
   Options options_;
   std::list<Field> fields_;  // the options point into them
   std::map<std::string, std::string> files_;
-  std::string seed_, no_prefix_sharing_, ignored_;
+  std::string seed_, no_prefix_sharing_, ignored_, compat_ = "trl";
 };
 
 ExportSource from_config(const std::string& path, const std::string& name) {
@@ -259,7 +269,7 @@ ExportSource from_config(const std::string& path, const std::string& name) {
     settings["steps_per_generation"] = settings.at("gradient_accumulation_steps").as_int() *
                                        settings.at("num_mini_batches").as_int();
   }
-  source.settings = method.check(settings);
+  source.settings = method.check(settings, reader.compat());
   for (const auto& [key, value] : beside.as_object()) source.settings[key] = read.at(key);
   source.seed = reader.seed();
   for (const auto& [option, file] : reader.files()) {

@@ -71,6 +71,7 @@ Json length_of_all(const ExportSource& source, const Json& ours) {
 
 // --- rules -------------------------------------------------------------------------------------
 
+constexpr char kItsOwn[] = "TRL has a formula of its own (docs/training.md, Whose formulas)";
 constexpr Rule kCommon[] = {
     {"learning_rate", "learning_rate"},
     {"lr_scheduler_type", "lr_scheduler_type", scheduler},
@@ -94,6 +95,17 @@ constexpr Rule kCommon[] = {
     {"lora_dropout", "lora_dropout", with_lora, "0", "other entries are left out"},
     {"lora_target_modules", "lora_target_modules", modules},
     {"use_rslora", "use_rslora"},
+    // Of --compat; a run with TRL's formulas has none of them.
+    {"ipo_log_probs", nullptr, nullptr, nullptr, kItsOwn},
+    {"sft_mean", nullptr, nullptr, nullptr, kItsOwn},
+    {"ld_alpha_of_reference", nullptr, nullptr, nullptr, kItsOwn},
+    {"nll_scope", nullptr, nullptr, nullptr, kItsOwn},
+    {"advantage_epsilon", nullptr, nullptr, nullptr, kItsOwn},
+    {"advantage_whitening", nullptr, nullptr, nullptr, kItsOwn},
+    {"kl_clamp", nullptr, nullptr, nullptr, kItsOwn},
+    {"clamp_log_ratio", nullptr, nullptr, nullptr, kItsOwn},
+    {"dual_clip", nullptr, nullptr, nullptr, kItsOwn},
+    {"importance_sampling_level", nullptr, nullptr, nullptr, kItsOwn},  // of RLOO
     {"use_dora", "use_dora"},
     {"train_sampling_strategy", "train_sampling_strategy"},
     {"prefix_sharing", nullptr, nullptr, "*"},  // an order of sums and a saving, no other loss

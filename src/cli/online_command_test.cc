@@ -122,6 +122,23 @@ TEST_F(OnlineCommand, RlooOverAnAdapterReplaysToo) {
   EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
 }
 
+TEST_F(OnlineCommand, RunsWithFormulasOfOthersReplayToTheBit) {
+  const std::pair<const char*, Arguments> runs[] = {
+      {"grpo", {"--compat", "verl", "--advantage-estimator", "reinforce", "--beta", "0.1"}},
+      {"rloo", {"--compat", "openrlhf", "--beta", "0"}}};
+  for (const auto& [method, more] : runs) {
+    Arguments all = {"--reward", "length:target=3"};
+    all.insert(all.end(), more.begin(), more.end());
+    const Answer answer = call(run_train, words(method, method, all));
+    ASSERT_EQ(answer.code, 0) << answer.error;
+    const Json manifest =
+        Json::parse(real_env().read_file(path(std::string(method) + "/manifest.json"), 1 << 20))
+            .value();
+    EXPECT_TRUE(manifest.at("settings").at("clamp_log_ratio").as_bool());
+    EXPECT_EQ(call(run_replay, {path(method), "--quiet"}).code, 0) << method;
+  }
+}
+
 TEST_F(OnlineCommand, AReplayRunsNoProgramThatOnlyTheManifestNames) {
   const std::string spec =
       "program:timeout=20,command=while read line; do echo "
@@ -184,6 +201,11 @@ TEST_F(OnlineCommand, WhatIsWrongIsSaidBeforeTheWork) {
   EXPECT_NE(said({"--reward", "ended", "--gradient-accumulation-steps", "9"}).find("only 4"),
             std::string::npos);
   EXPECT_NE(said({"--reward", "ended", "--loss-type", "dappo"}).find("dapo"), std::string::npos);
+  EXPECT_NE(said({"--reward", "ended", "--compat", "lf"}).find("LLaMA-Factory has no GRPO"),
+            std::string::npos);
+  EXPECT_NE(said({"--reward", "ended", "--compat", "verl", "--use-bias-correction-kl"})
+                .find("leave one of them out"),
+            std::string::npos);
   EXPECT_NE(said({"--reward", "ended", "--reward-weights", "1,2"}).find("one each"),
             std::string::npos);
   EXPECT_NE(said({"--reward", "numeric:column=gone"}).find("needs the column \"gone\""),

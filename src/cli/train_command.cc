@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/compat_option.h"
 #include "cli/train_jepa.h"
 #include "cli/train_methods.h"
 #include "cli/train_options.h"
@@ -85,6 +86,7 @@ int train_dpo(const Arguments& arguments) {
   std::string divergence = "reverse_kl";
   double ld_alpha = 1;
   bool precompute = true;
+  CompatOption compat;
   Options options("train dpo", "direct preference optimisation: learn which answer is better.",
                   "--model M --data D.jsonl --output RUN");
   options.example(
@@ -116,6 +118,7 @@ int train_dpo(const Arguments& arguments) {
   options.flag("reference-free", &config.reference_free, "reference log-probabilities are 0");
   options.flag("precompute-ref-log-probs", &precompute,
                "accepted for TRL's sake: they are always computed once");
+  compat.add_to(options);
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
   config.loss_type.clear();
@@ -135,6 +138,7 @@ int train_dpo(const Arguments& arguments) {
     if (train::name(each) == divergence) config.f_divergence_type = each;
   }
   if (options.was_given("ld-alpha")) config.ld_alpha = ld_alpha;
+  compat.set(config);
   train::validate(config);
 
   const TrainFiles files = read_train_files(flags, llm::preference_row_kinds(), common);

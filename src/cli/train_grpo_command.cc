@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "cli/commands.h"
+#include "cli/compat_option.h"
 #include "cli/online_options.h"
 #include "train/grpo.h"
 
@@ -14,6 +15,7 @@ struct GrpoFlags {
   std::string loss_type = "dapo", level = "token", scale = "group", estimator = "group";
   std::string aggregation = "sum_then_normalize";
   double delta = 0, off_policy = 0;
+  CompatOption compat;
 
   void add_to(Options& options, train::GrpoConfig& config);
   void fill(const Options& options, train::GrpoConfig& config) const;
@@ -60,6 +62,7 @@ void GrpoFlags::add_to(Options& options, train::GrpoConfig& config) {
                "groups whose rewards are all equal give way to other prompts");
   options.count("max-generation-batches", &config.max_generation_batches,
                 "how often --dynamic-sampling asks in one generation at most");
+  compat.add_to(options);
 }
 
 void GrpoFlags::fill(const Options& options, train::GrpoConfig& config) const {
@@ -82,6 +85,12 @@ void GrpoFlags::fill(const Options& options, train::GrpoConfig& config) const {
                                            : train::RewardAggregation::kNormalizeThenSum;
   if (options.was_given("delta")) config.delta = delta;
   if (options.was_given("off-policy-mask-threshold")) config.off_policy_mask_threshold = off_policy;
+  if (compat.peer != "trl" && options.was_given("use-bias-correction-kl")) {
+    throw invalid_input("--compat " + compat.peer +
+                        " with --use-bias-correction-kl: TRL alone weighs the KL by the ratio; "
+                        "leave one of them out");
+  }
+  compat.set(config);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/compat_option.h"
 #include "cli/train_methods.h"
 #include "train/cpo.h"
 #include "train/orpo.h"
@@ -46,6 +47,7 @@ int train_orpo(const Arguments& arguments) {
   CommonOptions common;
   TrainFlags flags;
   train::OrpoConfig config;
+  CompatOption compat;
   Options options("train orpo",
                   "odds ratio preference optimisation: answers and preferences "
                   "in one loss.",
@@ -58,8 +60,10 @@ int train_orpo(const Arguments& arguments) {
   flags.add_to(options, config);
   options.section("ORPO");
   options.real("beta", &config.beta, "weight of the odds ratio beside the answers' likelihood");
+  compat.add_to(options);
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
+  compat.set(config);
   train::validate(config);
   return run_pairs("orpo", flags, config, common, train::train_orpo);
 }

@@ -1,6 +1,7 @@
 // hone train ppo: from prompts and rewards to an adapter or a model, with a value head.
 
 #include "cli/commands.h"
+#include "cli/compat_option.h"
 #include "cli/online_options.h"
 #include "train/ppo.h"
 
@@ -41,6 +42,7 @@ int train_ppo(const Arguments& arguments) {
   OnlineFlags flags;
   train::PpoConfig config;
   std::string estimator = "k1";
+  CompatOption compat;
   double missing_eos_penalty = 0;
   Options options("train ppo", "learn from rewards of the model's own answers, with a value head.",
                   "--model M --data PROMPTS.jsonl --reward SPEC --output RUN");
@@ -57,11 +59,13 @@ int train_ppo(const Arguments& arguments) {
   flags.add_sampling(options, config);
   flags.add_reference(options);
   add_options(options, config, &estimator, &missing_eos_penalty);
+  compat.add_to(options);
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
   config.kl_estimator = estimator == "k1" ? train::KlEstimator::kK1 : train::KlEstimator::kK3;
   if (options.was_given("missing-eos-penalty")) config.missing_eos_penalty = missing_eos_penalty;
   config.complete();
+  compat.set(config);
   train::validate(config);
   OnlineInput input = read_online_input(flags, config, common);
   return run_online("ppo", input, flags, config, common,

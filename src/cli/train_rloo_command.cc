@@ -1,6 +1,7 @@
 // hone train rloo: from prompts and rewards to an adapter or a model.
 
 #include "cli/commands.h"
+#include "cli/compat_option.h"
 #include "cli/online_options.h"
 #include "train/rloo.h"
 
@@ -10,6 +11,7 @@ int train_rloo(const Arguments& arguments) {
   CommonOptions common;
   OnlineFlags flags;
   train::RlooConfig config;
+  CompatOption compat;
   Options options("train rloo", "learn from rewards, each answer against its group's others.",
                   "--model M --data PROMPTS.jsonl --reward SPEC --output RUN");
   options.example(
@@ -25,8 +27,10 @@ int train_rloo(const Arguments& arguments) {
   options.flag("normalize-advantages", &config.normalize_advantages,
                "by the batch's mean and deviation");
   options.reals("reward-clip-range", &config.reward_clip_range, "LOW,HIGH; empty = no clip");
+  compat.add_to(options);
   common.add_to(options);
   if (!flags.parse(options, arguments, config, common)) return 0;
+  compat.set(config);
   train::validate(config);
   OnlineInput input = read_online_input(flags, config, common);
   return run_online("rloo", input, flags, config, common,

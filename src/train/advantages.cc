@@ -33,8 +33,8 @@ std::string_view name(RewardAggregation aggregation) {
 
 namespace {
 
-constexpr double kEpsilon = 1e-4;
-constexpr double kNoSpread = 1e-8;  // torch.isclose to 0
+constexpr double kVarianceFloor = 1e-8;  // of whitening over tokens
+constexpr double kNoSpread = 1e-8;       // torch.isclose to 0
 
 size_t count_of(std::span<const Reward> values) {
   size_t count = 0;
@@ -42,16 +42,44 @@ size_t count_of(std::span<const Reward> values) {
   return count;
 }
 
-// (value - mean) / (deviation + 1e-4) of each group, for those that are there.
-std::vector<Reward> normalized(std::span<const Reward> rewards, size_t group_size) {
+// (value - mean) / (deviation + epsilon) of each group, for those that are there.
+std::vector<Reward> normalized(std::span<const Reward> rewards, size_t group_size, double epsilon) {
   std::vector<Reward> out(rewards.size());
   for (size_t first = 0; first < rewards.size(); first += group_size) {
     const auto group = rewards.subspan(first, group_size);
     const double mean = mean_of(group), deviation = deviation_of(group);
     for (size_t i = 0; i < group_size; ++i) {
-      if (group[i]) out[first + i] = (*group[i] - mean) / (deviation + kEpsilon);
+      if (group[i]) out[first + i] = (*group[i] - mean) / (deviation + epsilon);
     }
   }
+  return out;
+}
+
+// What is taken off, and what is multiplied by.
+struct Whitening {
+  double mean = 0, scale = 1;
+};
+
+// A completion counts as many times as it has tokens.
+Whitening over_tokens(std::span<const Reward> values, std::span<const size_t> tokens, bool sample) {
+  HONE_CHECK(tokens.size() == values.size());
+  double count = 0, sum = 0, squares = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!values[i]) continue;
+    count += static_cast<double>(tokens[i]);
+    sum += static_cast<double>(tokens[i]) * *values[i];
+  }
+  Whitening out;
+  if (count == 0) return out;
+  out.mean = sum / count;
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (!values[i]) continue;
+    const double off = *values[i] - out.mean;
+    squares += static_cast<double>(tokens[i]) * off * off;
+  }
+  const double variance = sample ? (count > 1 ? squares / (count - 1) : 0) + kVarianceFloor
+                                 : std::max(squares / count, kVarianceFloor);
+  out.scale = 1 / std::sqrt(variance);
   return out;
 }
 
@@ -77,7 +105,7 @@ double deviation_of(std::span<const Reward> values) {
 
 Advantages group_advantages(std::span<const std::vector<Reward>> rewards,
                             std::span<const double> weights, size_t group_size, ScaleRewards scale,
-                            RewardAggregation aggregation) {
+                            RewardAggregation aggregation, const PolicyConventions& conventions) {
   HONE_CHECK(group_size > 0 && rewards.size() % group_size == 0);
   std::vector<Reward> sums;
   if (aggregation == RewardAggregation::kNormalizeThenSum) {
@@ -86,7 +114,8 @@ Advantages group_advantages(std::span<const std::vector<Reward>> rewards,
     for (size_t k = 0; k < functions; ++k) {
       std::vector<Reward> column;
       for (const auto& row : rewards) column.push_back(row[k]);
-      const std::vector<Reward> values = normalized(column, group_size);
+      const std::vector<Reward> values =
+          normalized(column, group_size, conventions.advantage_epsilon);
       for (size_t i = 0; i < rewards.size(); ++i) scaled[i][k] = values[i];
     }
     for (const auto& row : scaled) sums.push_back(reward::weighted_sum(row, weights));
@@ -106,7 +135,8 @@ Advantages group_advantages(std::span<const std::vector<Reward>> rewards,
         aggregation == RewardAggregation::kNormalizeThenSum || scale != ScaleRewards::kNone;
     for (const Reward& value : group) {
       const double centred = value ? *value - mean : 0;
-      out.values.push_back(divide ? centred / (deviation + kEpsilon) : centred);
+      out.values.push_back(divide ? centred / (deviation + conventions.advantage_epsilon)
+                                  : centred);
       out.without_spread.push_back(deviation <= kNoSpread);
     }
   }
@@ -120,7 +150,7 @@ Reward rloo_reward(Reward reward, std::span<const double> clip_range, double bet
 }
 
 Advantages leave_one_out_advantages(std::span<const Reward> rewards, size_t group_size,
-                                    bool normalize) {
+                                    bool normalize, const PolicyConventions& conventions) {
   HONE_CHECK(group_size > 0 && rewards.size() % group_size == 0);
   std::vector<Reward> advantages(rewards.size());
   Advantages out;
@@ -138,15 +168,16 @@ Advantages leave_one_out_advantages(std::span<const Reward> rewards, size_t grou
   }
   const double mean = mean_of(advantages), deviation = deviation_of(advantages);
   for (const Reward& value : advantages) {
-    const double scaled =
-        normalize && value ? (*value - mean) / (deviation + kEpsilon) : value.value_or(0);
+    const double scaled = normalize && value
+                              ? (*value - mean) / (deviation + conventions.advantage_epsilon)
+                              : value.value_or(0);
     out.values.push_back(scaled);
   }
   return out;
 }
 
-Advantages batch_advantages(std::span<const Reward> rewards, size_t group_size,
-                            bool group_baseline) {
+Advantages batch_advantages(std::span<const Reward> rewards, size_t group_size, bool group_baseline,
+                            const PolicyConventions& conventions, std::span<const size_t> tokens) {
   HONE_CHECK(group_size > 0 && rewards.size() % group_size == 0);
   std::vector<Reward> values(rewards.begin(), rewards.end());
   Advantages out;
@@ -158,9 +189,17 @@ Advantages batch_advantages(std::span<const Reward> rewards, size_t group_size,
       out.without_spread.push_back(deviation <= kNoSpread);
     }
   }
+  const AdvantageWhitening whitening = conventions.advantage_whitening;
+  if (whitening != AdvantageWhitening::kAnswers) {
+    const Whitening w = over_tokens(values, tokens, whitening == AdvantageWhitening::kTokensSample);
+    for (const Reward& value : values) {
+      out.values.push_back(value ? (*value - w.mean) * w.scale : 0);
+    }
+    return out;
+  }
   const double mean = mean_of(values), deviation = deviation_of(values);
   for (const Reward& value : values) {
-    out.values.push_back(value ? (*value - mean) / (deviation + kEpsilon) : 0);
+    out.values.push_back(value ? (*value - mean) / (deviation + conventions.advantage_epsilon) : 0);
   }
   return out;
 }

@@ -75,6 +75,9 @@ Json DpoConfig::to_json() const {
   json["f_divergence_type"] = train::name(f_divergence_type);
   json["f_alpha_divergence_coef"] = f_alpha_divergence_coef;
   json["ld_alpha"] = ld_alpha ? Json(*ld_alpha) : Json();
+  if (ipo_log_probs != IpoLogProbs::kMean) json["ipo_log_probs"] = train::name(ipo_log_probs);
+  if (sft_mean != SftMean::kTokens) json["sft_mean"] = train::name(sft_mean);
+  if (!ld_alpha_of_reference) json["ld_alpha_of_reference"] = false;
   return json;
 }
 
@@ -193,6 +196,10 @@ void validate(const DpoConfig& c) {
           "between 0 and 1");
   check_f_divergence(c);
   check_coupled(c);
+}
+
+bool DpoConfig::has(PreferenceLossType type) const {
+  return std::find(loss_type.begin(), loss_type.end(), type) != loss_type.end();
 }
 
 bool DpoConfig::is_coupled() const {

@@ -75,10 +75,16 @@ struct DpoConfig : TrainConfig {
   FDivergence f_divergence_type = FDivergence::kReverseKl;
   double f_alpha_divergence_coef = 0.5;
   std::optional<double> ld_alpha;  // of the tokens beyond the shorter answer (LD-DPO)
+  // What peers write differently (train/conventions.h).
+  IpoLogProbs ipo_log_probs = IpoLogProbs::kMean;
+  SftMean sft_mean = SftMean::kTokens;
+  bool ld_alpha_of_reference = true;  // the reference's log-probabilities are weighed too
 
   PreferenceForm form() const {
-    return {beta, label_smoothing, f_divergence_type, f_alpha_divergence_coef};
+    return {beta, label_smoothing, f_divergence_type, f_alpha_divergence_coef, ipo_log_probs};
   }
+  // A loss of --loss-type.
+  bool has(PreferenceLossType type) const;
   bool is_coupled() const;  // some loss sorts a micro-batch
   Json to_json() const;
 };

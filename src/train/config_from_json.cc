@@ -63,6 +63,10 @@ DpoConfig dpo_config_from_json(const Json& json) {
       {FDivergence::kReverseKl, FDivergence::kForwardKl, FDivergence::kJs, FDivergence::kAlpha});
   settings.read("f_alpha_divergence_coef", &config.f_alpha_divergence_coef);
   settings.read("ld_alpha", &config.ld_alpha);
+  settings.read_if_there("ipo_log_probs", &config.ipo_log_probs,
+                         {IpoLogProbs::kMean, IpoLogProbs::kSum});
+  settings.read_if_there("sft_mean", &config.sft_mean, {SftMean::kTokens, SftMean::kPairs});
+  settings.read_if_there("ld_alpha_of_reference", &config.ld_alpha_of_reference);
   settings.refuse_unknown();
   config.loss_type.clear();
   for (const std::string& loss : losses) {

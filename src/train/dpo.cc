@@ -22,7 +22,7 @@ constexpr uint64_t kMaxReferenceBytes = uint64_t{1} << 30;
 // What the loop watches of one pair.
 struct PairState {
   double loss = 0;  // weighted mix, without sft
-  double sft = 0;   // sum of -log p over the chosen tokens
+  double sft = 0;   // sum of -log p over the chosen tokens, or their mean (sft_mean)
   double reward_chosen = 0, reward_rejected = 0;
   double log_prob_chosen = 0, log_prob_rejected = 0;
   PairLogProbs pair;  // as the losses read it
@@ -42,33 +42,41 @@ double loss_weight(const DpoConfig& config, size_t index) {
   return config.loss_weights.empty() ? 1.0 : config.loss_weights[index];
 }
 
-bool uses_sft(const DpoConfig& config) {
-  return std::find(config.loss_type.begin(), config.loss_type.end(), PreferenceLossType::kSft) !=
-         config.loss_type.end();
+bool uses_sft(const DpoConfig& config) { return config.has(PreferenceLossType::kSft); }
+
+// Of how many tokens a pair is among those that sft is the mean of; -log p is summed by the inverse.
+double sft_share(const DpoConfig& config, const PreferenceTokens& example) {
+  return config.sft_mean == SftMean::kTokens ? static_cast<double>(example.chosen_tokens()) : 1;
+}
+double sft_of_token(const DpoConfig& config, const PreferenceTokens& example) {
+  return config.sft_mean == SftMean::kTokens ? 1 : 1 / static_cast<double>(example.chosen_tokens());
 }
 
 size_t shorter_answer(const PreferenceTokens& example) {
   return std::min(example.chosen_tokens(), example.rejected_tokens());
 }
 
-// What the losses read of a pair: sums over its answers' tokens, with --ld-alpha weighed.
-PairSums sums_of(const DpoConfig& config, const PreferenceTokens& example,
+// What the losses read of a pair: sums over its answers' tokens, with ld_alpha weighed.
+PairSums sums_of(const std::optional<double>& ld_alpha, const PreferenceTokens& example,
                  const TreeResult& result) {
-  if (!config.ld_alpha) return llm::pair_sums(example, result);
+  if (!ld_alpha) return llm::pair_sums(example, result);
   const size_t chosen = example.chosen_tokens(), shorter = shorter_answer(example);
   PairSums sums;
   for (size_t i = 0; i < result.log_probs.size(); ++i) {
     const double log_prob = static_cast<double>(result.log_probs[i]);
     const size_t place = i < chosen ? i : i - chosen;
-    (i < chosen ? sums.chosen : sums.rejected) +=
-        ld_weight(place, shorter, *config.ld_alpha) * log_prob;
+    (i < chosen ? sums.chosen : sums.rejected) += ld_weight(place, shorter, *ld_alpha) * log_prob;
   }
   return sums;
 }
 
+std::optional<double> ld_alpha_of_reference(const DpoConfig& config) {
+  return config.ld_alpha_of_reference ? config.ld_alpha : std::nullopt;
+}
+
 PairLogProbs log_probs_of(const DpoConfig& config, const PreferenceTokens& example,
                           const PairSums& reference, const TreeResult& result) {
-  const PairSums sums = sums_of(config, example, result);
+  const PairSums sums = sums_of(config.ld_alpha, example, result);
   return {sums.chosen,        sums.rejected,           reference.chosen,
           reference.rejected, example.chosen_tokens(), example.rejected_tokens()};
 }
@@ -107,8 +115,8 @@ PairState pair_loss(const DpoConfig& config, const PreferenceTokens& example,
     const double weight = loss_weight(config, k);
     if (is_coupled(config.loss_type[k])) continue;
     if (config.loss_type[k] == PreferenceLossType::kSft) {
-      state.sft = -llm::pair_sums(example, result).chosen;
-      d_sft -= weight * sft_scale;
+      state.sft = -llm::pair_sums(example, result).chosen * sft_of_token(config, example);
+      d_sft -= weight * sft_scale * sft_of_token(config, example);
       continue;
     }
     const PairLoss loss =
@@ -160,7 +168,7 @@ BatchLoss combine(const DpoConfig& config, const std::vector<PairState>& states,
     loss += w * s.loss;
     weight += w;
     sft += w * s.sft;
-    sft_tokens += w * static_cast<double>(pairs[i]->chosen_tokens());
+    sft_tokens += w * sft_share(config, *pairs[i]);
     chosen += s.reward_chosen;
     rejected += s.reward_rejected;
     correct += s.reward_chosen > s.reward_rejected ? 1 : 0;
@@ -251,8 +259,8 @@ class ReferencePhase {
   std::string digest(const Pairs& pairs) const {
     std::vector<PreferenceTokens> examples;
     for (size_t i : pairs.wanted) examples.push_back((*pairs.examples)[i]);
-    const std::string weighed =
-        config_.ld_alpha ? " ld_alpha " + number_to_string(*config_.ld_alpha) : "";
+    const std::optional<double> ld_alpha = ld_alpha_of_reference(config_);
+    const std::string weighed = ld_alpha ? " ld_alpha " + number_to_string(*ld_alpha) : "";
     return pairs_digest(examples, reference_.digest + weighed);
   }
 
@@ -296,13 +304,14 @@ class ReferencePhase {
     while (pairs.sums.size() < trees.size()) {
       const size_t first = pairs.sums.size();
       const size_t count = std::min(kPairsPerLook * ranks_of(job_).size(), trees.size() - first);
-      score_trees(ranks_of(job_), pass, std::span<const TreeExample>(trees).subspan(first, count),
-                  [&](size_t i, const TreeResult& result) {
-                    pairs.sums.push_back(
-                        sums_of(config_, (*pairs.examples)[pairs.wanted[first + i]], result));
-                    ++done_;
-                    report();
-                  });
+      score_trees(
+          ranks_of(job_), pass, std::span<const TreeExample>(trees).subspan(first, count),
+          [&](size_t i, const TreeResult& result) {
+            pairs.sums.push_back(sums_of(ld_alpha_of_reference(config_),
+                                         (*pairs.examples)[pairs.wanted[first + i]], result));
+            ++done_;
+            report();
+          });
       const bool whole = pairs.sums.size() == trees.size();
       const bool stop = !whole && asked_to_stop(job_);
       if (whole || stop || pairs.sums.size() / kPairsPerSave > first / kPairsPerSave) save(pairs);
@@ -443,7 +452,7 @@ TrainResult train_dpo(TrainJob& job, const DpoConfig& config,
       pairs.push_back(&examples[i]);
       batch_ref.push_back(ref[i]);
       weight += examples[i].weight;
-      sft_tokens += examples[i].weight * static_cast<double>(examples[i].chosen_tokens());
+      sft_tokens += examples[i].weight * sft_share(config, examples[i]);
     }
     if (s == done) run.begin(done, work.done(s, work_rows));
     if (s <= done) continue;

@@ -3,7 +3,8 @@
 //
 // Per pair: implicit rewards beta (l - l_ref) of chosen and rejected; the batch's loss is
 // sum(w L) / sum(w) over the optimiser's whole batch, each loss type with its weight. `sft` is the
-// token mean of -log p over the batch's chosen answers. Reference log-probabilities are computed
+// token mean of -log p over the batch's chosen answers, or with sft_mean `pairs` the weighted mean of
+// each answer's own. Reference log-probabilities are computed
 // once, before the first step, by the same forward, and kept in the run by digest; pairs that no step
 // will take are left out.
 //

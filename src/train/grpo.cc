@@ -69,14 +69,20 @@ Advantages advantages_of(const GrpoConfig& config, const std::vector<Group>& gro
   const auto rewards = rewards_of(groups);
   if (config.advantage_estimator == AdvantageEstimator::kGroup) {
     return group_advantages(rewards, config.reward_weights, config.num_generations,
-                            config.scale_rewards, config.multi_objective_aggregation);
+                            config.scale_rewards, config.multi_objective_aggregation,
+                            config.conventions);
   }
   std::vector<Reward> sums;
+  std::vector<size_t> tokens;
+  for (const Group& group : groups) {
+    for (const Completion& c : group.completions) tokens.push_back(c.ids.size());
+  }
   for (const auto& row : rewards) {
     sums.push_back(reward::weighted_sum(row, config.reward_weights));
   }
   return batch_advantages(sums, config.num_generations,
-                          config.advantage_estimator == AdvantageEstimator::kReinforceBaseline);
+                          config.advantage_estimator == AdvantageEstimator::kReinforceBaseline,
+                          config.conventions, tokens);
 }
 
 std::vector<Group> collect(OnlineRun& run, const GrpoConfig& config, size_t prompt_count,

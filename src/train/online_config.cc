@@ -81,6 +81,14 @@ Json OnlineConfig::to_json() const {
   return json;
 }
 
+namespace {
+void set(const PolicyConventions& conventions, PolicyLossConfig& loss) {
+  loss.kl_clamp = conventions.kl_clamp;
+  loss.clamp_log_ratio = conventions.clamp_log_ratio;
+  loss.dual_clip = conventions.dual_clip;
+}
+}  // namespace
+
 PolicyLossConfig GrpoConfig::loss() const {
   PolicyLossConfig c;
   c.loss_type = loss_type;
@@ -97,6 +105,7 @@ PolicyLossConfig GrpoConfig::loss() const {
   c.vespo_lambda_pos = vespo_lambda_pos;
   c.vespo_k_neg = vespo_k_neg;
   c.vespo_lambda_neg = vespo_lambda_neg;
+  set(conventions, c);
   return c;
 }
 
@@ -126,14 +135,17 @@ Json GrpoConfig::to_json() const {
   json["entropy_target"] = entropy_target;
   json["dynamic_sampling"] = dynamic_sampling;
   json["max_generation_batches"] = uint64_t{max_generation_batches};
+  conventions.add_to(json, PolicyConventions());
   return json;
 }
 
 PolicyLossConfig RlooConfig::loss() const {
   PolicyLossConfig c;
-  c.loss_type = PolicyLossType::kRloo;
+  const bool token = importance_sampling_level == ImportanceLevel::kToken;
+  c.loss_type = token ? PolicyLossType::kDapo : PolicyLossType::kRloo;
   c.epsilon = epsilon;
   c.epsilon_high = epsilon_high.value_or(epsilon);
+  set(conventions, c);
   return c;  // beta is in the reward
 }
 
@@ -143,6 +155,10 @@ Json RlooConfig::to_json() const {
   Json range = Json::array();
   for (double bound : reward_clip_range) range.push_back(bound);
   json["reward_clip_range"] = std::move(range);
+  if (importance_sampling_level != ImportanceLevel::kSequence) {
+    json["importance_sampling_level"] = train::name(importance_sampling_level);
+  }
+  conventions.add_to(json, PolicyConventions());
   return json;
 }
 
@@ -189,6 +205,7 @@ GrpoConfig grpo_config_from_json(const Json& json) {
   settings.read("entropy_target", &c.entropy_target);
   settings.read("dynamic_sampling", &c.dynamic_sampling);
   settings.read("max_generation_batches", &c.max_generation_batches);
+  c.conventions.read(settings);
   settings.refuse_unknown();
   validate(c);
   return c;
@@ -200,6 +217,9 @@ RlooConfig rloo_config_from_json(const Json& json) {
   read_online(settings, c);
   settings.read("normalize_advantages", &c.normalize_advantages);
   settings.read("reward_clip_range", &c.reward_clip_range);
+  settings.read_if_there("importance_sampling_level", &c.importance_sampling_level,
+                         {ImportanceLevel::kToken, ImportanceLevel::kSequence});
+  c.conventions.read(settings);
   settings.refuse_unknown();
   validate(c);
   return c;
@@ -271,6 +291,7 @@ void validate(const GrpoConfig& c) {
           "--use-adaptive-entropy");
   require(!c.dynamic_sampling || c.max_generation_batches > 0,
           "--max-generation-batches must be 1 or more");
+  validate(c.conventions);
 }
 
 void validate(const RlooConfig& c) {
@@ -279,6 +300,7 @@ void validate(const RlooConfig& c) {
   require(c.reward_clip_range.empty() ||
               (c.reward_clip_range.size() == 2 && c.reward_clip_range[0] < c.reward_clip_range[1]),
           "--reward-clip-range is two numbers, the lower one first");
+  validate(c.conventions);
 }
 
 void validate(const OnlineDpoConfig& c) {

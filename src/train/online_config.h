@@ -57,6 +57,7 @@ struct GrpoConfig : OnlineConfig {
   AdvantageEstimator advantage_estimator = AdvantageEstimator::kGroup;
   ScaleRewards scale_rewards = ScaleRewards::kGroup;
   RewardAggregation multi_objective_aggregation = RewardAggregation::kSumThenNormalize;
+  PolicyConventions conventions;
   std::optional<double> delta;
   bool use_bias_correction_kl = true;
   std::optional<double> off_policy_mask_threshold;
@@ -84,6 +85,10 @@ struct RlooConfig : OnlineConfig {
     num_generations = 2;
     beta = 0.05;
   }
+  PolicyConventions conventions;
+  // Of the ratio: the whole answer's (TRL), or each token's, and then the batch's tokens are averaged
+  // (OpenRLHF, verl).
+  ImportanceLevel importance_sampling_level = ImportanceLevel::kSequence;
   bool normalize_advantages = false;
   std::vector<double> reward_clip_range;  // empty, or low and high
 

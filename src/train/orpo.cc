@@ -42,7 +42,7 @@ class OrpoLoss : public RowLoss {
     weight_ = tokens_ = 0;
     for (size_t row : batch_) {
       weight_ += pairs_[row].weight;
-      tokens_ += pairs_[row].weight * static_cast<double>(likelihood_tokens(row));
+      tokens_ += pairs_[row].weight * likelihood_share(row);
     }
     if (weight_ == 0) weight_ = 1;  // every pair weighs 0: the gradient is 0 too
   }
@@ -57,16 +57,18 @@ class OrpoLoss : public RowLoss {
     state.odds = orpo_loss(config_.beta, sums, pair.probability);
     state.rewards = {config_.beta * sums.mean_chosen(), config_.beta * sums.mean_rejected(),
                      sums.mean_chosen(), sums.mean_rejected()};
-    state.negative_log_prob = -sums.chosen;
-    for (size_t i = 0; i < prompt; ++i) {
+    state.negative_log_prob = answer_alone() ? -sums.mean_chosen() : -sums.chosen;
+    for (size_t i = 0; i < prompt && !answer_alone(); ++i) {
       state.negative_log_prob -= static_cast<double>(result.log_probs[i]);
     }
     if (coefficients.empty()) return;
     // sum(w nll) / tokens_, in the units of sum(w L) / weight_.
-    const double likelihood = tokens_ > 0 ? -weight_ / tokens_ : 0;
+    double likelihood = tokens_ > 0 ? -weight_ / tokens_ : 0;
+    if (answer_alone()) likelihood /= static_cast<double>(pair.chosen_tokens());
     for (size_t i = 0; i < coefficients.size(); ++i) {
       const bool rejected = i >= prompt + pair.chosen_tokens();
       double slope = rejected ? state.odds.d_rejected : likelihood;
+      if (i < prompt && answer_alone()) slope = 0;
       if (i >= prompt && !rejected) slope += state.odds.d_chosen;
       coefficients[i] = static_cast<float>(pair.weight * slope);
     }
@@ -101,10 +103,13 @@ class OrpoLoss : public RowLoss {
     PairWatch watch;
     PairRewards rewards;
     UnreferencedLoss odds;
-    double negative_log_prob = 0;  // of prompt and chosen answer
+    double negative_log_prob = 0;  // of prompt and chosen answer, or the answer's mean (nll_scope)
   };
-  size_t likelihood_tokens(size_t row) const {
-    return prompt_targets(pairs_[row]) + pairs_[row].chosen_tokens();
+  bool answer_alone() const { return config_.nll_scope == NllScope::kAnswer; }
+  double likelihood_share(size_t row) const {
+    return answer_alone()
+               ? 1
+               : static_cast<double>(prompt_targets(pairs_[row]) + pairs_[row].chosen_tokens());
   }
 
   const OrpoConfig& config_;
@@ -112,7 +117,7 @@ class OrpoLoss : public RowLoss {
   const std::vector<TreeExample>& trees_;
   std::vector<size_t> batch_;
   std::vector<State> states_;
-  double weight_ = 1, tokens_ = 0;
+  double weight_ = 1, tokens_ = 0;  // tokens_: what the first mean is over
 };
 
 Rows rows_of(const std::vector<PreferenceTokens>& pairs, bool prefix_sharing) {
@@ -129,6 +134,7 @@ Rows rows_of(const std::vector<PreferenceTokens>& pairs, bool prefix_sharing) {
 Json OrpoConfig::to_json() const {
   Json json = TrainConfig::to_json();
   json["beta"] = beta;
+  if (nll_scope != NllScope::kPromptAndAnswer) json["nll_scope"] = train::name(nll_scope);
   return json;
 }
 
@@ -137,6 +143,8 @@ OrpoConfig orpo_config_from_json(const Json& json) {
   OrpoConfig config;
   read_common(settings, config);
   settings.read("beta", &config.beta);
+  settings.read_if_there("nll_scope", &config.nll_scope,
+                         {NllScope::kPromptAndAnswer, NllScope::kAnswer});
   settings.refuse_unknown();
   validate(config);
   return config;

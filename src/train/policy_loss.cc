@@ -23,6 +23,15 @@ std::string_view name(PolicyLossType type) {
   return "dapo";
 }
 
+bool is_clipped(PolicyLossType type) {
+  switch (type) {
+    case PolicyLossType::kCispo:
+    case PolicyLossType::kSapo:
+    case PolicyLossType::kVespo: return false;
+    default: return true;
+  }
+}
+
 std::string_view name(ImportanceLevel level) {
   return level == ImportanceLevel::kToken ? "token" : "sequence";
 }
@@ -64,6 +73,10 @@ RatioLoss clipped(const PolicyLossConfig& config, double ratio, double advantage
                                : -(first_slope + second_slope) / 2;
   out.low = bounded < low && advantage < 0;
   out.high = bounded > high && advantage > 0;
+  if (config.dual_clip > 0 && advantage < 0 && out.value > -advantage * config.dual_clip) {
+    out.value = -advantage * config.dual_clip;
+    out.slope = 0;
+  }
   return out;
 }
 
@@ -98,20 +111,29 @@ class Ratios {
   Ratios(const PolicyLossConfig& config, const CompletionLogProbs& c)
       : c_(c),
         whole_(config.loss_type == PolicyLossType::kRloo),
-        sequence_(whole_ || config.importance_sampling_level == ImportanceLevel::kSequence) {
+        sequence_(whole_ || config.importance_sampling_level == ImportanceLevel::kSequence),
+        clamp_(config.clamp_log_ratio && is_clipped(config.loss_type)) {
     if (!sequence_) return;
     double sum = 0;
     for (size_t t = 0; t < c.now.size(); ++t) sum += log_ratio(c, t);
     shared_ = exp_f64(whole_ ? sum : sum * per_token());
   }
   bool sequence() const { return sequence_; }
-  double operator[](size_t t) const { return sequence_ ? shared_ : exp_f64(log_ratio(c_, t)); }
+  double operator[](size_t t) const {
+    if (sequence_) return shared_;
+    const double x = log_ratio(c_, t);
+    return exp_f64(clamp_ ? std::clamp(x, -kLogRatioBound, kLogRatioBound) : x);
+  }
+  // Whether the ratio still follows the token's log-probability.
+  bool moves(size_t t) const {
+    return !clamp_ || sequence_ || std::abs(log_ratio(c_, t)) <= kLogRatioBound;
+  }
   // d log(shared ratio) / d lp_t.
   double per_token() const { return whole_ ? 1 : 1 / static_cast<double>(c_.now.size()); }
 
  private:
   const CompletionLogProbs& c_;
-  bool whole_, sequence_;
+  bool whole_, sequence_, clamp_;
   double shared_ = 1;
 };
 
@@ -148,18 +170,21 @@ CompletionLoss policy_loss(const PolicyLossConfig& config, const CompletionLogPr
       const RatioLoss loss = type == PolicyLossType::kSapo ? soft_gate(config, ratio, c.advantage)
                                                            : clipped(config, ratio, c.advantage);
       out.value += share * loss.value;
-      (ratios.sequence() ? by_shared : out.slopes[t]) += share * loss.slope * ratio;
+      if (ratios.moves(t)) {
+        (ratios.sequence() ? by_shared : out.slopes[t]) += share * loss.slope * ratio;
+      }
       out.low_clipped += loss.low ? 1 : 0;
       out.high_clipped += loss.high ? 1 : 0;
     }
     if (config.beta == 0) continue;
     const double q = static_cast<double>(c.reference[t]) - lp;
-    const double k3 = exp_f64(q) - q - 1;
+    const ClampedKl kl = clamped_kl(config.kl_clamp, true, exp_f64(q) - q - 1, q);
+    const double k3 = kl.value;
     const double factor = config.use_bias_correction_kl ? ratio : 1;
     out.kl += factor * k3;
     out.value += token_weight * config.beta * factor * k3;
-    out.slopes[t] += token_weight * config.beta * factor * (1 - exp_f64(q));
-    if (config.use_bias_correction_kl) {
+    if (kl.inside) out.slopes[t] += token_weight * config.beta * factor * (1 - exp_f64(q));
+    if (config.use_bias_correction_kl && ratios.moves(t)) {
       (ratios.sequence() ? by_shared : out.slopes[t]) += token_weight * config.beta * ratio * k3;
     }
   }

@@ -11,7 +11,9 @@
 //           the sign of A; log ratios are kept in [-20, 20], log W in [log 1e-8, 20]
 //   rloo    -min(W A, clip(W, 1 - e, 1 + e_high) A) once for the whole completion
 // plus beta times KL to the reference, k3: exp(q) - q - 1, q = ref_t - lp_t; with
-// bias_correction_kl times r_t.
+// bias_correction_kl times r_t. What peers write differently (train/conventions.h): with
+// clamp_log_ratio lp_t - old_t in [-20, 20] before r_t of a token; with dual_clip c and A < 0 the
+// clipped loss is at most -c A; with kl_clamp bounds around the KL.
 // sg: no gradient through it. What the batch divides by stands in train/policy_reduction.h.
 
 #include <cstddef>
@@ -20,6 +22,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "train/conventions.h"
 
 namespace hone::train {
 
@@ -40,7 +44,12 @@ struct PolicyLossConfig {
   std::optional<double> off_policy_mask_threshold;  // drops A < 0 with mean(old - lp) above it
   double sapo_temperature_pos = 1.0, sapo_temperature_neg = 1.05;
   double vespo_k_pos = 2, vespo_lambda_pos = 3, vespo_k_neg = 3, vespo_lambda_neg = 2;
+  KlClamp kl_clamp = KlClamp::kNone;
+  bool clamp_log_ratio = false;
+  double dual_clip = 0;  // 0: off
 };
+// Of the clipped losses alone: whether clamp_log_ratio and dual_clip act on this one.
+bool is_clipped(PolicyLossType type);
 
 struct CompletionLogProbs {
   std::span<const float> now, old;

@@ -22,6 +22,13 @@ struct Answer {
   double score = 0;
 };
 
+// Places that have a value: before each token, and behind the last one of an answer that was not cut
+// where the score stands there.
+size_t slots_of(const Completion& c, const PpoConfig& config) {
+  const bool behind = config.score_position == ScorePosition::kBehind;
+  return c.ids.size() + (behind && c.ids.size() < config.max_completion_length ? 1 : 0);
+}
+
 // The tree of a group with what PPO reads of it: log-probabilities of all tokens, then the values of
 // all slots, answer after answer.
 llm::TreeExample ppo_tree(const std::vector<int32_t>& prompt, const Group& group,
@@ -31,18 +38,13 @@ llm::TreeExample ppo_tree(const std::vector<int32_t>& prompt, const Group& group
   const auto before = static_cast<uint32_t>(config.prefix_sharing ? 0 : prompt.size());
   const auto last_of_prompt = static_cast<uint32_t>(prompt.size() - 1);
   for (const Completion& c : group.completions) {
-    const auto tokens = static_cast<uint32_t>(c.ids.size());
     // The value of a slot is read before its token; of the last slot behind the last token.
     example.targets.push_back({config.prefix_sharing ? 0 : node, last_of_prompt, true});
-    const uint32_t slots = tokens < config.max_completion_length ? tokens + 1 : tokens;
+    const auto slots = static_cast<uint32_t>(slots_of(c, config));
     for (uint32_t t = 1; t < slots; ++t) example.targets.push_back({node, before + t - 1, true});
     ++node;
   }
   return example;
-}
-
-size_t slots_of(const Completion& c, const PpoConfig& config) {
-  return c.ids.size() + (c.ids.size() < config.max_completion_length ? 1 : 0);
 }
 
 // Where an answer's tokens and slots begin among the targets of its group's tree.
@@ -85,6 +87,8 @@ class Generation {
     shaping.whiten_rewards = config.whiten_rewards;
     shaping.gamma = config.gamma;
     shaping.lam = config.lam;
+    shaping.kl_clamp = config.conventions.kl_clamp;
+    shaping.advantage_whitening = config.conventions.advantage_whitening;
     targets_ = ppo_targets(answers_, shaping);
     kl_coef_ = kl_coef;
   }
@@ -195,11 +199,13 @@ class MiniBatch {
   void policy_of(size_t i, const llm::TreeResult& result, size_t at, std::span<float> coefficients,
                  StepSums& sums) const {
     const PpoAnswer& answer = generation_.answer(i);
+    const PpoClip clip{config_.cliprange, config_.conventions.clamp_log_ratio,
+                       config_.conventions.dual_clip};
     for (size_t t = 0; t < answer.log_probs.size(); ++t) {
       const double now = static_cast<double>(result.log_probs[at + t]);
       const double off = now - answer.log_probs[t];
-      const PpoLoss loss = ppo_policy_loss(now, answer.log_probs[t],
-                                           generation_.targets(i).advantages[t], config_.cliprange);
+      const PpoLoss loss =
+          ppo_policy_loss(now, answer.log_probs[t], generation_.targets(i).advantages[t], clip);
       coefficients[at + t] = warming_up_ ? 0.0f : static_cast<float>(loss.slope);
       const double ratio = std::exp(off);
       sums.policy += loss.value;
@@ -427,6 +433,10 @@ Json PpoConfig::to_json() const {
   json["lam"] = lam;
   json["missing_eos_penalty"] = missing_eos_penalty ? Json(*missing_eos_penalty) : Json();
   json["value_warmup_steps"] = uint64_t{value_warmup_steps};
+  if (score_position != ScorePosition::kBehind) {
+    json["score_position"] = train::name(score_position);
+  }
+  conventions.add_to(json, trl_conventions());
   return json;
 }
 
@@ -446,6 +456,9 @@ PpoConfig ppo_config_from_json(const Json& json) {
   settings.read("lam", &c.lam);
   settings.read("missing_eos_penalty", &c.missing_eos_penalty);
   settings.read("value_warmup_steps", &c.value_warmup_steps);
+  settings.read_if_there("score_position", &c.score_position,
+                         {ScorePosition::kBehind, ScorePosition::kLastToken});
+  c.conventions.read(settings);
   settings.refuse_unknown();
   validate(c);
   return c;
@@ -471,6 +484,10 @@ void validate(const PpoConfig& c) {
   require(!c.missing_eos_penalty ||
               (std::isfinite(*c.missing_eos_penalty) && *c.missing_eos_penalty > 0),
           "--missing-eos-penalty must be above 0");
+  validate(c.conventions);
+  require(c.conventions.advantage_whitening != AdvantageWhitening::kAnswers,
+          "settings: \"advantage_whitening\": PPO has an advantage a token; take tokens_sample or "
+          "tokens_population");
 }
 
 TrainResult train_ppo(TrainJob& job, const PpoConfig& config, const OnlineData& data) {

@@ -26,11 +26,19 @@ struct PpoConfig : OnlineConfig {
     max_completion_length = 53;
     temperature = 0.7;
     beta = 0.05;
+    conventions = trl_conventions();
+  }
+  static PolicyConventions trl_conventions() {
+    PolicyConventions conventions;
+    conventions.advantage_whitening = AdvantageWhitening::kTokensSample;
+    return conventions;
   }
   size_t num_mini_batches = 1;  // optimiser steps that one pass over a generation takes
   KlEstimator kl_estimator = KlEstimator::kK1;
   double kl_target = 0;  // mean KL of an answer that the coefficient is steered to; 0 = it is fixed
   double kl_horizon = 10000;
+  PolicyConventions conventions;
+  ScorePosition score_position = ScorePosition::kBehind;
   bool whiten_rewards = false;
   double cliprange = 0.2, cliprange_value = 0.2, vf_coef = 0.1, gamma = 1, lam = 0.95;
   std::optional<double> missing_eos_penalty;  // taken from the score of an answer that was cut

@@ -19,7 +19,7 @@ struct Spread {
 
 // Over the first `count(i)` values of every list, in order.
 template <typename Lists, typename Count>
-Spread spread_of(const Lists& lists, const Count& count) {
+Spread spread_of(const Lists& lists, const Count& count, AdvantageWhitening whitening) {
   double sum = 0, squares = 0;
   size_t n = 0;
   for (size_t i = 0; i < lists.size(); ++i) {
@@ -35,14 +35,18 @@ Spread spread_of(const Lists& lists, const Count& count) {
       squares += off * off;
     }
   }
-  const double variance = n > 1 ? squares / static_cast<double>(n - 1) : 0;
-  spread.scale = 1 / std::sqrt(variance + kVarianceFloor);
+  const double variance = whitening == AdvantageWhitening::kTokensPopulation
+                              ? std::max(squares / static_cast<double>(n), kVarianceFloor)
+                              : (n > 1 ? squares / static_cast<double>(n - 1) : 0) + kVarianceFloor;
+  spread.scale = 1 / std::sqrt(variance);
   return spread;
 }
 
-double kl_of(KlEstimator estimator, double log_prob, double ref_log_prob) {
+double kl_of(const PpoShaping& shaping, double log_prob, double ref_log_prob) {
   const double logr = ref_log_prob - log_prob;
-  return estimator == KlEstimator::kK1 ? -logr : tensor::exp_f64(logr) - 1 - logr;
+  const bool k3 = shaping.kl_estimator == KlEstimator::kK3;
+  const double estimate = k3 ? tensor::exp_f64(logr) - 1 - logr : -logr;
+  return clamped_kl(shaping.kl_clamp, k3, estimate, logr).value;
 }
 
 void shape_rewards(const PpoAnswer& answer, const PpoShaping& shaping, PpoTargets& out) {
@@ -51,7 +55,7 @@ void shape_rewards(const PpoAnswer& answer, const PpoShaping& shaping, PpoTarget
   HONE_CHECK(answer.values.size() == tokens || answer.values.size() == tokens + 1);
   out.rewards.assign(answer.values.size(), 0);
   for (size_t t = 0; t < tokens; ++t) {
-    out.kl.push_back(kl_of(shaping.kl_estimator, answer.log_probs[t], answer.ref_log_probs[t]));
+    out.kl.push_back(kl_of(shaping, answer.log_probs[t], answer.ref_log_probs[t]));
     out.rewards[t] = -shaping.kl_coef * out.kl[t];
   }
   out.rewards.back() += answer.score;
@@ -67,7 +71,8 @@ std::vector<PpoTargets> ppo_targets(std::span<const PpoAnswer> answers, const Pp
   if (shaping.whiten_rewards) {
     std::vector<std::span<const double>> rewards;
     for (const PpoTargets& target : out) rewards.push_back(target.rewards);
-    const Spread spread = spread_of(rewards, [&](size_t i) { return rewards[i].size(); });
+    const Spread spread = spread_of(
+        rewards, [&](size_t i) { return rewards[i].size(); }, AdvantageWhitening::kTokensSample);
     for (PpoTargets& target : out) {
       for (double& r : target.rewards) r = (r - spread.mean) * spread.scale + spread.mean;
     }
@@ -89,19 +94,30 @@ std::vector<PpoTargets> ppo_targets(std::span<const PpoAnswer> answers, const Pp
   }
   std::vector<std::span<const double>> advantages;
   for (const PpoTargets& target : out) advantages.push_back(target.advantages);
-  const Spread spread = spread_of(advantages, [&](size_t i) { return advantages[i].size(); });
+  HONE_CHECK(shaping.advantage_whitening != AdvantageWhitening::kAnswers);
+  const Spread spread = spread_of(
+      advantages, [&](size_t i) { return advantages[i].size(); }, shaping.advantage_whitening);
   for (PpoTargets& target : out) {
     for (double& a : target.advantages) a = (a - spread.mean) * spread.scale;
   }
   return out;
 }
 
-PpoLoss ppo_policy_loss(double log_prob, double old_log_prob, double advantage, double cliprange) {
-  const double ratio = tensor::exp_f64(log_prob - old_log_prob);
-  const double kept = std::clamp(ratio, 1 - cliprange, 1 + cliprange);
+PpoLoss ppo_policy_loss(double log_prob, double old_log_prob, double advantage,
+                        const PpoClip& clip) {
+  const double off = log_prob - old_log_prob;
+  const bool beyond = clip.clamp_log_ratio && std::abs(off) > kLogRatioBound;
+  const double ratio =
+      tensor::exp_f64(beyond ? std::clamp(off, -kLogRatioBound, kLogRatioBound) : off);
+  const double kept = std::clamp(ratio, 1 - clip.cliprange, 1 + clip.cliprange);
   const double free = -advantage * ratio, clipped = -advantage * kept;
-  if (clipped > free) return {clipped, 0, true};
-  return {free, free, false};
+  PpoLoss out =
+      clipped > free ? PpoLoss{clipped, 0, true} : PpoLoss{free, beyond ? 0 : free, false};
+  if (clip.dual_clip > 0 && advantage < 0 && out.value > -advantage * clip.dual_clip) {
+    out.value = -advantage * clip.dual_clip;
+    out.slope = 0;
+  }
+  return out;
 }
 
 PpoLoss ppo_value_loss(double value, double old_value, double target, double cliprange_value) {

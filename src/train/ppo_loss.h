@@ -9,6 +9,9 @@
 //   d_t      = r_t + gamma V_{t+1} - V_t,   A_t = d_t + gamma lam A_{t+1},   R_t = A_t + V_t
 //   A        <- (A - mean) / sqrt(var + 1e-8) over the batch's tokens (variance with n - 1)
 //   policy   max(-A w, -A clip(w, 1 - e, 1 + e)) of a token, w = exp(lp - old)
+// What peers write differently (train/conventions.h): bounds around k_t; the score at the last token,
+// and then no slot behind it; another whitening of A; lp - old in [-20, 20]; with dual_clip c and
+// A < 0 the policy's loss is at most -c A.
 //   value    1/2 max((V - R)^2, (clip(V, V_old - ev, V_old + ev) - R)^2) of a slot
 // The batch is the update's: whitening sees nothing else. All in f64; no state; any thread.
 
@@ -17,6 +20,8 @@
 #include <span>
 #include <string_view>
 #include <vector>
+
+#include "train/conventions.h"
 
 namespace hone::train {
 
@@ -39,6 +44,8 @@ struct PpoShaping {
   KlEstimator kl_estimator = KlEstimator::kK1;
   bool whiten_rewards = false;
   double gamma = 1, lam = 0.95;
+  KlClamp kl_clamp = KlClamp::kNone;
+  AdvantageWhitening advantage_whitening = AdvantageWhitening::kTokensSample;  // never kAnswers
 };
 
 // What an answer's tokens and slots are trained towards.
@@ -55,7 +62,13 @@ struct PpoLoss {
   double slope = 0;      // d value / d log-probability, or d value / d V
   bool clipped = false;  // the clipped side is the larger one
 };
-PpoLoss ppo_policy_loss(double log_prob, double old_log_prob, double advantage, double cliprange);
+struct PpoClip {
+  double cliprange = 0.2;
+  bool clamp_log_ratio = false;
+  double dual_clip = 0;  // 0: off
+};
+PpoLoss ppo_policy_loss(double log_prob, double old_log_prob, double advantage,
+                        const PpoClip& clip);
 PpoLoss ppo_value_loss(double value, double old_value, double target, double cliprange_value);
 
 // The coefficient after an update whose answers had this mean KL (sum over tokens): Ziegler et al.

@@ -80,7 +80,7 @@ TEST(PpoLosses, AndTheirSlopesAreThoseOfTrlsLines) {
       const std::vector<double> values = doubles_of(one.at("new_values").as_array()[i]);
       for (size_t t = 0; t < moved.size(); ++t) {
         const PpoLoss loss =
-            ppo_policy_loss(moved[t], c.answers[i].log_probs[t], targets[i].advantages[t], 0.2);
+            ppo_policy_loss(moved[t], c.answers[i].log_probs[t], targets[i].advantages[t], {});
         policy += loss.value / tokens;
         policy_clipped += loss.clipped ? 1 / tokens : 0;
         d_log_probs.push_back(loss.slope / tokens);
@@ -110,9 +110,9 @@ TEST(PpoLosses, FollowTheirDifferences) {
   const double h = 1e-6;
   for (double moved : {-0.5, -0.1, 0.0, 0.1, 0.5}) {
     for (double advantage : {-1.5, 0.75}) {
-      const auto at = [&](double x) { return ppo_policy_loss(x, 0, advantage, 0.2).value; };
+      const auto at = [&](double x) { return ppo_policy_loss(x, 0, advantage, {}).value; };
       EXPECT_NEAR((at(moved + h) - at(moved - h)) / (2 * h),
-                  ppo_policy_loss(moved, 0, advantage, 0.2).slope, 1e-8);
+                  ppo_policy_loss(moved, 0, advantage, {}).slope, 1e-8);
       const auto value = [&](double x) { return ppo_value_loss(x, 0, advantage, 0.2).value; };
       EXPECT_NEAR((value(moved + h) - value(moved - h)) / (2 * h),
                   ppo_value_loss(moved, 0, advantage, 0.2).slope, 1e-8);

@@ -173,9 +173,11 @@ PairLoss preference_loss(PreferenceLossType type, const PreferenceForm& form,
   const double per_rejected = 1 / static_cast<double>(pair.rejected_tokens);
   switch (type) {
     case PreferenceLossType::kIpo: {
-      const double distance = f_c.value * per_chosen - f_r.value * per_rejected - 1 / (2 * b);
-      return {distance * distance, 2 * distance * per_chosen * f_c.slope,
-              -2 * distance * per_rejected * f_r.slope};
+      const bool sum = form.ipo_log_probs == IpoLogProbs::kSum;
+      const double by_chosen = sum ? 1 : per_chosen, by_rejected = sum ? 1 : per_rejected;
+      const double distance = f_c.value * by_chosen - f_r.value * by_rejected - 1 / (2 * b);
+      return {distance * distance, 2 * distance * by_chosen * f_c.slope,
+              -2 * distance * by_rejected * f_r.slope};
     }
     case PreferenceLossType::kSigmoidNorm: {
       const Slope s =

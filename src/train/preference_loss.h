@@ -5,7 +5,7 @@
 // a = l - l_ref for each side, D = a_chosen - a_rejected; primes are per-token averages.
 //   sigmoid      -(1-e) log s(bD) - e log s(-bD)          e = label smoothing (cDPO)
 //   hinge        max(0, 1 - bD)
-//   ipo          (D' - 1/(2b))^2
+//   ipo          (D' - 1/(2b))^2                          with ipo_log_probs sum: D for D'
 //   robust       [-(1-e) log s(bD) + e log s(-bD)] / (1-2e)
 //   exo_pair     s(bD)(log s(bD) - log(1-e)) + s(-bD)(log s(-bD) - log e), e = 0.001 when 0
 //   nca_pair     -log s(b a_c) - 1/2 log s(-b a_c) - 1/2 log s(-b a_r)
@@ -32,6 +32,8 @@
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "train/conventions.h"
 
 namespace hone::train {
 
@@ -70,6 +72,7 @@ struct PreferenceForm {
   double label_smoothing = 0;
   FDivergence f_divergence = FDivergence::kReverseKl;
   double f_alpha_divergence_coef = 0.5;
+  IpoLogProbs ipo_log_probs = IpoLogProbs::kMean;
 };
 
 struct PairLogProbs {

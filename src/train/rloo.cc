@@ -25,8 +25,8 @@ std::vector<Group> collect(OnlineRun& run, const RlooConfig& config, size_t step
                                     config.reward_clip_range, config.beta, kl_of(c)));
     }
   }
-  const Advantages advantages =
-      leave_one_out_advantages(rewards, config.num_generations, config.normalize_advantages);
+  const Advantages advantages = leave_one_out_advantages(
+      rewards, config.num_generations, config.normalize_advantages, config.conventions);
   size_t next = 0;
   for (Group& group : groups) {
     for (Completion& c : group.completions) c.advantage = advantages.values[next++];
@@ -54,6 +54,7 @@ TrainResult train_rloo(TrainJob& job, const RlooConfig& config, const OnlineData
   PolicyStepOptions options;
   options.loss = config.loss();
   options.micro_batch = config.per_device_train_batch_size;
+  options.max_completion_length = config.max_completion_length;
   options.prefix_sharing = config.prefix_sharing;
   const size_t total = run.total_steps();
   size_t step = run.done_steps();
@@ -62,6 +63,9 @@ TrainResult train_rloo(TrainJob& job, const RlooConfig& config, const OnlineData
     const std::span<const Group> groups =
         run.groups_of(s, [&](size_t at) { return collect(run, config, at); });
     options.must_equal_sampler = run.must_equal_sampler(s);
+    options.generation_tokens_per_step =
+        static_cast<double>(learning_tokens(run.generation(), false)) /
+        static_cast<double>(config.steps_of_generation());
     PolicyStep done = policy_step(run.training(), data.prompts, groups, options, s);
     if (config.beta > 0) done.metrics["kl"] = mean_kl(run.generation());
     step = s;

@@ -34,9 +34,14 @@ class Settings {
   void read(const char* key, bool* value) {
     with(key, [&](const Json& j) { *value = j.as_bool(); });
   }
-  // Written only when it is true.
-  void read_if_there(const char* key, bool* value) {
+  // Written only where it is not the default.
+  template <typename Value>
+  void read_if_there(const char* key, Value* value) {
     if (json_.find(key) != nullptr) read(key, value);
+  }
+  template <typename Enum>
+  void read_if_there(const char* key, Enum* value, std::initializer_list<Enum> all) {
+    if (json_.find(key) != nullptr) read(key, value, all);
   }
   void read(const char* key, size_t* value) {
     with(key, [&](const Json& j) {
