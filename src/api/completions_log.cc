@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint64_t kPieceBytes = uint64_t{1} << 20;
 constexpr uint64_t kLineBytesMax = uint64_t{16} << 20;
+constexpr double kStepMax = 1e15;
 
 struct Place {
   uint64_t offset = 0, bytes = 0;
@@ -48,6 +49,7 @@ class Reading {
     if (!line || !line->is_object()) return;
     const Json* step_at = line->find("step");
     if (step_at == nullptr || !step_at->is_integer()) return;
+    if (std::abs(step_at->as_double()) > kStepMax) return;  // no run is that long
     const int64_t step = step_at->as_int();
     page_.first_step = page_.all == 0 ? step : std::min(page_.first_step, step);
     page_.last_step = page_.all == 0 ? step : std::max(page_.last_step, step);

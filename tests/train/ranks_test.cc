@@ -10,6 +10,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/json.h"
 #include "tests/train/program.h"
 
 namespace hone {
@@ -74,6 +75,46 @@ class Ranks : public ProgramTest {
     prompts_ = file("prompts.jsonl", prompts);
     answers_ = file("answers.jsonl", answers);
     thumbs_ = file("thumbs.jsonl", thumbs);
+  }
+
+  // What the model says of these rows, by hone score.
+  std::string scored(const std::string& rows, const Arguments& more = {}) const {
+    Arguments words = {HONE_PROGRAM, "score",      "--model",  kModel,
+                       "--data",     rows,         "--output", path("scored.jsonl"),
+                       "--quiet",    "--overwrite"};
+    words.insert(words.end(), more.begin(), more.end());
+    EXPECT_EQ(run(words), 0) << errors();
+    return path("scored.jsonl");
+  }
+
+  // Two answers to each of eight prompts as another program would have recorded them.
+  std::string write_rollouts() const {
+    Rng rng(2, rng_stream("ranks-rollouts"));
+    std::string rows, rollouts;
+    for (size_t i = 0; i < 8; ++i) {
+      const std::string prompt = R"({"prompt_ids":)" + ids(rng, 60 + i);
+      for (size_t k = 0; k < 2; ++k) {
+        rows += prompt + R"(,"completion_ids":)" + ids(rng, 9 + i % 3 + k) + "}\n";
+      }
+    }
+    const std::string said = real_env().read_file(scored(file("said.jsonl", rows)), kMaxBytes);
+    size_t row = 0, at = 0, line_at = 0;
+    for (; row < 16; ++row) {
+      const size_t end = rows.find('\n', at), line_end = said.find('\n', line_at);
+      Json answer = Json::parse(rows.substr(at, end - at)).value();
+      const Json line = Json::parse(said.substr(line_at, line_end - line_at)).value();
+      const Json::Array& all = line.at("logprobs").as_array();
+      const size_t prompt = answer.at("prompt_ids").size();
+      Json log_probs = Json::array();
+      for (size_t t = prompt; t < all.size(); ++t) log_probs.push_back(all[t]);
+      answer["logprobs"] = std::move(log_probs);
+      answer["group"] = uint64_t{row / 2};
+      answer["reward"] = static_cast<double>(row % 3) / 2;
+      rollouts += answer.dump() + "\n";
+      at = end + 1;
+      line_at = line_end + 1;
+    }
+    return file("rollouts.jsonl", rollouts);
   }
 
   // named_again: what hone replay must be told of a run whose reward is a program.
@@ -145,6 +186,21 @@ TEST_F(Ranks, OfAMethodOnRowsLeaveTheFilesOfOne) {
   expect_same("kto", {"kto", "--data", thumbs_, "--lora-r", "4"});
   expect_same("orpo", {"orpo", "--data", pairs_});
   expect_same("cpo", {"cpo", "--data", pairs_});
+  expect_same("sft, DoRA", {"sft", "--data", rows_, "--lora-r", "4", "--use-dora"});
+  // Pairs of a micro-batch are sorted against each other, whichever rank has them.
+  expect_same("dpo, aot", {"dpo", "--data", pairs_, "--loss-type", "aot", "--lora-r", "4"});
+  expect_same("jepa", {"jepa", "--data", answers_, "--eval-data", answers_, "--lora-r", "4",
+                       "--jepa-lambda", "1", "--jepa-predictors", "1"});
+  expect_same("jepa, infonce", {"jepa", "--data", answers_, "--jepa-loss", "infonce"});
+}
+
+TEST_F(Ranks, OfAMethodOnWhatOthersSaidLeaveTheFilesOfOne) {
+  expect_same("grpo, recorded", {"grpo", "--rollouts", write_rollouts(), "--num-generations", "2",
+                                 "--per-device-train-batch-size", "12", "--max-completion-length",
+                                 "16", "--lora-r", "4", "--beta", "0.1"});
+  expect_same("distill, recorded teacher",
+              {"distill", "--teacher-logprobs", scored(answers_, {"--top-logprobs", "8"}), "--data",
+               answers_, "--lora-r", "4", "--lmbda", "0"});
 }
 
 TEST_F(Ranks, OfAMethodOnOwnAnswersLeaveTheFilesOfOne) {
@@ -174,6 +230,11 @@ TEST_F(Ranks, OfAMethodOnOwnAnswersLeaveTheFilesOfOne) {
        {"online_dpo", "--per-device-train-batch-size", "6", "--max-completion-length", longest});
   same("ppo", {"ppo", "--per-device-train-batch-size", "6", "--response-length", longest,
                "--num-ppo-epochs", "2"});
+  same("ppo as OpenRLHF's", {"ppo", "--per-device-train-batch-size", "6", "--response-length",
+                             longest, "--num-ppo-epochs", "2", "--compat", "openrlhf"});
+  same("reinforce as verl's", {"grpo", "--num-generations", "4", "--per-device-train-batch-size",
+                               "24", "--max-completion-length", longest, "--advantage-estimator",
+                               "reinforce", "--compat", "verl"});
   expect_same("distill",
               {"distill", "--teacher", kModel, "--data", answers_, "--eval-data", answers_,
                "--lora-r", "4", "--lmbda", "0.5", "--max-new-tokens", longest});

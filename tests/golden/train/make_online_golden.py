@@ -158,7 +158,7 @@ def main():
     runs = {"dapo": run(GRPOTrainer, {}), "grpo, kl": run(GRPOTrainer, {"loss_type": "grpo", "beta": 0.1, "epsilon_high": 0.3, "use_bias_correction_kl": True}),
             "bnpo": run(GRPOTrainer, {"loss_type": "bnpo"}), "dr_grpo": run(GRPOTrainer, {"loss_type": "dr_grpo"}),
             "sequence": run(GRPOTrainer, {"loss_type": "grpo", "importance_sampling_level": "sequence"}), "sapo": run(GRPOTrainer, {"loss_type": "sapo"}),
-            "entropy": run(GRPOTrainer, {"entropy_coef": 0.05}),
+            "entropy": run(GRPOTrainer, {"entropy_coef": 0.05}), "top entropy": run(GRPOTrainer, {"top_entropy_quantile": 0.5}),
             "entropy, adaptive": run(GRPOTrainer, {"entropy_coef": 0.02, "use_adaptive_entropy": True, "entropy_target": 4.0, "entropy_coef_delta": 0.01}),
             "reinforce": run(GRPOTrainer, {"advantage_estimator": "reinforce"}), "reinforce baseline": run(GRPOTrainer, {"advantage_estimator": "reinforce_baseline"}),
             "rloo": run(RLOOTrainer, {"beta": 0.0}), "online_dpo": online_dpo({"loss_type": "sigmoid"}), "online_dpo, ipo": online_dpo({"loss_type": "ipo"})}
