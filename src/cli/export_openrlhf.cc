@@ -239,6 +239,8 @@ constexpr Rule kPpo[] = {
     {"missing_eos_penalty", nullptr, nullptr, "null",
      "OpenRLHF has another penalty (reward.stop_properly_penalty_coef), which is not set"},
     {"value_warmup_steps", "critic.freezing_steps", null_when_zero},
+    {"value_model", nullptr, nullptr, "*"},  // set_critic
+    {"value_learning_rate", "critic.adam.lr", nullptr, "null"},
     {"num_generations", "rollout.n_samples_per_prompt"},
 };
 
@@ -452,6 +454,31 @@ void set_rewards(const ExportSource& source, const ExportOptions& options, const
       {"reward_clip_range", clipped ? range->dump() : "none", "reward.clip_range", ""});
 }
 
+// The critic learns as the actor does, but for a rate of its own.
+void set_critic(const ExportSource& source, const ExportOptions& options, const std::string& model,
+                Export& out) {
+  out.set("algo.advantage.estimator", "gae");
+  const std::string actor = "actor.";
+  const auto all = out.options;
+  for (const auto& [option, value] : all) {
+    const std::string rest = option.compare(0, actor.size(), actor) == 0 ? option.substr(6) : "";
+    if (rest.compare(0, 5, "adam.") != 0 && rest.compare(0, 3, "lr_") != 0 && rest != "max_norm") {
+      continue;
+    }
+    if (!out.has("critic." + rest)) out.set("critic." + rest, value);
+  }
+  const Json* apart = source.settings.find("value_model");
+  if (apart != nullptr && apart->as_bool()) {
+    out.set("critic.model_name_or_path",
+            model_name(source, "value_model", options.value_model, out));
+    return;
+  }
+  out.set("critic.model_name_or_path", model);
+  out.notes.push_back(
+      "OpenRLHF's critic is a second model (critic.model_name_or_path, here the policy's); hone's "
+      "value head sits on the policy's own layers.");
+}
+
 // What stands beside the rules of methods that answer.
 void set_online(const ExportSource& source, const ExportOptions& options, const std::string& model,
                 Export& out) {
@@ -488,20 +515,7 @@ void set_online(const ExportSource& source, const ExportOptions& options, const 
     }
   }
   if (source.method == "rloo") out.set("algo.advantage.estimator", "rloo");
-  if (source.method != "ppo") return;
-  out.set("algo.advantage.estimator", "gae");
-  const std::string actor = "actor.";
-  const auto all = out.options;  // the critic learns as the actor does
-  for (const auto& [option, value] : all) {
-    const std::string rest = option.compare(0, actor.size(), actor) == 0 ? option.substr(6) : "";
-    if (rest.compare(0, 5, "adam.") == 0 || rest.compare(0, 3, "lr_") == 0 || rest == "max_norm") {
-      out.set("critic." + rest, value);
-    }
-  }
-  out.set("critic.model_name_or_path", model);
-  out.notes.push_back(
-      "OpenRLHF's critic is a second model (critic.model_name_or_path, here the policy's); hone's "
-      "value head sits on the policy's own layers.");
+  if (source.method == "ppo") set_critic(source, options, model, out);
 }
 
 void set_rows(const ExportSource& source, const ExportRows& rows, Export& out) {

@@ -194,13 +194,15 @@ std::string model_name(const ExportSource& source, const char* file, const std::
     return given;
   }
   const auto path = source.paths.find(file);
+  std::string option = file;
+  std::replace(option.begin(), option.end(), '_', '-');
   const std::string where = path == source.paths.end() ? "MODEL" : path->second;
   out.models += paragraph(
       std::string(file) + ": the folder " + file + "/ beside this file, which is not there yet" +
           sha + ". Write it with: hone model export " + where + " --output " + file +
           " --type F32 (a quantised file's weights as they are computed with: the original of the "
           "Hugging Face hub differs from them). Or export again with --" +
-          (std::string(file) == "ref_model" ? "ref-model" : file) + " NAME.",
+          option + " NAME.",
       "  ");
   return std::string("./") + file;
 }

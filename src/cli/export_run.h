@@ -47,7 +47,8 @@ ExportSource read_export_source(const std::string& folder, const std::string& me
 
 // What a person said beside the source.
 struct ExportOptions {
-  std::string model, ref_model, teacher, reward_model;  // names as the cluster knows them
+  std::string model, ref_model, teacher, reward_model,
+      value_model;  // names as the cluster knows them
   size_t gpus = 1;
   bool bf16 = true;
 };

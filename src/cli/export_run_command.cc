@@ -97,6 +97,7 @@ int run_export_run(const Arguments& arguments) {
   options.text("ref-model", &more.ref_model, "NAME", "likewise, where the run has one");
   options.text("teacher", &more.teacher, "NAME", "likewise, of distillation");
   options.text("reward-model", &more.reward_model, "NAME", "likewise, of --reward model");
+  options.text("value-model", &more.value_model, "NAME", "likewise, of ppo with --value-model");
   options.text("data", &data, "FILE", "training rows; empty = where the run says they were");
   options.text("eval-data", &eval_data, "FILE", "held-out rows, likewise");
   options.choice("on-bad-row", &on_bad_row, {"fail", "skip"}, "a line that cannot be read");

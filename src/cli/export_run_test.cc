@@ -201,6 +201,24 @@ TEST_F(ExportRun, AStepsBatchIsDividedAmongTheGpus) {
   expect_refusal(config("dpo", yaml, "pairs.jsonl", {"--to", "trl", "--gpus", "0"}), "--gpus 0");
 }
 
+TEST_F(ExportRun, AValueModelBecomesTheCritic) {
+  ASSERT_EQ(config("ppo", "reward: numeric\nvalue_model: critic.gguf\nvalue_learning_rate: 9e-6",
+                   "sums.jsonl", {"--to", "openrlhf", "--value-model", "org/critic"}),
+            "");
+  EXPECT_TRUE(has("out/launch.sh", "critic.model_name_or_path 'org/critic'"))
+      << read("out/launch.sh");
+  EXPECT_TRUE(has("out/launch.sh", "critic.adam.lr 9e-06") ||
+              has("out/launch.sh", "critic.adam.lr 9e-6") ||
+              has("out/launch.sh", "critic.adam.lr 0.000009"))
+      << read("out/launch.sh");
+  EXPECT_FALSE(has("out/README.txt", "does not know it")) << read("out/README.txt");
+  EXPECT_FALSE(has("out/README.txt", "sits on the policy's own layers"));
+  real_env().remove_all(path("out"));
+  expect_refusal(config("ppo", "reward: numeric\nvalue_learning_rate: 9e-6", "sums.jsonl",
+                        {"--to", "openrlhf"}),
+                 "value_model");
+}
+
 TEST_F(ExportRun, WhatTheOtherProgramHasNotIsRefusedOrNamed) {
   expect_refusal(config("ppo", "reward: numeric", "sums.jsonl"), "TRL 1.16 has no trainer for ppo");
   expect_refusal(config("kto", "beta: 1", "pairs.jsonl", {"--to", "openrlhf"}), "pairs.jsonl:1");

@@ -176,7 +176,7 @@ class ConfigReader {
         options_.text(field.option, &field.text, "", "");
       }
     }
-    for (const char* name : {"model", "data", "eval-data", "ref-model", "teacher"}) {
+    for (const char* name : {"model", "data", "eval-data", "ref-model", "teacher", "value-model"}) {
       options_.text(name, &files_[name], "", "");
     }
     options_.text("seed", &seed_, "", "");
@@ -261,6 +261,7 @@ ExportSource from_config(const std::string& path, const std::string& name) {
   const Json beside = beside_a_manifest(defaults.find("num_generations") != nullptr);
   Json all = defaults;
   append(all, beside);
+  if (name == "ppo") all["value_learning_rate"] = Json();
   ConfigReader reader(name, path, all);
   const Json read = reader.read(real_env().read_file(path, kMaxConfigBytes));
   Json settings = Json::object();
@@ -268,6 +269,15 @@ ExportSource from_config(const std::string& path, const std::string& name) {
   if (name == "ppo") {
     settings["steps_per_generation"] = settings.at("gradient_accumulation_steps").as_int() *
                                        settings.at("num_mini_batches").as_int();
+    const Json& rate = read.at("value_learning_rate");
+    if (!reader.files().at("value-model").empty()) {
+      settings["value_model"] = true;
+      settings["value_learning_rate"] = rate;
+    } else if (!rate.is_null()) {
+      throw invalid_input(path +
+                          ": value_learning_rate is the value model's: name one with "
+                          "value_model, or leave it out");
+    }
   }
   source.settings = method.check(settings, reader.compat());
   for (const auto& [key, value] : beside.as_object()) source.settings[key] = read.at(key);

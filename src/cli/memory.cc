@@ -139,7 +139,10 @@ uint64_t MemoryPlan::lasting_bytes() const { return lasting_ + working_ - fleeti
 
 Json MemoryPlan::to_json() const {
   Json parts = Json::object();
-  for (const auto& [what, bytes] : parts_) parts[what] = bytes;
+  for (const auto& [what, bytes] : parts_) {  // two models have weights
+    const Json* before = parts.find(what);
+    parts[what] = bytes + (before == nullptr ? 0 : static_cast<uint64_t>(before->as_int()));
+  }
   Json json = Json::object();
   json["peak_bytes"] = peak_bytes();
   if (fleeting_ > 0) json["lasting_bytes"] = lasting_bytes();

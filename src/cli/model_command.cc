@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/value_input.h"
 #include "data/jsonl_writer.h"
 #include "llm/formats/adapter.h"
 #include "llm/formats/layer_choice.h"
@@ -408,13 +409,6 @@ int write_model(const OutputFlags& flags, const llm::ModelFile& file, const llm:
   return 0;
 }
 
-bool is_adapter(const std::string& path) {
-  if (real_env().is_directory(path)) return real_env().exists(path + "/adapter_config.json");
-  if (!real_env().is_file(path) || !is_gguf_name(path)) return false;
-  const llm::GgufValue* type = llm::GgufFile::open(path)->find("general.type");
-  return type != nullptr && type->type == llm::GgufType::kString && type->as_string() == "adapter";
-}
-
 // An adapter from PEFT's form to GGUF's, or back: the same numbers.
 int export_adapter(const OutputFlags& flags, const std::string& base) {
   if (base.empty()) {
@@ -460,7 +454,7 @@ int export_model(const Arguments& arguments) {
                "F32, F16, BF16, and in GGUF Q8_0, Q4_0, Q4_1; empty = the source's, F32 when it is "
                "quantised");
   if (!flags.parse(options, arguments, "hone model export")) return 0;
-  if (is_adapter(flags.model)) return export_adapter(flags, base);
+  if (names_adapter(flags.model)) return export_adapter(flags, base);
   if (!base.empty())
     throw invalid_input("--base is about adapters, and " + flags.model + " is none");
   const auto file = open_file(flags.model);

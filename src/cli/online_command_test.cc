@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "cli/commands.h"
+#include "llm/formats/model_writer.h"
+#include "llm/testing.h"
+#include "train/final_model.h"
 
 namespace hone::cli {
 namespace {
@@ -212,6 +215,126 @@ TEST_F(OnlineCommand, WhatIsWrongIsSaidBeforeTheWork) {
             std::string::npos);
   EXPECT_NE(said({"--reward", "program:command=exit 1", "--overwrite"}).find("ended with code 1"),
             std::string::npos);
+}
+
+class PpoCommand : public OnlineCommand {
+ protected:
+  Arguments ppo(const std::string& run, const Arguments& more) const {
+    Arguments out = {"ppo",
+                     "--model",
+                     kModel,
+                     "--data",
+                     path("prompts.jsonl"),
+                     "--output",
+                     path(run),
+                     "--max-steps",
+                     "5",
+                     "--logging-steps",
+                     "1",
+                     "--save-steps",
+                     "1",
+                     "--save-total-limit",
+                     "0",
+                     "--per-device-train-batch-size",
+                     "4",
+                     "--num-ppo-epochs",
+                     "3",
+                     "--response-length",
+                     "6",
+                     "--reward",
+                     "length:target=6",
+                     "--learning-rate",
+                     "1e-3",
+                     "--quiet"};
+    out.insert(out.end(), more.begin(), more.end());
+    return out;
+  }
+  // A tiny model of another vocabulary.
+  void write_other_model(const std::string& folder) const {
+    llm::testing::TinyShape shape;
+    shape.vocab = 64;
+    const llm::Model model = llm::testing::random_model(shape);
+    llm::write_huggingface_directory(real_env(), folder, model.config, tensor::DataType::kF32,
+                                     train::model_rows(model), {1}, {});
+  }
+};
+
+TEST_F(PpoCommand, AValueModelApartTrainsResumesAndReplays) {
+  const std::string reward = "tests/golden/torch/adapter_reward_start";
+  const std::vector<Arguments> kinds = {
+      {"--value-model", reward, "--lora-r", "2", "--value-learning-rate", "9e-3"},
+      {"--value-model", reward},  // folded into weights of its own
+      {"--value-model", "tests/golden/torch/llama3"},
+      {"--value-model", kModel, "--lora-r", "2", "--use-dora"}};
+  for (size_t i = 0; i < kinds.size(); ++i) {
+    const std::string run = "run" + std::to_string(i);
+    const Answer answer = call(run_train, ppo(run, kinds[i]));
+    ASSERT_EQ(answer.code, 0) << i << answer.error;
+    const std::vector<Json> metrics = lines(run + "/metrics.jsonl");
+    EXPECT_GT(metrics[0].at("value/grad_norm").as_double(), 0) << i;
+    const bool reward_model = kinds[i][1] == reward;
+    const Json manifest =
+        Json::parse(real_env().read_file(path(run + "/manifest.json"), 1 << 20)).value();
+    EXPECT_TRUE(manifest.at("digests").find("value_model") != nullptr);
+    EXPECT_TRUE(manifest.at("settings").at("value_model").as_bool());
+    EXPECT_EQ(call(run_replay, {path(run), "--quiet"}).code, 0) << i;
+    EXPECT_EQ(call(run_replay, {path(run), "--steps", "5:5", "--quiet", "--threads", "2"}).code, 0);
+    const std::string lost =
+        call(run_replay, {path(run), "--quiet", "--value-model", "tests/golden/torch/qwen3"}).error;
+    EXPECT_NE(lost.find("is not what the run used as value_model"), std::string::npos) << lost;
+    // final/ is the policy: nothing in it scores.
+    EXPECT_EQ(real_env()
+                  .read_file(path(run + (i == 0 || i == 3 ? "/final/adapter_config.json"
+                                                          : "/final/config.json")),
+                             1 << 20)
+                  .find("score"),
+              std::string::npos);
+    if (!reward_model) continue;
+    Arguments resumed = ppo(run, kinds[i]);
+    for (std::string& word : resumed) {
+      if (word == reward) word = kModel;
+    }
+    resumed.push_back("--resume");
+    EXPECT_NE(call(run_train, resumed).error.find("value_model"), std::string::npos);
+  }
+}
+
+TEST_F(PpoCommand, AWrongValueModelIsRefusedBeforeTheWork) {
+  write_other_model(path("other"));
+  const auto said = [&](const Arguments& more) { return call(run_train, ppo("run", more)).error; };
+  EXPECT_NE(said({"--value-model", path("none")}).find("--value-model " + path("none")),
+            std::string::npos);
+  EXPECT_NE(said({"--value-model", path("other")}).find("has a vocabulary of 64 and --model one"),
+            std::string::npos);
+  const std::string base = said({"--model", "tests/golden/torch/qwen3", "--lora-r", "2",
+                                 "--value-model", "tests/golden/torch/adapter_rslora"});
+  EXPECT_NE(base.find("its base must be --model"), std::string::npos) << base;
+  EXPECT_NE(base.find("belongs to another model"), std::string::npos) << base;
+  EXPECT_NE(said({"--value-learning-rate", "1e-4"}).find("--value-model"), std::string::npos);
+  EXPECT_NE(said({"--value-model", kModel, "--value-learning-rate", "0"}).find("above 0"),
+            std::string::npos);
+  EXPECT_FALSE(real_env().exists(path("run/manifest.json")));
+}
+
+TEST_F(PpoCommand, TheMemoryOfAValueModelIsSaidAndRefused) {
+  const auto bytes = [&](const Arguments& more) {
+    Arguments words = ppo("run", more);
+    words.push_back("--dry-run");
+    const Answer answer = call(run_train, words);
+    EXPECT_EQ(answer.code, 0) << answer.error;
+    return Json::parse(answer.out).value().at("memory").at("parts");
+  };
+  const char* part = "value model: gradients, moments and activations";
+  EXPECT_TRUE(bytes({}).find(part) == nullptr);
+  const Json shared = bytes({"--lora-r", "2", "--value-model", kModel});
+  EXPECT_TRUE(shared.find("weights of the value model") == nullptr);
+  EXPECT_GT(shared.at(part).as_int(), 0);
+  const Json own = bytes({"--value-model", kModel});
+  EXPECT_GT(own.at("weights of the value model").as_int(), 0);
+  EXPECT_GT(own.at(part).as_int(), shared.at(part).as_int());
+  const std::string refused =
+      call(run_train, ppo("run", {"--value-model", kModel, "--memory-limit", "1M"})).error;
+  EXPECT_NE(refused.find(part), std::string::npos) << refused;
 }
 
 TEST_F(OnlineCommand, EvalRewardsGivesAReportThatCompares) {

@@ -121,6 +121,9 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   }
   input.loaded = open_model(flags.train.model);
   input.rewards.check(input.loaded.model.config);
+  if (!flags.value_model.empty()) {
+    input.value = open_value_model(flags.value_model, input.loaded, config);
+  }
   const llm::TokenizeOptions cut = {config.max_length, config.max_prompt_length, true, false};
   const llm::TextCodec* codec = input.loaded.codec_or_null();
   if (config.recorded_rollouts) {
@@ -153,8 +156,8 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
   const size_t largest =
       std::max(config.max_tokens_per_pass,
                train::largest_group_rows(config, input.prompts, model.context_length));
-  plan.memory =
-      training_memory(input.loaded, input.reference ? &*input.reference : nullptr, config, largest);
+  plan.memory = least_training_memory(input.loaded, input.reference ? &*input.reference : nullptr,
+                                      config, largest);
   const size_t longest =
       std::max(train::longest_prompt(input.prompts), train::longest_prompt(input.eval_prompts));
   plan.memory.add("keys and values of the answers",
@@ -163,10 +166,20 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
     plan.memory.add("reference pass", llm::TrainingPass::planned_score_bytes(
                                           model, 0, largest, llm::PassOptions{true}));
   }
+  if (input.value) {
+    train::check_value_model(model, input.value->config(input.loaded),
+                             train::longest_prompt(input.prompts) + config.max_completion_length);
+    input.value->add_to(plan.memory, input.loaded, config, largest);
+  }
   input.rewards.add_to(plan.memory, longest + config.max_completion_length);
-  check_memory(common, plan.memory, "training",
-               "use --lora-r 16, --recompute, fewer --num-generations, or a smaller "
-               "--max-completion-length or --rollout-batch-size");
+  fit_memory(plan, config, model, common,
+             "use --lora-r 16, fewer --num-generations, or a smaller --max-completion-length or "
+             "--rollout-batch-size",
+             [&](size_t kept) {
+               const uint64_t of_value =
+                   input.value ? input.value->more_layers_bytes(input.loaded, largest, kept) : 0;
+               return more_layers_bytes(model, largest, kept) + of_value;
+             });
   say_plan(plan, common);
   return input;
 }
@@ -182,6 +195,7 @@ int run_online(
   tensor::Compute compute(common.threads);
   prepare_model(compute, config, input.loaded);
   if (input.reference) load_weights(compute, *input.reference);
+  if (input.value) input.value->load(compute, input.loaded, config);
   input.rewards.load(compute);
   if (input.recorded) {
     const double off = train::check_rollouts(compute, input.loaded.model, *input.recorded, config,
@@ -194,9 +208,14 @@ int run_online(
   TrainingProgress progress(label, input.plan.steps, common.quiet);
   train::TrainJob job = make_train_job(compute, input.loaded, flags.train, input.rows,
                                        input.held_out ? &*input.held_out : nullptr);
+  job.kept_layers = input.plan.kept_layers.kept;
   if (input.reference && !flags.ref_model.empty()) {
     job.manifest.digests["ref_model"] = model_digest(flags.ref_model);
     job.sources["ref_model"] = absolute_path(flags.ref_model);
+  }
+  if (input.value) {
+    job.manifest.digests["value_model"] = model_digest(input.value->path);
+    job.sources["value_model"] = absolute_path(input.value->path);
   }
   for (const auto& [name, digest] : input.rewards.digests()) job.manifest.digests[name] = digest;
   progress.attach(job);

@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/reward_functions.h"
 #include "cli/train_methods.h"
+#include "cli/value_input.h"
 #include "train/online.h"
 
 namespace hone::cli {
@@ -18,6 +19,7 @@ class OnlineFlags {
   std::string ref_model;
   std::string rollouts;  // recorded answers, in the place of --data
   double rollout_tolerance = 1e-3;
+  std::string value_model;  // of ppo; empty: the values are the policy's own
 
   // `config` is given what the options say; its own values are the defaults.
   void add_to(Options& options, train::OnlineConfig& config);
@@ -39,6 +41,7 @@ struct OnlineInput {
   std::optional<data::Dataset> held_out;
   LoadedModel loaded;
   std::optional<LoadedModel> reference;
+  std::optional<ValueInput> value;
   std::vector<llm::PromptTokens> prompts, eval_prompts;
   RewardFunctions rewards;
   std::optional<train::RecordedRollouts> recorded;

@@ -13,6 +13,7 @@
 #include "cli/child_process.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/kept_layers.h"
 #include "cli/memory.h"
 #include "cli/plan_estimate.h"
 #include "cli/progress.h"
@@ -202,6 +203,13 @@ void print(const Json& plan, const Machines& machines, const Estimate& e, bool i
           (machines.memory_bytes == 0 ? ""
            : e.fits                   ? " of " + bytes_text(machines.memory_bytes)
                     : ": MORE than the " + bytes_text(machines.memory_bytes) + " there are"));
+  if (const Json* layers = plan.find("layers")) {
+    row("layers that keep theirs", count("kept_layers") + " of " +
+                                       std::to_string(layers->as_int()) +
+                                       (plan.at("kept_layers").as_int() == layers->as_int()
+                                            ? ""
+                                            : ": the others' activations are computed again"));
+  }
   row("before the first step", duration_text(e.prepare_s));
   char step[64];
   std::snprintf(step, sizeof step, "%.3g s", e.step_s);
@@ -235,6 +243,27 @@ Options plan_options(PlanFlags& flags) {
   options.count("probe-steps", &flags.probe_steps, "steps that are measured; more are surer");
   flags.common.add_to(options);
   return options;
+}
+
+constexpr double kDefaultShare = 0.9;  // cli/memory.h
+
+// A dry run keeps all layers' activations; what it would be under this limit.
+void fit_plan(Json& dry, uint64_t limit) {
+  const Json* peaks = dry.find("memory_bytes_by_kept_layers");
+  if (peaks == nullptr) return;
+  KeptLayers layers;
+  for (const Json& peak : peaks->as_array()) {
+    layers.peaks.push_back(static_cast<uint64_t>(peak.as_int()));
+  }
+  const auto most = static_cast<size_t>(dry.at("kept_layers").as_int());  // 1 with --recompute
+  const size_t kept = std::min(most, layers.within(limit));
+  const uint64_t less = layers.peaks[most - 1] - layers.peaks[kept - 1];
+  dry["kept_layers"] = uint64_t{kept};
+  dry["memory_bytes"] = layers.peaks[kept - 1];
+  dry["memory"]["peak_bytes"] = layers.peaks[kept - 1];
+  if (less == 0) return;
+  Json& activations = dry["memory"]["parts"]["activations of more layers"];
+  activations = static_cast<uint64_t>(activations.as_int()) - less;
 }
 
 int plan_train(const Arguments& arguments) {
@@ -283,8 +312,19 @@ int plan_train(const Arguments& arguments) {
     if (!max_steps.empty()) more.insert(more.end(), {"--max-steps", max_steps});
     // A plan is also for those who have another machine.
     more.insert(more.end(), {"--memory-limit", "1000000G"});
-    words.take("memory-limit");
+    const std::string given = words.take("memory-limit");
+    const uint64_t limit =
+        given.empty()
+            ? static_cast<uint64_t>(kDefaultShare * static_cast<double>(machines.memory_bytes))
+            : parse_size(given, "memory-limit");
     dry = Json::parse(run_child(words.with(more), folder.path())).value();
+    fit_plan(dry, limit);
+    // The probes shall do what the training will.
+    if (dry.find("layers") != nullptr &&
+        dry.at("kept_layers").as_int() < dry.at("layers").as_int() &&
+        limit >= static_cast<uint64_t>(dry.at("memory_bytes").as_int())) {
+      words.add({"--memory-limit", std::to_string(limit)});
+    }
   }
   words.add({"--threads", std::to_string(compute.threads())});
   const Measured measured = measure(words, data, dry, flags.probe_steps, flags.common.quiet);

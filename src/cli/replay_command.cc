@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/kept_layers.h"
 #include "cli/online_options.h"
 #include "cli/progress.h"
 #include "cli/reward_functions.h"
@@ -37,7 +38,7 @@ namespace hone::cli {
 namespace {
 
 struct ReplayFlags {
-  std::string model, ref_model, teacher, data, steps, temporary_dir;
+  std::string model, ref_model, teacher, value_model, data, steps, temporary_dir;
   std::vector<std::string> rewards;
   CommonOptions common;
 };
@@ -203,6 +204,7 @@ class Replay {
     LoadedModel loaded = open_model({model_path, ""});
     train::TrainJob job{compute, real_env(), loaded.model, folder.path() + "/run", true, false,
                         {},      {},         &stop_};
+    job_ = &job;
     job.manifest = manifest_;
     job.accept_recipe = !manifest_.earlier_recipes.empty();
     Progress progress("replay", "steps", range_.last - checkpoint_.step, flags_.common.quiet);
@@ -222,8 +224,7 @@ class Replay {
       online(compute, loaded, dataset, job, train::rloo_config_from_json(manifest_.settings),
              train::train_rloo);
     } else if (manifest_.method == "ppo") {
-      online(compute, loaded, dataset, job, train::ppo_config_from_json(manifest_.settings),
-             train::train_ppo);
+      ppo(compute, loaded, dataset, job);
     } else if (manifest_.method == "online_dpo") {
       online(compute, loaded, dataset, job, train::online_dpo_config_from_json(manifest_.settings),
              train::train_online_dpo);
@@ -265,15 +266,22 @@ class Replay {
 
   template <typename Config>
   void prepare(tensor::Compute& compute, LoadedModel& loaded, const LoadedModel* reference,
-               Config& config, size_t largest_row,
-               llm::HeadNeed need = llm::HeadNeed::kLanguage) const {
+               Config& config, size_t largest_row, llm::HeadNeed need = llm::HeadNeed::kLanguage,
+               const ValueInput* value = nullptr) const {
     config.seed = manifest_.seeds.at("seed");
     config.save_steps = 0;
     config.logging_steps = SIZE_MAX;
-    check_memory(flags_.common,
-                 training_memory(loaded, reference, config,
-                                 std::max(config.max_tokens_per_pass, largest_row)),
-                 "the replay", "close other programs");
+    const size_t rows = std::max(config.max_tokens_per_pass, largest_row);
+    MemoryPlan plan = least_training_memory(loaded, reference, config, rows);
+    if (value != nullptr) value->add_to(plan, loaded, config, rows);
+    const llm::ModelConfig& model = loaded.model.config;
+    const auto more = [&](size_t kept) {
+      return more_layers_bytes(model, rows, kept) +
+             (value == nullptr ? 0 : value->more_layers_bytes(loaded, rows, kept));
+    };
+    job_->kept_layers =
+        keep_layers(plan, model.layers.size(), false, memory_limit(flags_.common), more).kept;
+    check_memory(flags_.common, plan, "the replay", "close other programs");
     load_weights(compute, loaded, need);
     if (config.lora_r == 0) llm::make_trainable(compute, loaded.model);
   }
@@ -361,11 +369,29 @@ class Replay {
     return open_model({source_of(flags_.model, sources_, "model", "--model M"), ""});
   }
 
-  template <typename Config>
+  void ppo(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
+           train::TrainJob& job) {
+    const train::PpoConfig config = train::ppo_config_from_json(manifest_.settings);
+    std::optional<ValueInput> value;
+    if (config.value_model) {
+      const std::string path =
+          source_of(flags_.value_model, sources_, "value_model", "--value-model MODEL");
+      check_digest(manifest_, "value_model", path, model_digest(path));
+      value = open_value_model(path, loaded, config);
+    }
+    const auto train = [&](train::TrainJob& at, const train::PpoConfig& with,
+                           const train::OnlineData& data) {
+      if (!value) return train::train_ppo(at, with, data);
+      train::ValueStart start = value->start(loaded);
+      return train::train_ppo(at, with, data, &start);
+    };
+    online(compute, loaded, dataset, job, config, train, value ? &*value : nullptr);
+  }
+
+  template <typename Config, typename Train>
   void online(tensor::Compute& compute, LoadedModel& loaded, const data::Dataset& dataset,
-              train::TrainJob& job, Config config,
-              train::TrainResult (*train)(train::TrainJob&, const Config&,
-                                          const train::OnlineData&)) {
+              train::TrainJob& job, Config config, const Train& train,
+              ValueInput* value = nullptr) {
     RewardFunctions rewards = rewards_of(config.rewards);
     rewards.check(loaded.model.config);
     std::optional<train::RecordedRollouts> recorded;
@@ -377,7 +403,9 @@ class Replay {
                                          loaded.model.config);
     std::optional<LoadedModel> reference = open_reference(config);
     prepare(compute, loaded, reference ? &*reference : nullptr, config,
-            train::largest_group_rows(config, prompts, loaded.model.config.context_length));
+            train::largest_group_rows(config, prompts, loaded.model.config.context_length),
+            llm::HeadNeed::kLanguage, value);
+    if (value != nullptr) value->load(compute, loaded, config);
     if (reference) load_weights(compute, *reference);
     rewards.load(compute);
     config.log_completions = false;
@@ -499,6 +527,7 @@ class Replay {
   std::map<std::string, std::string> sources_;
   Checkpoint checkpoint_;
   std::atomic<bool> stop_{false};
+  train::TrainJob* job_ = nullptr;  // while compute() runs
 };
 
 // Behind the steps of earlier recipes (--accept-recipe), whose last checkpoint must still be there.
@@ -580,6 +609,7 @@ int run_replay(const Arguments& arguments) {
   options.text("ref-model", &flags.ref_model, "MODEL", "of a run that had one");
   options.text("teacher", &flags.teacher, "MODEL",
                "of a distillation: the teacher, or the file of what it said");
+  options.text("value-model", &flags.value_model, "MODEL", "of a run of ppo that had one");
   options.texts("reward", &flags.rewards, "SPEC",
                 "of a run whose reward is a program: the same again");
   options.text("temporary-dir", &flags.temporary_dir, "DIR", "where a copy of the run is computed");

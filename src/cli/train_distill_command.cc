@@ -132,14 +132,14 @@ int train_distill(const Arguments& arguments) {
   const size_t largest =
       plan.longest + (config.lmbda > 0 || config.seq_kd ? config.max_new_tokens : 0);
   const size_t pass_rows = std::max(config.max_tokens_per_pass, largest);
-  plan.memory = training_memory(loaded, teacher ? &*teacher : nullptr, config, pass_rows);
+  plan.memory = least_training_memory(loaded, teacher ? &*teacher : nullptr, config, pass_rows);
   if (teacher) {
     add_memory(plan.memory, config, loaded, *teacher,
                teacher->adapter ? teacher->adapter->max_rank() : 0, pass_rows, plan.longest);
   }
-  check_memory(common, plan.memory, "training",
-               "use --lora-r 16, --recompute, or a smaller "
-               "--max-tokens-per-pass or --max-length");
+  fit_memory(plan, config, loaded.model.config, common,
+             "use --lora-r 16, or a smaller --max-tokens-per-pass or --max-length",
+             [&](size_t kept) { return more_layers_bytes(loaded.model.config, pass_rows, kept); });
   say_plan(plan, common);
   return run_training(
       "distill", plan, config, flags, common, loaded, files,

@@ -34,6 +34,13 @@ Json TrainPlan::to_json() const {
   json["steps"] = uint64_t{steps};
   json["memory_bytes"] = memory.peak_bytes();
   json["memory"] = memory.to_json();
+  if (kept_layers.layers > 0) {
+    json["layers"] = uint64_t{kept_layers.layers};
+    json["kept_layers"] = uint64_t{kept_layers.kept};
+    Json peaks = Json::array();
+    for (uint64_t peak : kept_layers.peaks) peaks.push_back(peak);
+    json["memory_bytes_by_kept_layers"] = std::move(peaks);
+  }
   return json;
 }
 
@@ -43,6 +50,13 @@ void say_plan(const TrainPlan& plan, const CommonOptions& common) {
                "%zu rows, %zu tokens an epoch, longest %zu; %zu steps; about %s of memory\n",
                plan.rows, plan.tokens, plan.longest, plan.steps,
                bytes_text(plan.memory.peak_bytes()).c_str());
+  if (plan.kept_layers.kept < plan.kept_layers.layers) {
+    std::fprintf(
+        stderr,
+        "note: %zu of %zu layers keep their activations, the others are run again: slower, "
+        "the same bits\n",
+        plan.kept_layers.kept, plan.kept_layers.layers);
+  }
   if (plan.sequences != plan.rows) {
     std::fprintf(stderr, "note: --packing makes them %zu sequences; a batch counts sequences\n",
                  plan.sequences);
@@ -117,11 +131,21 @@ void check_train_plan(TrainPlan& plan, const train::TrainConfig& config, const L
                       const LoadedModel* reference, const CommonOptions& common,
                       size_t largest_tree) {
   plan.steps = train::total_steps(config, plan.sequences);
-  plan.memory = training_memory(loaded, reference, config,
-                                std::max(config.max_tokens_per_pass, largest_tree));
-  check_memory(common, plan.memory, "training",
-               "use --lora-r 16, --recompute, or a smaller --max-tokens-per-pass or --max-length");
+  const size_t rows = std::max(config.max_tokens_per_pass, largest_tree);
+  plan.memory = least_training_memory(loaded, reference, config, rows);
+  const llm::ModelConfig& model = loaded.model.config;
+  fit_memory(plan, config, model, common,
+             "use --lora-r 16, or a smaller --max-tokens-per-pass or --max-length",
+             [&](size_t kept) { return more_layers_bytes(model, rows, kept); });
   say_plan(plan, common);
+}
+
+void fit_memory(TrainPlan& plan, const train::TrainConfig& config, const llm::ModelConfig& model,
+                const CommonOptions& common, const std::string& how_to_lower,
+                const std::function<uint64_t(size_t)>& more) {
+  plan.kept_layers =
+      keep_layers(plan.memory, model.layers.size(), config.recompute, memory_limit(common), more);
+  check_memory(common, plan.memory, "training", how_to_lower);
 }
 
 void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, LoadedModel& loaded,
@@ -178,6 +202,7 @@ int run_training(const std::string& method, const TrainPlan& plan, const train::
   prepare_model(compute, config, loaded, need);
   TrainingProgress progress(method, plan.steps, common.quiet);
   train::TrainJob job = make_train_job(compute, loaded, flags, files.rows, files.eval());
+  job.kept_layers = plan.kept_layers.kept;
   progress.attach(job);
   const train::TrainResult result = train(compute, job);
   progress.finish();

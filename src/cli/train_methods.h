@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "cli/common.h"
+#include "cli/kept_layers.h"
 #include "cli/memory.h"
 #include "cli/train_options.h"
 #include "data/dataset.h"
@@ -42,6 +43,7 @@ struct TrainPlan {
   size_t steps = 0, sequences = 0;  // sequences: what a batch counts
   size_t too_long = 0;              // left out of a reward model's pairs
   MemoryPlan memory;
+  KeptLayers kept_layers;
 
   Json to_json() const;
 };
@@ -62,6 +64,11 @@ void add_rows(TrainPlan& plan, const std::vector<Tokens>& rows, size_t (*size)(c
 void check_train_plan(TrainPlan& plan, const train::TrainConfig& config, const LoadedModel& loaded,
                       const LoadedModel* reference, const CommonOptions& common,
                       size_t largest_tree);
+// The end of it for plans whose memory is counted elsewhere, with one layer kept: keeps as many as the
+// limit allows, and refuses when one is too many. more: as keep_layers has it.
+void fit_memory(TrainPlan& plan, const train::TrainConfig& config, const llm::ModelConfig& model,
+                const CommonOptions& common, const std::string& how_to_lower,
+                const std::function<uint64_t(size_t kept)>& more);
 void say_plan(const TrainPlan& plan, const CommonOptions& common);
 // Loads the weights; as f32 when all of them are trained.
 void prepare_model(tensor::Compute& compute, const train::TrainConfig& config, LoadedModel& loaded,

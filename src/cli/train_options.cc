@@ -67,7 +67,9 @@ void TrainFlags::add_to(Options& options, train::TrainConfig& config) {
                "adds grad_norm/<tensor> to each logged step");
   options.section("Memory (none of these changes a bit, but for --no-prefix-sharing)");
   options.count("max-tokens-per-pass", &config.max_tokens_per_pass, "rows run together");
-  options.flag("recompute", &config.recompute, "a third more forward work, a tenth of activations");
+  options.flag("recompute", &config.recompute,
+               "one layer keeps its activations, a third more forward work; without it as many as "
+               "the memory allows");
   options.flag("no-prefix-sharing", &no_prefix_sharing,
                "compute a prompt once per answer: other bits");
 }

@@ -389,6 +389,15 @@ RolloutOptions distill_rollout(const DistillConfig& config) {
   return options;
 }
 
+std::optional<int32_t> first_other_word(const llm::Tokenizer& a, const llm::Tokenizer& b) {
+  const size_t words = std::min(a.vocab_size(), b.vocab_size());
+  for (size_t id = 0; id < words; ++id) {
+    const auto at = static_cast<int32_t>(id);
+    if (a.piece(at) != b.piece(at)) return at;
+  }
+  return std::nullopt;
+}
+
 void check_teacher(const llm::Tokenizer& student, const llm::Tokenizer& teacher,
                    const llm::ModelConfig& student_config, const llm::ModelConfig& teacher_config) {
   const auto refuse = [](const std::string& why) {
@@ -401,12 +410,9 @@ void check_teacher(const llm::Tokenizer& student, const llm::Tokenizer& teacher,
     refuse("it has " + std::to_string(teacher_config.vocab_size) + " words and the student " +
            std::to_string(student_config.vocab_size));
   }
-  const size_t words = std::min(student.vocab_size(), teacher.vocab_size());
-  for (size_t id = 0; id < words; ++id) {
-    const auto at = static_cast<int32_t>(id);
-    if (student.piece(at) == teacher.piece(at)) continue;
-    refuse("word " + std::to_string(id) + " is \"" + std::string(teacher.piece(at)) +
-           "\" and the student's is \"" + std::string(student.piece(at)) + "\"");
+  if (const auto at = first_other_word(student, teacher)) {
+    refuse("word " + std::to_string(*at) + " is \"" + std::string(teacher.piece(*at)) +
+           "\" and the student's is \"" + std::string(student.piece(*at)) + "\"");
   }
 }
 

@@ -46,6 +46,9 @@ TrainResult train_distill(TrainJob& job, const DistillConfig& config,
                           const std::vector<llm::SftTokens>& eval_examples,
                           const DistillTeacher& teacher);
 
+// The first id under which the two have other words, or nothing.
+std::optional<int32_t> first_other_word(const llm::Tokenizer& a, const llm::Tokenizer& b);
+
 // Throws invalid_input that says what differs when the teacher cannot teach: another number of words,
 // or another word under an id.
 void check_teacher(const llm::Tokenizer& student, const llm::Tokenizer& teacher,

@@ -210,14 +210,15 @@ std::vector<Group> groups_from_json(const Json& json, size_t prompt_count) {
 }
 
 OnlineRun::OnlineRun(TrainJob& job, const OnlineConfig& config, const data::RunManifest& manifest,
-                     const OnlineData& data, TrainedHeads heads)
+                     const OnlineData& data, TrainedHeads heads, const Companion* companion)
     : job_(job),
       config_(config),
       data_(data),
       total_(total_online_steps(config, data.prompts.size())),
       order_(config, data.prompts.size()),
       training_(job, config, manifest,
-                largest_group_rows(config, data.prompts, job.model.config.context_length), heads) {
+                largest_group_rows(config, data.prompts, job.model.config.context_length), heads,
+                companion) {
   reward::check_functions(data.rewards, config.reward_weights);
   if (config.beta > 0 && data.reference == nullptr && training_.adapter() == nullptr) {
     throw invalid_input("--beta needs a reference: full fine-tuning changes the model itself");

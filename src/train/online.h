@@ -36,7 +36,7 @@ class OnlineRun {
  public:
   // The directory is opened and the checkpoint restored.
   OnlineRun(TrainJob& job, const OnlineConfig& config, const data::RunManifest& manifest,
-            const OnlineData& data, TrainedHeads heads = {});
+            const OnlineData& data, TrainedHeads heads = {}, const Companion* companion = nullptr);
 
   TrainingRun& training() { return training_; }
   size_t total_steps() const { return total_; }

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "base/check.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "train/dealt_trees.h"
@@ -29,11 +30,9 @@ size_t slots_of(const Completion& c, const PpoConfig& config) {
   return c.ids.size() + (behind && c.ids.size() < config.max_completion_length ? 1 : 0);
 }
 
-// The tree of a group with what PPO reads of it: log-probabilities of all tokens, then the values of
-// all slots, answer after answer.
-llm::TreeExample ppo_tree(const std::vector<int32_t>& prompt, const Group& group,
-                          const PpoConfig& config) {
-  llm::TreeExample example = group_tree(prompt, group.completions, config.prefix_sharing);
+// Adds the values of all slots, answer after answer, to the targets of a group's tree.
+void add_slots(const std::vector<int32_t>& prompt, const Group& group, const PpoConfig& config,
+               llm::TreeExample& example) {
   uint32_t node = config.prefix_sharing ? 1 : 0;
   const auto before = static_cast<uint32_t>(config.prefix_sharing ? 0 : prompt.size());
   const auto last_of_prompt = static_cast<uint32_t>(prompt.size() - 1);
@@ -44,16 +43,35 @@ llm::TreeExample ppo_tree(const std::vector<int32_t>& prompt, const Group& group
     for (uint32_t t = 1; t < slots; ++t) example.targets.push_back({node, before + t - 1, true});
     ++node;
   }
+}
+
+// The tree of a group with what PPO reads of the policy: log-probabilities of all tokens, and behind
+// them the values where they are its own.
+llm::TreeExample policy_tree(const std::vector<int32_t>& prompt, const Group& group,
+                             const PpoConfig& config) {
+  llm::TreeExample example = group_tree(prompt, group.completions, config.prefix_sharing);
+  if (!config.value_model) add_slots(prompt, group, config, example);
   return example;
 }
 
-// Where an answer's tokens and slots begin among the targets of its group's tree.
+// And with the values alone.
+llm::TreeExample value_tree(const std::vector<int32_t>& prompt, const Group& group,
+                            const PpoConfig& config) {
+  llm::TreeExample example = group_tree(prompt, group.completions, config.prefix_sharing);
+  example.targets.clear();
+  add_slots(prompt, group, config, example);
+  return example;
+}
+
+// Where an answer's tokens and slots begin among the targets of its group's tree (of its two trees).
 struct Place {
   size_t token = 0, slot = 0;
 };
 Place place_of(const Group& group, size_t completion, const PpoConfig& config) {
   Place place;
-  for (const Completion& c : group.completions) place.slot += c.ids.size();
+  if (!config.value_model) {
+    for (const Completion& c : group.completions) place.slot += c.ids.size();
+  }
   for (size_t k = 0; k < completion; ++k) {
     place.token += group.completions[k].ids.size();
     place.slot += slots_of(group.completions[k], config);
@@ -69,7 +87,9 @@ class Generation {
              const std::vector<Group>& groups, double kl_coef)
       : config_(config), groups_(groups) {
     for (size_t g = 0; g < groups.size(); ++g) {
-      trees_.push_back(ppo_tree(prompts[groups[g].prompt].ids, groups[g], config));
+      const std::vector<int32_t>& prompt = prompts[groups[g].prompt].ids;
+      trees_.push_back(policy_tree(prompt, groups[g], config));
+      if (config.value_model) value_trees_.push_back(value_tree(prompt, groups[g], config));
       first_answer_.push_back(answers_.size());
       for (const Completion& c : groups[g].completions) {
         const auto sum = reward::weighted_sum(c.rewards, config.reward_weights);
@@ -94,6 +114,8 @@ class Generation {
   }
 
   const std::vector<llm::TreeExample>& trees() const { return trees_; }
+  // Of a value model; empty without one.
+  const std::vector<llm::TreeExample>& value_trees() const { return value_trees_; }
   size_t answer_count() const { return answers_.size(); }
   double mean_kl() const {
     double sum = 0;
@@ -124,7 +146,7 @@ class Generation {
 
   const PpoConfig& config_;
   const std::vector<Group>& groups_;
-  std::vector<llm::TreeExample> trees_;
+  std::vector<llm::TreeExample> trees_, value_trees_;
   std::vector<size_t> first_answer_;
   std::vector<PpoAnswer> answers_;
   std::vector<PpoTargets> targets_;
@@ -165,16 +187,20 @@ class MiniBatch {
     for (size_t g : chosen) {
       members_.push_back(g);
       trees_.push_back(generation.trees()[g]);
+      if (config.value_model) value_trees_.push_back(generation.value_trees()[g]);
       for (const Completion& c : groups[g].completions) {
         tokens_ += static_cast<double>(c.ids.size());
         slots_ += static_cast<double>(slots_of(c, config));
       }
     }
     sums_.resize(members_.size());
+    value_sums_.resize(value_trees_.size());
   }
 
   const std::vector<llm::TreeExample>& trees() const { return trees_; }
+  const std::vector<llm::TreeExample>& value_trees() const { return value_trees_; }
   double tokens() const { return tokens_; }
+  double slots() const { return slots_; }
 
   void see(size_t tree, const llm::TreeResult& result, std::span<float> coefficients) {
     const Group& group = groups_[members_[tree]];
@@ -183,9 +209,19 @@ class MiniBatch {
     for (size_t k = 0; k < group.completions.size(); ++k) {
       const Place place = place_of(group, k, config_);
       policy_of(first + k, result, place.token, coefficients, sums);
-      value_of(first + k, result, place.slot, coefficients, sums);
+      if (!config_.value_model) value_of(first + k, result, place.slot, coefficients, sums);
     }
     sums_[tree] = sums;  // a repeated step sees a tree again
+  }
+  // Of the value model.
+  void see_values(size_t tree, const llm::TreeResult& result, std::span<float> coefficients) {
+    const Group& group = groups_[members_[tree]];
+    StepSums sums;
+    for (size_t k = 0; k < group.completions.size(); ++k) {
+      value_of(generation_.first_answer(members_[tree]) + k, result,
+               place_of(group, k, config_).slot, coefficients, sums);
+    }
+    value_sums_[tree] = sums;
   }
 
   double loss() const {
@@ -218,15 +254,16 @@ class MiniBatch {
     }
   }
 
-  // The sum is divided by the tokens; the value's mean is over slots.
+  // The value's mean is over slots; a sum that the policy shares is divided by the tokens.
   void value_of(size_t i, const llm::TreeResult& result, size_t at, std::span<float> coefficients,
                 StepSums& sums) const {
     const PpoAnswer& answer = generation_.answer(i);
+    const double share = config_.value_model ? 1 : tokens_ / slots_;
     for (size_t t = 0; t < answer.values.size(); ++t) {
       const PpoLoss loss =
           ppo_value_loss(static_cast<double>(result.log_probs[at + t]), answer.values[t],
                          generation_.targets(i).returns[t], config_.cliprange_value);
-      coefficients[at + t] = static_cast<float>(config_.vf_coef * loss.slope * tokens_ / slots_);
+      coefficients[at + t] = static_cast<float>(config_.vf_coef * loss.slope * share);
       sums.value += loss.value;
       sums.value_clipped += loss.clipped ? 1 : 0;
     }
@@ -245,6 +282,10 @@ class MiniBatch {
       all.square_log_ratio += s.square_log_ratio;
       all.difference = std::max(all.difference, s.difference);
     }
+    for (const StepSums& s : value_sums_) {
+      all.value += s.value;
+      all.value_clipped += s.value_clipped;
+    }
     return all;
   }
 
@@ -253,8 +294,8 @@ class MiniBatch {
   const std::vector<Group>& groups_;
   bool warming_up_;
   std::vector<size_t> members_;
-  std::vector<llm::TreeExample> trees_;
-  std::vector<StepSums> sums_;
+  std::vector<llm::TreeExample> trees_, value_trees_;
+  std::vector<StepSums> sums_, value_sums_;
   double tokens_ = 0, slots_ = 0;
 };
 
@@ -271,16 +312,14 @@ void MiniBatch::add_metrics(Json& metrics) const {
   metrics["val/ratio_var"] = std::max(0.0, s.ratio_squares / tokens_ - mean_ratio * mean_ratio);
 }
 
-// The values of every slot under the policy as it is now.
-void add_values(TrainingRun& run, const PpoConfig& config,
+// The values of every slot under the policy, or the value model, as it is now.
+void add_values(Communicator& ranks, llm::TrainingPass& pass, const PpoConfig& config,
                 const std::vector<llm::PromptTokens>& prompts, std::vector<Group>& groups) {
   std::vector<llm::TreeExample> trees;
   for (const Group& group : groups) {
-    llm::TreeExample tree = ppo_tree(prompts[group.prompt].ids, group, config);
-    std::erase_if(tree.targets, [](const llm::TreeTarget& target) { return !target.score; });
-    trees.push_back(std::move(tree));
+    trees.push_back(value_tree(prompts[group.prompt].ids, group, config));
   }
-  score_trees(run.ranks(), run.pass(), trees, [&](size_t g, const llm::TreeResult& result) {
+  score_trees(ranks, pass, trees, [&](size_t g, const llm::TreeResult& result) {
     size_t at = 0;
     for (Completion& c : groups[g].completions) {
       const size_t slots = slots_of(c, config);
@@ -291,14 +330,31 @@ void add_values(TrainingRun& run, const PpoConfig& config,
   });
 }
 
+TrainedHeads heads_of(const PpoConfig& config) {
+  return {.language = true, .score = !config.value_model, .score_from_zero = true};
+}
+
+std::unique_ptr<ValueModel> make_value_model(TrainJob& job, const PpoConfig& config,
+                                             const OnlineData& data, ValueStart* start) {
+  HONE_CHECK(config.value_model == (start != nullptr));
+  if (start == nullptr) return nullptr;
+  const llm::ModelConfig& policy = job.model.config;
+  check_value_model(policy, start->model.config,
+                    longest_prompt(data.prompts) + config.max_completion_length);
+  return std::make_unique<ValueModel>(
+      job, config, config.value_learning_rate.value_or(config.learning_rate), *start,
+      largest_group_rows(config, data.prompts, policy.context_length));
+}
+
 // The loop's own state: the coefficient of the generation at hand.
 class PpoLoop {
  public:
-  PpoLoop(TrainJob& job, const PpoConfig& config, const OnlineData& data)
+  PpoLoop(TrainJob& job, const PpoConfig& config, const OnlineData& data, ValueStart* value)
       : config_(config),
         data_(data),
+        value_(make_value_model(job, config, data, value)),
         run_(job, config, make_manifest("ppo", config, config.to_json(), job.manifest), data,
-             {.language = true, .score = true, .score_from_zero = true}),
+             heads_of(config), value_ == nullptr ? nullptr : &value_->companion()),
         kl_coef_(config.beta) {
     if (run_.done_steps() > 0) restore(run_.done_steps());
   }
@@ -321,18 +377,15 @@ class PpoLoop {
     const std::vector<size_t> chosen = groups_of_step(s);
     MiniBatch batch(config_, *generation_, run_.generation(), chosen,
                     s <= config_.value_warmup_steps);
-    const Accumulated gradients = accumulate_gradients(
-        run_.training().pass(), run_.training().optimizer(), batch.trees(),
-        [&](size_t tree, const llm::TreeResult& result, std::span<float> coefficients) {
-          batch.see(tree, result, coefficients);
-        },
-        s);
+    const Accumulated gradients = accumulate(batch, s);
     Json metrics = Json::object();
     check_sampler(batch, s, metrics);
     generation_->add_metrics(metrics);
     batch.add_metrics(metrics);
     metrics["episode"] = uint64_t{(run_.generation_of(s) + 1) * generation_->answer_count()};
     StepEnd end = run_.step_end(s, batch.loss(), batch.tokens(), gradients, std::move(metrics));
+    end.companion_normaliser = batch.slots();
+    end.rests = rests(s);
     end.checkpoint_files = [files = std::move(end.checkpoint_files), s, this] {
       auto all = files();
       Json state = Json::object();
@@ -342,6 +395,37 @@ class PpoLoop {
       return all;
     };
     return run_.training().end_step(end);
+  }
+
+  // While its values warm up apart from it, the policy is only looked at.
+  bool rests(size_t s) const { return value_ != nullptr && s <= config_.value_warmup_steps; }
+
+  Accumulated accumulate(MiniBatch& batch, size_t s) {
+    TrainingRun& training = run_.training();
+    const auto see = [&](size_t tree, const llm::TreeResult& result, std::span<float> slopes) {
+      batch.see(tree, result, slopes);
+    };
+    Accumulated gradients;
+    if (rests(s)) {
+      std::vector<float> nobody_reads;
+      score_trees(training.ranks(), training.pass(), batch.trees(),
+                  [&](size_t tree, const llm::TreeResult& result) {
+                    nobody_reads.assign(result.log_probs.size(), 0);
+                    see(tree, result, nobody_reads);
+                  });
+    } else {
+      gradients =
+          accumulate_gradients(training.pass(), training.optimizer(), batch.trees(), see, s);
+    }
+    if (value_ == nullptr) return gradients;
+    const Accumulated beside = accumulate_gradients(
+        value_->pass(), value_->optimizer(), batch.value_trees(),
+        [&](size_t tree, const llm::TreeResult& result, std::span<float> slopes) {
+          batch.see_values(tree, result, slopes);
+        },
+        s);
+    gradients.rows += beside.rows;
+    return gradients;
   }
 
   // A generation's KL steers the coefficient of the next one.
@@ -360,7 +444,9 @@ class PpoLoop {
         for (Completion& c : group.completions) c.reference = c.log_probs;
       }
     }
-    add_values(run_.training(), config_, data_.prompts, groups);
+    TrainingRun& training = run_.training();
+    add_values(training.ranks(), value_ == nullptr ? training.pass() : value_->pass(), config_,
+               data_.prompts, groups);
     const Generation generation(config_, data_.prompts, groups, kl_coef_);
     size_t i = 0;
     for (Group& group : groups) {
@@ -412,6 +498,7 @@ class PpoLoop {
 
   const PpoConfig& config_;
   const OnlineData& data_;
+  std::unique_ptr<ValueModel> value_;  // null: the values are the policy's own
   OnlineRun run_;
   double kl_coef_;
   std::optional<Generation> generation_;
@@ -437,6 +524,10 @@ Json PpoConfig::to_json() const {
     json["score_position"] = train::name(score_position);
   }
   conventions.add_to(json, trl_conventions());
+  if (value_model) {
+    json["value_model"] = true;
+    json["value_learning_rate"] = value_learning_rate ? Json(*value_learning_rate) : Json();
+  }
   return json;
 }
 
@@ -459,6 +550,8 @@ PpoConfig ppo_config_from_json(const Json& json) {
   settings.read_if_there("score_position", &c.score_position,
                          {ScorePosition::kBehind, ScorePosition::kLastToken});
   c.conventions.read(settings);
+  settings.read_if_there("value_model", &c.value_model);
+  if (c.value_model) settings.read("value_learning_rate", &c.value_learning_rate);
   settings.refuse_unknown();
   validate(c);
   return c;
@@ -488,11 +581,18 @@ void validate(const PpoConfig& c) {
   require(c.conventions.advantage_whitening != AdvantageWhitening::kAnswers,
           "settings: \"advantage_whitening\": PPO has an advantage a token; take tokens_sample or "
           "tokens_population");
+  require(
+      !c.value_learning_rate || c.value_model,
+      "--value-learning-rate is the value model's: name one with --value-model, or leave it out");
+  require(!c.value_learning_rate ||
+              (std::isfinite(*c.value_learning_rate) && *c.value_learning_rate > 0),
+          "--value-learning-rate must be above 0");
 }
 
-TrainResult train_ppo(TrainJob& job, const PpoConfig& config, const OnlineData& data) {
+TrainResult train_ppo(TrainJob& job, const PpoConfig& config, const OnlineData& data,
+                      ValueStart* value) {
   validate(config);
-  TrainResult result = PpoLoop(job, config, data).run();
+  TrainResult result = PpoLoop(job, config, data, value).run();
   // final/ holds the policy: the value head has served.
   job.model.score = {};
   job.model.config.score_head = false;

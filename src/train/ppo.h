@@ -8,11 +8,13 @@
 // epoch's own. A step's loss is the mean over its tokens plus vf_coef times the mean over its slots,
 // whatever the passes; TRL averages micro-batches.
 //
-// The value head is one linear output on the policy's own layers (shared); it starts at 0, is part
-// of every checkpoint and not of final/.
+// The value head is one linear output on the policy's own layers (shared) and starts at 0, or stands
+// on a model of its own (train/value_model.h), whose sum is divided by the slots: the same loss, in
+// two updates. Either is part of every checkpoint and not of final/.
 
 #include "train/online.h"
 #include "train/ppo_loss.h"
+#include "train/value_model.h"
 
 namespace hone::train {
 
@@ -42,7 +44,9 @@ struct PpoConfig : OnlineConfig {
   bool whiten_rewards = false;
   double cliprange = 0.2, cliprange_value = 0.2, vf_coef = 0.1, gamma = 1, lam = 0.95;
   std::optional<double> missing_eos_penalty;  // taken from the score of an answer that was cut
-  size_t value_warmup_steps = 0;              // optimiser steps that teach the value head alone
+  size_t value_warmup_steps = 0;              // optimiser steps that teach the values alone
+  bool value_model = false;                   // apart from the policy
+  std::optional<double> value_learning_rate;  // of the value model; learning_rate when not given
 
   // steps_per_generation follows from num_mini_batches.
   void complete() { steps_per_generation = gradient_accumulation_steps * num_mini_batches; }
@@ -51,6 +55,8 @@ struct PpoConfig : OnlineConfig {
 PpoConfig ppo_config_from_json(const Json& settings);
 void validate(const PpoConfig& config);
 
-TrainResult train_ppo(TrainJob& job, const PpoConfig& config, const OnlineData& data);
+// value: with config.value_model, what it begins with; else null.
+TrainResult train_ppo(TrainJob& job, const PpoConfig& config, const OnlineData& data,
+                      ValueStart* value = nullptr);
 
 }  // namespace hone::train

@@ -163,12 +163,32 @@ std::vector<std::string> RunDirectory::checkpoints() {
   return names;
 }
 
-size_t RunDirectory::restore(Optimizer& optimizer, size_t total_limit, ReportTo report_to) {
+void RunDirectory::restore_more(const std::string& checkpoint, size_t step,
+                                const MoreStates& more) {
+  for (const auto& [name, optimizer] : more) {
+    const std::string path = checkpoint + "/" + name + ".safetensors";
+    if (!env_.exists(path)) {
+      throw corrupt_data(
+          checkpoint + " has no " + name +
+          ".safetensors: remove its folder, and --resume goes on from the checkpoint "
+          "before");
+    }
+    if (read_checkpoint(env_, path, *optimizer, accept_recipe_).step != step) {
+      throw corrupt_data(path +
+                         " is of another step than the state beside it: remove the folder, "
+                         "and --resume goes on from the checkpoint before");
+    }
+  }
+}
+
+size_t RunDirectory::restore(Optimizer& optimizer, size_t total_limit, ReportTo report_to,
+                             const MoreStates& more) {
   CheckpointOrigin from{0, tensor::kRecipe};
   const std::vector<std::string> names = checkpoints();
   if (!names.empty()) {
-    from = read_checkpoint(env_, path_ + "/checkpoints/" + names.back() + "/" + kState, optimizer,
-                           accept_recipe_);
+    const std::string checkpoint = path_ + "/checkpoints/" + names.back();
+    from = read_checkpoint(env_, checkpoint + "/" + kState, optimizer, accept_recipe_);
+    restore_more(checkpoint, from.step, more);
   }
   const size_t step = from.step;
   remove_unfinished(env_, path_);
@@ -232,13 +252,17 @@ void RunDirectory::cut_log(const char* name, size_t step, std::vector<std::strin
 }
 
 void RunDirectory::save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit,
-                                   const std::map<std::string, std::string>& files) {
+                                   const std::map<std::string, std::string>& files,
+                                   const MoreStates& more) {
   flush();
   const std::string folder = path_ + "/checkpoints";
   const std::string name = checkpoint_name(step), temporary = folder + "/" + kWriting;
   env_.remove_all(temporary);
   env_.create_directories(temporary);
   write_checkpoint(env_, temporary + "/" + kState, optimizer, step);
+  for (const auto& [more_name, beside] : more) {
+    write_checkpoint(env_, temporary + "/" + more_name + ".safetensors", *beside, step);
+  }
   for (const auto& [file_name, text] : files) {
     write_file_atomically(env_, temporary + "/" + file_name, text);
   }
@@ -323,15 +347,16 @@ std::vector<StepRecord> RunDirectory::read_steps(Env& env, const std::string& pa
   return records;
 }
 
-std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& trainable) {
-  // A sum of products of odd numbers over 32-bit words: any thread order gives the same 64 bits.
+namespace {
+
+// A sum of products of odd numbers over 32-bit words: any thread order gives the same 64 bits.
+void hash_parameters(tensor::Compute& compute, const llm::Trainable& trainable, uint64_t* total,
+                     uint64_t* place) {
   constexpr size_t kBlock = 1 << 16;
-  uint64_t total = 0x9E3779B97F4A7C15u;
-  uint64_t place = 1;
   for (const llm::Parameter& p : trainable.parameters) {
     const size_t blocks = (p.size + kBlock - 1) / kBlock;
     std::vector<uint64_t> sums(blocks);
-    const uint64_t base = place;
+    const uint64_t base = *place;
     compute.pool().run(blocks, [&](size_t block, size_t) {
       const size_t end = std::min(p.size, (block + 1) * kBlock);
       uint64_t sum = 0;
@@ -343,9 +368,18 @@ std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& train
       }
       sums[block] = sum;
     });
-    for (uint64_t sum : sums) total += sum;
-    place += p.size;
+    for (uint64_t sum : sums) *total += sum;
+    *place += p.size;
   }
+}
+
+}  // namespace
+
+std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& trainable,
+                           const llm::Trainable* beside) {
+  uint64_t total = 0x9E3779B97F4A7C15u, place = 1;
+  hash_parameters(compute, trainable, &total, &place);
+  if (beside != nullptr) hash_parameters(compute, *beside, &total, &place);
   char text[17];
   std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(total));
   return text;

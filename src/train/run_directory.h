@@ -29,6 +29,9 @@
 
 namespace hone::train {
 
+// States beside the policy's own in every checkpoint: NAME.safetensors of each.
+using MoreStates = std::map<std::string, Optimizer*>;
+
 struct StepRecord {
   size_t step = 0;
   double loss = 0, grad_norm = 0;
@@ -53,11 +56,13 @@ class RunDirectory {
   // another recipe (accept_recipe) is written into the manifest.
   // Event files are made anew from what metrics.jsonl keeps; with tensorboard they go on.
   // Checkpoints beyond `total_limit` (0: no limit) and halves that a kill left are removed.
-  size_t restore(Optimizer& optimizer, size_t total_limit, ReportTo report_to = ReportTo::kNone);
+  size_t restore(Optimizer& optimizer, size_t total_limit, ReportTo report_to = ReportTo::kNone,
+                 const MoreStates& more = {});
   // Writes checkpoints/step-NNNNNN and drops the oldest beyond `total_limit`.
   // files: name to content, kept beside the state.
   void save_checkpoint(Optimizer& optimizer, size_t step, size_t total_limit,
-                       const std::map<std::string, std::string>& files = {});
+                       const std::map<std::string, std::string>& files = {},
+                       const MoreStates& more = {});
   // Such a file of the checkpoint of that step; nothing when it has none.
   std::optional<std::string> checkpoint_file(size_t step, const std::string& name);
 
@@ -84,6 +89,7 @@ class RunDirectory {
   void drop_checkpoints(size_t total_limit);
   void accept_recipe_of(size_t step, const std::string& recipe);
   void rebuild_events(ReportTo report_to);
+  void restore_more(const std::string& checkpoint, size_t step, const MoreStates& more);
 
   Env& env_;
   std::string path_;
@@ -92,7 +98,9 @@ class RunDirectory {
   std::vector<std::string> expected_steps_;  // lines behind the checkpoint, oldest last
 };
 
-// Hash of every trained value, for steps.jsonl: equal bits, equal text.
-std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& trainable);
+// Hash of every trained value, for steps.jsonl: equal bits, equal text. `beside` (may be null): what
+// is trained beside it.
+std::string parameter_hash(tensor::Compute& compute, const llm::Trainable& trainable,
+                           const llm::Trainable* beside = nullptr);
 
 }  // namespace hone::train

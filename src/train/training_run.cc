@@ -43,13 +43,7 @@ std::optional<llm::LoraAdapter> new_adapter(TrainJob& job, const TrainConfig& co
     job.model.predictors = start_predictors(job.model, heads.predictors, config.seed);
     return std::nullopt;
   }
-  llm::LoraOptions options;
-  options.r = config.lora_r;
-  options.alpha = config.lora_alpha;
-  options.target_modules = config.lora_target_modules;
-  options.use_rslora = config.use_rslora;
-  llm::LoraAdapter adapter = llm::make_lora(job.model, options, config.seed);
-  if (config.use_dora) llm::start_dora(job.compute, job.model, adapter);
+  llm::LoraAdapter adapter = new_lora(job.compute, job.model, config);
   if (heads.score) adapter.score = start_score_head(job.model, heads, config.seed);
   adapter.predictors = start_predictors(job.model, heads.predictors, config.seed);
   return adapter;
@@ -72,6 +66,18 @@ std::string difference(const Json& a, const Json& b, const std::string& name) {
 }
 
 }  // namespace
+
+llm::LoraAdapter new_lora(tensor::Compute& compute, const llm::Model& model,
+                          const TrainConfig& config) {
+  llm::LoraOptions options;
+  options.r = config.lora_r;
+  options.alpha = config.lora_alpha;
+  options.target_modules = config.lora_target_modules;
+  options.use_rslora = config.use_rslora;
+  llm::LoraAdapter adapter = llm::make_lora(model, options, config.seed);
+  if (config.use_dora) llm::start_dora(compute, model, adapter);
+  return adapter;
+}
 
 bool asked_to_stop(const TrainJob& job) {
   return ranks_of(job).any(job.stop != nullptr && job.stop->load());
@@ -104,13 +110,25 @@ data::RunManifest make_manifest(const std::string& method, const TrainConfig& co
   return manifest;
 }
 
-llm::PassOptions pass_options(const TrainConfig& config) {
-  return {config.recompute, config.lora_dropout > 0, config.known_coefficients, config.teacher,
-          config.use_dora};
+llm::PassOptions pass_options(const TrainConfig& config, size_t kept_layers) {
+  return {config.recompute || kept_layers > 0,
+          config.lora_dropout > 0,
+          config.known_coefficients,
+          config.teacher,
+          config.use_dora,
+          std::max<size_t>(1, kept_layers)};
 }
 
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
                               size_t max_rows) {
+  // The program, its libraries, the tokenizer and the scratch of each thread; and the pages that a
+  // piece of memory is rounded up to.
+  constexpr size_t kProgramBytes = size_t{64} << 20;
+  return kProgramBytes + planned_trained_bytes(model, config, max_rows);
+}
+
+size_t planned_trained_bytes(const llm::ModelConfig& model, const TrainConfig& config,
+                             size_t max_rows) {
   size_t trained = 0;
   for (const llm::LayerConfig& layer : model.layers) {
     const size_t h = model.hidden_size, q = layer.head_count * layer.head_dim;
@@ -128,11 +146,8 @@ size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& 
   // int64 gradient, two moments; a LoRA's values too (the model counts its own).
   const size_t per_value =
       sizeof(int64_t) + 2 * sizeof(float) + (config.lora_r == 0 ? 0 : sizeof(float));
-  // The program, its libraries, the tokenizer and the scratch of each thread; and the pages that a
-  // piece of memory is rounded up to.
-  constexpr size_t kProgramBytes = size_t{64} << 20;
   const size_t state = trained * per_value;
-  return kProgramBytes + state + state / 64 +
+  return state + state / 64 +
          llm::TrainingPass::planned_bytes(model, config.lora_r, max_rows, pass_options(config));
 }
 
@@ -174,16 +189,18 @@ TrainJob& TrainingRun::checked(TrainJob& job, const data::RunManifest& manifest)
 }
 
 TrainingRun::TrainingRun(TrainJob& job, const TrainConfig& config,
-                         const data::RunManifest& manifest, size_t max_rows, TrainedHeads heads)
+                         const data::RunManifest& manifest, size_t max_rows, TrainedHeads heads,
+                         const Companion* companion)
     : job_(checked(job, manifest)),
       config_(config),
+      companion_(companion),
       adapter_(new_adapter(job, config, heads)),
       trainable_(adapter_ ? llm::lora_parameters(job.model, *adapter_)
                           : llm::full_parameters(job.model, heads.language)),
       optimizer_(std::make_unique<Optimizer>(job.compute, trainable_, config, ranks_of(job))),
       pass_(std::make_unique<llm::TrainingPass>(
           job.compute, job.model, adapter_ ? &*adapter_ : nullptr,
-          std::max(config.max_tokens_per_pass, max_rows), pass_options(config))),
+          std::max(config.max_tokens_per_pass, max_rows), pass_options(config, job.kept_layers))),
       directory_(RunDirectory::open(job.env, job.output, manifest,
                                     {job.resume, job.overwrite, job.accept_recipe})) {
   directory_.write_sources(job.sources);
@@ -214,6 +231,36 @@ void TrainingRun::check_same_weights(size_t step, const std::string& hash) {
   }
 }
 
+MoreStates TrainingRun::more_states() const {
+  if (companion_ == nullptr) return {};
+  return {{companion_->name, companion_->optimizer}};
+}
+
+TrainingRun::Update TrainingRun::update(const StepEnd& end) {
+  const double share = schedule_multiplier(config_, end.step, end.total_steps);
+  const double rate = config_.learning_rate * share;
+  Update done;
+  const auto add_norms = [&](const Optimizer::Applied& applied, const std::string& prefix) {
+    for (const auto& [name, norm] : applied.by_name) done.tail["grad_norm/" + prefix + name] = norm;
+  };
+  if (!end.rests) {
+    const Optimizer::Applied applied = optimizer_->apply(end.normaliser, rate, end.step);
+    done.grad_norm = applied.grad_norm;
+    add_norms(applied, "");
+  }
+  done.head["grad_norm"] = done.grad_norm;
+  done.head["grad_flushed_to_zero"] = end.gradients.flushed_to_zero;
+  done.head["learning_rate"] = rate;
+  if (companion_ == nullptr) return done;
+  const double beside = companion_->learning_rate * share;
+  const Optimizer::Applied applied =
+      companion_->optimizer->apply(end.companion_normaliser, beside, end.step);
+  done.head[companion_->name + "/grad_norm"] = applied.grad_norm;
+  done.head[companion_->name + "/learning_rate"] = beside;
+  add_norms(applied, companion_->name + "/");
+  return done;
+}
+
 bool TrainingRun::end_step(const StepEnd& end) {
   if (!std::isfinite(end.loss)) {
     directory_.flush();
@@ -223,22 +270,20 @@ bool TrainingRun::end_step(const StepEnd& end) {
                     "checkpoints up to here are whole (--resume goes on from the last one)");
   }
   const bool last = end.step == end.total_steps;
-  const double rate =
-      config_.learning_rate * schedule_multiplier(config_, end.step, end.total_steps);
-  const Optimizer::Applied applied = optimizer_->apply(end.normaliser, rate, end.step);
-  const std::string hash = parameter_hash(job_.compute, trainable_);
+  const Update done = update(end);
+  const std::string hash =
+      parameter_hash(job_.compute, trainable_,
+                     companion_ == nullptr ? nullptr : &companion_->optimizer->trainable());
   check_same_weights(end.step, hash);
-  directory_.log_step({end.step, end.loss, applied.grad_norm, hash});
+  directory_.log_step({end.step, end.loss, done.grad_norm, hash});
   if (logs(end.step, end.total_steps)) {
     Json line = Json::object();
     line["step"] = uint64_t{end.step};
     line["epoch"] = end.epoch;
     line["loss"] = end.loss;
-    line["grad_norm"] = applied.grad_norm;
-    line["grad_flushed_to_zero"] = end.gradients.flushed_to_zero;
-    line["learning_rate"] = rate;
-    for (const auto& [key, value] : end.metrics.as_object()) line[key] = value;
-    for (const auto& [name, norm] : applied.by_name) line["grad_norm/" + name] = norm;
+    for (const Json* part : {&done.head, &end.metrics, &done.tail}) {
+      for (const auto& [key, value] : part->as_object()) line[key] = value;
+    }
     directory_.log_metrics(line);
   }
   const bool due = config_.eval_steps > 0 && end.step % config_.eval_steps == 0;
@@ -247,7 +292,8 @@ bool TrainingRun::end_step(const StepEnd& end) {
   if (stop || last || (config_.save_steps > 0 && end.step % config_.save_steps == 0)) {
     directory_.save_checkpoint(
         *optimizer_, end.step, config_.save_total_limit,
-        end.checkpoint_files ? end.checkpoint_files() : std::map<std::string, std::string>());
+        end.checkpoint_files ? end.checkpoint_files() : std::map<std::string, std::string>(),
+        more_states());
   }
   if (job_.progress) {
     job_.progress(

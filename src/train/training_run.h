@@ -48,6 +48,9 @@ struct TrainJob {
   std::function<void(size_t done, size_t total)> reference_progress = {};
   // Called once, when the steps begin: behind the `done` steps of a checkpoint.
   std::function<void(size_t done, double share_done)> begin = {};
+  // Layers whose activations passes keep until their backward, the others are run again: as the memory
+  // allows, and decides no bit. 0: one with the config's recompute, else all.
+  size_t kept_layers = 0;
   // Null: this process alone. With several ranks env must be a LeaderEnv over them.
   Communicator* ranks = nullptr;
 };
@@ -84,6 +87,13 @@ class WorkShare {
   double whole_ = 1;
 };
 
+// What is trained beside the policy by a loss of its own (PPO's value model). Must outlive the run.
+struct Companion {
+  std::string name;  // of its file in a checkpoint, and in front of its metrics
+  Optimizer* optimizer = nullptr;
+  double learning_rate = 0;  // the peak; the schedule is the run's
+};
+
 struct StepEnd {
   size_t step = 0, total_steps = 0;
   double loss = 0;
@@ -96,6 +106,8 @@ struct StepEnd {
   std::string note = {};                      // StepReport's
   // What a checkpoint behind this step needs beside the state, or null: name to content.
   std::function<std::map<std::string, std::string>()> checkpoint_files = {};
+  double companion_normaliser = 1;  // of the companion's gradient
+  bool rests = false;               // the policy: the companion alone learns in this step
 };
 
 // Which heads a method trains beside the layers.
@@ -110,8 +122,9 @@ struct TrainedHeads {
 class TrainingRun {
  public:
   // max_rows: rows of the largest tree that will be run.
+  // companion: null, or what is in the run's checkpoints, hashes and updates too.
   TrainingRun(TrainJob& job, const TrainConfig& config, const data::RunManifest& manifest,
-              size_t max_rows, TrainedHeads heads = {});
+              size_t max_rows, TrainedHeads heads = {}, const Companion* companion = nullptr);
 
   RunDirectory& directory() { return directory_; }
   Optimizer& optimizer() { return *optimizer_; }
@@ -122,7 +135,8 @@ class TrainingRun {
 
   // The last step that is done: 0, or the checkpoint's.
   size_t restore() {
-    return directory_.restore(*optimizer_, config_.save_total_limit, config_.report_to);
+    return directory_.restore(*optimizer_, config_.save_total_limit, config_.report_to,
+                              more_states());
   }
   // Tells the job that steps begin.
   void begin(size_t done, double share_done) {
@@ -145,9 +159,18 @@ class TrainingRun {
  private:
   static TrainJob& checked(TrainJob& job, const data::RunManifest& manifest);
   void check_same_weights(size_t step, const std::string& hash);
+  MoreStates more_states() const;
+  // Both updates of a step, and their keys of its line.
+  struct Update {
+    double grad_norm = 0;
+    Json head = Json::object(),
+         tail = Json::object();  // of the line, before and behind the method's
+  };
+  Update update(const StepEnd& end);
 
   TrainJob& job_;
   const TrainConfig& config_;
+  const Companion* companion_;
   std::optional<llm::LoraAdapter> adapter_;
   llm::Trainable trainable_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -156,12 +179,20 @@ class TrainingRun {
   RunDirectory directory_;
 };
 
-llm::PassOptions pass_options(const TrainConfig& config);
+// kept_layers: TrainJob's.
+llm::PassOptions pass_options(const TrainConfig& config, size_t kept_layers = 0);
+
+// A new adapter as the options say, which changes nothing yet.
+llm::LoraAdapter new_lora(tensor::Compute& compute, const llm::Model& model,
+                          const TrainConfig& config);
 
 // Peak bytes of training beside the model's own weights: never below the truth, and within some 10 %
 // of it (docs/results).
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
                               size_t max_rows);
+// Of these, what one trained model takes: gradients, moments and activations, not the program.
+size_t planned_trained_bytes(const llm::ModelConfig& model, const TrainConfig& config,
+                             size_t max_rows);
 
 // The job's manifest with method, settings, seed and recipe filled in.
 data::RunManifest make_manifest(const std::string& method, const TrainConfig& config,
