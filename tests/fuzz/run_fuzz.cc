@@ -121,9 +121,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   });
   refused_or_read([&] {
     RunDirectory run = RunDirectory::open(env, "run", manifest, kResume);
-    const size_t step = run.restore(*trained.optimizer, ReportTo::kTensorboard);
+    const size_t step = run.restore(*trained.optimizer, 2, ReportTo::kTensorboard);
     run.save_checkpoint(*trained.optimizer, step, 1);
-    HONE_CHECK(RunDirectory::open(env, "run", manifest, kResume).restore(*trained.optimizer) ==
+    HONE_CHECK(RunDirectory::open(env, "run", manifest, kResume).restore(*trained.optimizer, 1) ==
                step);
   });
   return 0;
