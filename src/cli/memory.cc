@@ -20,6 +20,8 @@ namespace {
 constexpr double kDefaultShare = 0.9;
 // What no size tells: stacks, the kernels' scratch, the allocator's spare pages.
 constexpr uint64_t kSpareBytes = 6 << 20;
+// And in training, where the allocator keeps more of what came and went.
+constexpr uint64_t kTrainingScratchBytes = 24 << 20;
 
 std::optional<uint64_t> read_number(const std::string& path) {
   std::ifstream file(path);
@@ -169,7 +171,8 @@ MemoryPlan training_memory(const LoadedModel& opened, const LoadedModel* referen
     plan.add("weights as f32", widened - std::min(widened, opened.memory.packed_bytes));
   }
   plan.add("gradients, moments and activations",
-           train::planned_training_bytes(opened.model.config, config, max_rows));
+           train::planned_trained_bytes(opened.model.config, config, max_rows));
+  plan.add("scratch of the threads", kTrainingScratchBytes);
   return plan;
 }
 

@@ -103,6 +103,25 @@ void read_rollouts(const data::Dataset& rows, const train::OnlineConfig& config,
   rewards.functions = std::move(recorded->rewards);
 }
 
+namespace {
+
+// Of a generation or an evaluation, whichever takes more.
+uint64_t rollout_bytes(const OnlineInput& input, const train::OnlineConfig& config,
+                       size_t longest) {
+  const llm::ModelConfig& model = input.loaded.model.config;
+  train::RolloutOptions options = config.rollout();
+  const uint64_t of_steps =
+      train::Rollouts::planned_bytes(model, options, config.lora_r, longest,
+                                     config.prompts_per_generation() * options.num_generations);
+  if (config.num_generations_eval > 0) options.num_generations = config.num_generations_eval;
+  if (input.eval_prompts.empty()) return of_steps;
+  return std::max(of_steps, train::Rollouts::planned_bytes(
+                                model, options, config.lora_r, longest,
+                                input.eval_prompts.size() * options.num_generations));
+}
+
+}  // namespace
+
 OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfig& config,
                               const CommonOptions& common) {
   OnlineInput input;
@@ -160,8 +179,7 @@ OnlineInput read_online_input(const OnlineFlags& flags, const train::OnlineConfi
                                       config, largest);
   const size_t longest =
       std::max(train::longest_prompt(input.prompts), train::longest_prompt(input.eval_prompts));
-  plan.memory.add("keys and values of the answers",
-                  train::Rollouts::planned_bytes(model, config.rollout(), config.lora_r, longest));
+  plan.memory.add("keys and values of the answers", rollout_bytes(input, config, longest));
   if (config.beta > 0) {
     plan.memory.add("reference pass", llm::TrainingPass::planned_score_bytes(
                                           model, 0, largest, llm::PassOptions{true}));

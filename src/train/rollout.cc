@@ -101,9 +101,22 @@ llm::BatcherOptions Rollouts::batcher_options(const llm::ModelConfig& config,
 }
 
 uint64_t Rollouts::planned_bytes(const llm::ModelConfig& config, const RolloutOptions& options,
-                                 size_t lora_rank, size_t longest_prompt) {
-  const llm::Batcher::Memory memory = llm::Batcher::planned_memory(
-      config, batcher_options(config, options, lora_rank, longest_prompt));
+                                 size_t lora_rank, size_t longest_prompt, size_t answers) {
+  llm::BatcherOptions room = batcher_options(config, options, lora_rank, longest_prompt);
+  if (answers <= room.max_samples) {
+    // All are written in one go, so that no page of an earlier one is kept beside them; of what there
+    // is room for, pages and rows that nobody writes are no memory.
+    const size_t prompts = (answers + options.num_generations - 1) / options.num_generations;
+    const size_t end =
+        std::min(config.context_length, longest_prompt + options.max_completion_length);
+    room.max_samples = std::max<size_t>(1, answers);
+    room.page_count = answers * llm::KvCache::pages_for(end) +
+                      prompts * llm::KvCache::pages_for(longest_prompt) + 1;
+    room.prompt_rows_beside_writing =
+        std::min(room.prompt_rows_beside_writing, prompts * longest_prompt);
+    room.rows_per_pass = room.max_samples + room.prompt_rows_beside_writing;
+  }
+  const llm::Batcher::Memory memory = llm::Batcher::planned_memory(config, room);
   return memory.pages + memory.passes;
 }
 

@@ -67,8 +67,9 @@ class Rollouts {
   // the prompts, and all get all answers; every rank makes the same calls.
   Rollouts(tensor::Compute& compute, Speaker speaker, const RolloutOptions& options,
            size_t longest_prompt, Communicator& ranks = one_rank());
+  // answers: of one call of generate, at most; SIZE_MAX: not known.
   static uint64_t planned_bytes(const llm::ModelConfig& config, const RolloutOptions& options,
-                                size_t lora_rank, size_t longest_prompt);
+                                size_t lora_rank, size_t longest_prompt, size_t answers = SIZE_MAX);
 
   // One group for each of `chosen`, in its order; the first has place `first_place` in the step.
   // Throws invalid_input for a prompt that does not fit the context.

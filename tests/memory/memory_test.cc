@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
+
 namespace {
 
 using Words = std::vector<std::string>;
@@ -71,7 +73,7 @@ class MemoryTest : public testing::Test {
     const pid_t child = fork();
     if (child == 0) {
       dup2(open(input.c_str(), O_RDONLY), STDIN_FILENO);
-      dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO);
+      dup2(open(path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDOUT_FILENO);
       dup2(open(path("error").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), STDERR_FILENO);
       execv(program.c_str(), arguments.data());
       _exit(127);
@@ -108,6 +110,31 @@ class MemoryTest : public testing::Test {
                const std::string& input = "/dev/null") const {
     const double said = said_mb(words, input);
     const Ending ending = run(words, input);
+    ASSERT_EQ(ending.code, 0) << name << ": " << ending.error;
+    std::printf("%-28s said %6.0f MB, took %6.0f MB, %+5.1f %%\n", name.c_str(), said,
+                ending.peak_mb, 100 * (said / ending.peak_mb - 1));
+    EXPECT_GE(said, ending.peak_mb) << name;
+    EXPECT_LE(said, 1.2 * ending.peak_mb) << name;
+  }
+
+  // What a training says it will do, before it does anything.
+  hone::Json planned(const Words& words) const {
+    Words dry = words;
+    dry.push_back("--dry-run");
+    const Ending ending = run(dry);
+    EXPECT_EQ(ending.code, 0) << ending.error;
+    return hone::Json::parse(read_text(path("out"))).value();
+  }
+  Words train(const std::string& method, const std::string& data, const Words& more,
+              const char* steps = "1") const {
+    Words words = {"train",    method,      "--model",     model_, "--data",      data,
+                   "--output", path("run"), "--max-steps", steps,  "--overwrite", "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  void compare_training(const std::string& name, const Words& words) const {
+    const double said = planned(words).at("memory_bytes").as_double() / 1e6;
+    const Ending ending = run(words);
     ASSERT_EQ(ending.code, 0) << name << ": " << ending.error;
     std::printf("%-28s said %6.0f MB, took %6.0f MB, %+5.1f %%\n", name.c_str(), said,
                 ending.peak_mb, 100 * (said / ending.peak_mb - 1));
@@ -196,6 +223,66 @@ TEST_F(MemoryTest, ModelFilesAreWrittenRowByRow) {
 
 TEST_F(MemoryTest, SelfcheckSaysWhatItTakes) {
   compare("selfcheck", {"selfcheck", "--model", model_});
+}
+
+TEST_F(MemoryTest, TrainingOnRowsSaysWhatItTakes) {
+  const std::string texts = rows("texts.jsonl", 4, "input_ids", 128);
+  const Words four = {"--per-device-train-batch-size", "4"};
+  const auto with = [&](Words more) {
+    more.insert(more.end(), four.begin(), four.end());
+    return more;
+  };
+  compare_training("sft lora", train("sft", texts, with({"--lora-r", "16"})));
+  compare_training("sft dora", train("sft", texts, with({"--lora-r", "16", "--use-dora"})));
+  compare_training("sft recompute", train("sft", texts, with({"--lora-r", "16", "--recompute"})));
+  compare_training("sft full", train("sft", texts, four));
+  compare_training("dpo lora",
+                   train("dpo", pairs("pairs.jsonl", 4, 48, 40), with({"--lora-r", "16"})));
+}
+
+TEST_F(MemoryTest, TrainingOnOwnAnswersSaysWhatItTakes) {
+  const std::string prompts = rows("prompts.jsonl", 8, "prompt_ids", 16);
+  const Words common = {
+      "--lora-r", "16", "--reward", "length:target=40", "--per-device-train-batch-size", "8"};
+  const auto with = [&](Words more) {
+    more.insert(more.end(), common.begin(), common.end());
+    return more;
+  };
+  // Two steps: the second one's answers are written beside what the first left.
+  compare_training("grpo lora",
+                   train("grpo", prompts, with({"--max-completion-length", "56"}), "2"));
+  const Words ppo = {"--response-length", "48", "--num-ppo-epochs", "1"};
+  compare_training("ppo lora, shared values", train("ppo", prompts, with(ppo), "2"));
+  Words apart = with(ppo);
+  apart.insert(apart.end(), {"--value-model", model_});
+  compare_training("ppo lora, a value model", train("ppo", prompts, apart, "2"));
+}
+
+TEST_F(MemoryTest, ALimitDecidesHowManyLayersKeepTheirActivationsAndNoBit) {
+  const Words words = train("sft", rows("texts.jsonl", 4, "input_ids", 128),
+                            {"--lora-r", "16", "--per-device-train-batch-size", "4"});
+  const hone::Json all = planned(words);
+  const int64_t layers = all.at("layers").as_int();
+  ASSERT_EQ(all.at("kept_layers").as_int(), layers);
+  ASSERT_EQ(run(words).code, 0);
+  const std::string steps = read_text(path("run/steps.jsonl"));
+  const auto& peaks = all.at("memory_bytes_by_kept_layers").as_array();
+  ASSERT_EQ(peaks.size(), static_cast<size_t>(layers));
+  // Between the plans of ten layers and eleven.
+  const int64_t limit = (peaks[9].as_int() + peaks[10].as_int()) / 2;
+  Words under = words;
+  under.insert(under.end(), {"--memory-limit", std::to_string(limit)});
+  const int64_t kept = planned(under).at("kept_layers").as_int();
+  EXPECT_GE(kept, 9);  // what the process holds already is not the same to the byte
+  EXPECT_LE(kept, 11);
+  const Ending ending = run(under);
+  ASSERT_EQ(ending.code, 0) << ending.error;
+  EXPECT_LE(ending.peak_mb, static_cast<double>(limit) / 1e6);
+  EXPECT_EQ(read_text(path("run/steps.jsonl")), steps);
+  under.back() = std::to_string(peaks[0].as_int() * 9 / 10);
+  const Ending refused = run(under);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.error.find("--lora-r"), std::string::npos) << refused.error;
 }
 
 TEST_F(MemoryTest, ALimitThatHoldsIsNoRefusal) {
