@@ -174,6 +174,8 @@ TEST_F(Ranks, OfAMethodOnOwnAnswersLeaveTheFilesOfOne) {
        {"online_dpo", "--per-device-train-batch-size", "6", "--max-completion-length", longest});
   same("ppo", {"ppo", "--per-device-train-batch-size", "6", "--response-length", longest,
                "--num-ppo-epochs", "2"});
+  same("ppo with a value model", {"ppo", "--per-device-train-batch-size", "6", "--response-length",
+                                  longest, "--num-ppo-epochs", "2", "--value-model", kModel});
   expect_same("distill",
               {"distill", "--teacher", kModel, "--data", answers_, "--eval-data", answers_,
                "--lora-r", "4", "--lmbda", "0.5", "--max-new-tokens", longest});
