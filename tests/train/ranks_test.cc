@@ -235,6 +235,8 @@ TEST_F(Ranks, OfAMethodOnOwnAnswersLeaveTheFilesOfOne) {
   same("reinforce as verl's", {"grpo", "--num-generations", "4", "--per-device-train-batch-size",
                                "24", "--max-completion-length", longest, "--advantage-estimator",
                                "reinforce", "--compat", "verl"});
+  same("ppo with a value model", {"ppo", "--per-device-train-batch-size", "6", "--response-length",
+                                  longest, "--num-ppo-epochs", "2", "--value-model", kModel});
   expect_same("distill",
               {"distill", "--teacher", kModel, "--data", answers_, "--eval-data", answers_,
                "--lora-r", "4", "--lmbda", "0.5", "--max-new-tokens", longest});
