@@ -57,7 +57,7 @@ test("weeks of feedback: charts, filters, rows by keys, both answers and what wa
     const { page, context, trouble } = await world.page({ width, height: 860, scheme });
     await page.goto(world.base + "/feedback");
     await page.waitForSelector("button.said-row");
-    await page.waitForSelector(".recharts-bar-rectangle");
+    await page.waitForSelector(".recharts-bar-rectangle:visible");
     await clean(page, `${scheme} ${width}`);
     await context.close();
     assert.deepEqual(trouble, []);
