@@ -23,11 +23,11 @@ from trl_online import PROMPTS, chat  # noqa: E402
 SAMPLED = ["--reward", "length:unit=characters,target=400", "--max-completion-length", 64, "--temperature", 1]
 DISTILLED = ["--teacher", "MODEL", "--lmbda", 1, "--beta", 0.5, "--max-new-tokens", 64, "--temperature", 1, "--per-device-train-batch-size", 32]
 LORA = ["--lora-r", 16]
-WORKS = {  # work: method, options, TRL's work, the bar
+WORKS = {  # work: method, options, TRL's work, the bar; online DPO counts prompts, in TRL too
     "grpo": ("grpo", [*SAMPLED, "--per-device-train-batch-size", 32], "grpo", 2.8),
     "grpo-lora": ("grpo", [*SAMPLED, "--per-device-train-batch-size", 32, *LORA], "grpo-lora", 3.5),
-    "online_dpo": ("online_dpo", [*SAMPLED, "--per-device-train-batch-size", 32], "online_dpo", 2.5),
-    "online_dpo-lora": ("online_dpo", [*SAMPLED, "--per-device-train-batch-size", 32, *LORA], "online_dpo-lora", 2.5),
+    "online_dpo": ("online_dpo", [*SAMPLED, "--per-device-train-batch-size", 16], "online_dpo", 2.5),
+    "online_dpo-lora": ("online_dpo", [*SAMPLED, "--per-device-train-batch-size", 16, *LORA], "online_dpo-lora", 2.5),
     "ppo": ("ppo", [*SAMPLED[:2], "--response-length", 64, "--temperature", 1, "--num-ppo-epochs", 1, "--per-device-train-batch-size", 32], None, None),
     "gkd": ("distill", DISTILLED, "gkd", 2.5),
     "distillation": ("distill", DISTILLED, "distillation", 2.5),

@@ -154,8 +154,11 @@ class Run:
         for row in ["train full 1x512", "train full 8x128", "train full 4x512", "train LoRA r16 1x512", "train LoRA r16 8x128"]:
             pair(row, row, ["transformers " + row])
         pair("dpo LoRA r16, pairs/s", "dpo", ["TRL dpo"])
-        flops, read = (statistics.median(c) for c in zip(*self.ceilings))
-        lines = [f"Ceiling (median over the run): {flops / 1e9:.0f} GFLOP/s of multiply-adds, {read / 1e9:.1f} GB/s of reading. Medians; in brackets the best; shares of the ceiling of the same minute.", "",
+        head = "Medians; in brackets the best; shares of the ceiling of the same minute."
+        if self.ceilings:
+            flops, read = (statistics.median(c) for c in zip(*self.ceilings))
+            head = f"Ceiling (median over the run): {flops / 1e9:.0f} GFLOP/s of multiply-adds, {read / 1e9:.1f} GB/s of reading. {head}"
+        lines = [head, "",
                  "| row | rounds | Hone tokens/s | peer tokens/s | ratio (of the bests) | bar | stretch | of peak | of reading |", "|---|---|---|---|---|---|---|---|---|"]
         for name, hone, peer in pairs:
             h, p = self.seen["hone " + hone], self.seen[peer]

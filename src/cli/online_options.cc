@@ -21,7 +21,7 @@ void OnlineFlags::add_rewards(Options& options, train::OnlineConfig& config) {
 }
 
 void OnlineFlags::add_sampling(Options& options, train::OnlineConfig& config) {
-  options.section("Generation (batch sizes count answers, as in TRL)");
+  options.section("Generation (batch sizes count answers, online_dpo's prompts, as in TRL)");
   options.count("num-generations", &config.num_generations, "answers to a prompt");
   options.count("num-generations-eval", &config.num_generations_eval,
                 "answers to a prompt of --eval-data; 0 = --num-generations");
