@@ -89,6 +89,17 @@ const std::vector<size_t>& allowed_cores() {
   return cores;
 }
 
+void run_on_cores(pid_t thread, const std::vector<size_t>& cores) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (size_t core : cores) CPU_SET(core, &set);
+  sched_setaffinity(thread, sizeof set, &set);
+}
+
+OnAllCores::OnAllCores() : before_(read_affinity()) { run_on_cores(0, allowed_cores()); }
+
+OnAllCores::~OnAllCores() { run_on_cores(0, before_); }
+
 size_t cores_of_quota(std::string_view quota, std::string_view period) {
   auto parse = [](std::string_view text) {
     int64_t value = 0;

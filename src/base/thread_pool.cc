@@ -197,17 +197,7 @@ struct ThreadPool::State {
   }
 
   void pin(pid_t id, size_t thread) const {
-    if (!pinned) return;
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(cores[core_of[thread]], &set);
-    sched_setaffinity(id, sizeof set, &set);  // a refusal costs speed only
-  }
-  void unpin() const {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    for (size_t core : cores) CPU_SET(core, &set);
-    sched_setaffinity(0, sizeof set, &set);
+    if (pinned) run_on_cores(id, {cores[core_of[thread]]});
   }
 
   // The caller starts every job: on a shared core it changes places with a worker that has its own.
@@ -378,7 +368,8 @@ ThreadPool::~ThreadPool() {
   state_->ending.store(true);
   state_->worker_bell.ring();
   for (std::thread& worker : state_->workers) worker.join();
-  if (state_->pinned && state_->caller == std::this_thread::get_id()) state_->unpin();
+  if (state_->pinned && state_->caller == std::this_thread::get_id())
+    run_on_cores(0, state_->cores);
 }
 
 size_t ThreadPool::size() const { return state_->shares.size(); }

@@ -5,7 +5,8 @@
 // Each thread owns a contiguous half (1/N) of the tasks and walks it upwards; when it is done it
 // steals from the far end of another's. The caller is thread 0. When the threads fill the process's
 // affinity mask each is pinned to a core (the caller too, from its first run() until the pool ends;
-// threads that it starts meanwhile inherit its core: start them before, or from another thread);
+// threads and processes that it starts meanwhile inherit its core: start them under OnAllCores of
+// base/cpu_limits.h, before, or from another thread);
 // otherwise they are left unpinned. A worker that gets no core is not waited for: the others take its
 // share. Waiting spins for a few tens of microseconds, then parks. A busy neighbour costs its share
 // and little more (kernels.md section 4): a thread that the system stopped in the middle of a task

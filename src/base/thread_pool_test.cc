@@ -1,6 +1,7 @@
 #include "base/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
@@ -137,15 +138,25 @@ TEST(ThreadPool, TwoPoolsLiveSideBySide) {
   EXPECT_EQ(done, 2400);
 }
 
+size_t cores_of_this_thread() {
+  cpu_set_t set;
+  return sched_getaffinity(0, sizeof set, &set) == 0 ? static_cast<size_t>(CPU_COUNT(&set)) : 0;
+}
+
 TEST(ThreadPool, LeavesTheCallersAffinityAsItWas) {
-  size_t before = usable_cores();
+  const size_t before = cores_of_this_thread();
   {
-    ThreadPool pool;
-    EXPECT_EQ(pool.size(), before);
+    ThreadPool pool(allowed_cores().size());
     pool.run(10, [](size_t, size_t) {});
-    EXPECT_EQ(usable_cores(), before);
+    EXPECT_EQ(cores_of_this_thread(), 1U);
+    {
+      const OnAllCores for_a_child;
+      EXPECT_EQ(cores_of_this_thread(), before);
+    }
+    EXPECT_EQ(cores_of_this_thread(), 1U);
   }
-  EXPECT_EQ(ThreadPool().size(), before);
+  EXPECT_EQ(cores_of_this_thread(), before);
+  EXPECT_EQ(ThreadPool().size(), usable_cores());
 }
 
 TEST(ThreadPool, RefusesMoreThreadsThanAnyMachineHas) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/cpu_limits.h"
 #include "base/error.h"
 
 extern char** environ;
@@ -60,6 +61,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& arguments,
   sigemptyset(&none);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
+  const OnAllCores for_the_child;
   const int result = posix_spawn(&pid_, program, actions.get(), &attributes, argv.data(), environ);
   posix_spawnattr_destroy(&attributes);
   close(ends[1]);

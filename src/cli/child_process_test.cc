@@ -10,8 +10,10 @@
 #include <memory>
 #include <thread>
 
+#include "base/cpu_limits.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 
 namespace hone::cli {
 namespace {
@@ -23,6 +25,11 @@ TEST(ChildProcessChild, DISABLED_SpeaksAndFails) {
   std::fflush(stdout);
   std::fprintf(stderr, "a complaint\n");
   std::_Exit(7);
+}
+TEST(ChildProcessChild, DISABLED_CountsItsCores) {
+  std::printf("cores %zu\n", allowed_cores().size());
+  std::fflush(stdout);
+  std::_Exit(0);
 }
 TEST(ChildProcessChild, DISABLED_Waits) {
   std::printf("ready\n");
@@ -48,6 +55,15 @@ std::string line_after(ChildProcess& process, const std::string& wanted) {
     if (line && line->find(wanted) != std::string::npos) return *line;
   }
   return {};
+}
+
+TEST(ChildProcess, HasAllCoresThoughAPoolPinnedTheThreadThatStartsIt) {
+  const size_t cores = allowed_cores().size();
+  if (cores == 1) GTEST_SKIP() << "this process may use one core";
+  ThreadPool pool(cores);
+  pool.run(cores, [](size_t, size_t) {});
+  ChildProcess process(child("CountsItsCores"), error_file());
+  EXPECT_EQ(line_after(process, "cores"), "cores " + std::to_string(cores));
 }
 
 TEST(ChildProcess, LinesComeOneByOneAndTheExitCodeAtTheEnd) {

@@ -226,7 +226,7 @@ void print(const Json& plan, const Machines& machines, const Estimate& e, bool i
 
 struct PlanFlags {
   std::string machines;
-  size_t probe_steps = 3;
+  size_t probe_steps = 5;
   CommonOptions common;
 };
 

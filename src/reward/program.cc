@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/cpu_limits.h"
 #include "base/error.h"
 
 namespace hone::reward {
@@ -30,6 +31,7 @@ class Child {
       throw Error(ErrorCode::kUnavailable,
                   std::string("a reward's program cannot be started: ") + std::strerror(errno));
     }
+    const OnAllCores for_the_child;
     pid_ = fork();
     if (pid_ < 0) {
       close(ends[0]);

@@ -4,8 +4,10 @@
 
 #include <limits>
 
+#include "base/cpu_limits.h"
 #include "base/env.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "reward/arithmetic.h"
 #include "reward/builtin.h"
 #include "reward/match.h"
@@ -251,6 +253,11 @@ TEST(Reward, AProgramGetsALineAndGivesOne) {
                               "read line; case \"$line\" in *'\"row\":{\"answer\":\"x\"}'*) "
                               "echo '{\"rewards\":[0.5,null]}';; esac");
   EXPECT_EQ(values, (std::vector<std::optional<double>>{0.5, std::nullopt}));
+  // It has all cores of this process, though a pool keeps its caller on one.
+  ThreadPool pool(allowed_cores().size());
+  pool.run(2, [](size_t, size_t) {});
+  const auto cores = said_by("", "read line; echo \"{\\\"rewards\\\":[$(nproc),0]}\"").at(0);
+  EXPECT_EQ(cores, static_cast<double>(allowed_cores().size()));
   // One process for all batches.
   const auto counter = make_reward(
       real_env(),
