@@ -97,6 +97,7 @@ std::vector<MatmulPart> base_products(const Layer& layer, std::span<const LoraRu
                                       std::span<const LinearCall> calls, bool accumulate,
                                       View<float> sum_scratch) {
   std::vector<MatmulPart> parts;
+  parts.reserve(calls.size());
   for (const LinearCall& call : calls) {
     const Linear& linear = layer[call.kind];
     const float* bias = linear.bias.empty() ? nullptr : linear.bias.data();
@@ -164,29 +165,29 @@ void linear_forward(Compute& compute, const Layer& layer, std::span<const LoraRu
   HONE_CHECK(!gains || dropout.rows == nullptr);
   HONE_CHECK(!gains || !accumulate || (sum_scratch.data != nullptr && calls.size() == 1));
   if (!accumulate) sum_scratch = {};
-  if (gains) {
-    tensor::matmul(compute, base_products(layer, lora, calls, accumulate, sum_scratch));
-  } else {
-    MatmulPart base[3];
-    for (size_t i = 0; i < calls.size(); ++i) {
-      const LinearCall& call = calls[i];
-      const Linear& linear = layer[call.kind];
-      base[i] = {call.x,     &linear.weight,
-                 call.y,     linear.bias.empty() ? nullptr : linear.bias.data(),
-                 accumulate, 1.0f};
-    }
-    tensor::matmul(compute, {base, calls.size()});
-  }
-  if (lora.empty()) return;
-  LoraProducts products = lora_products(lora, calls, lora_scratch, sum_scratch);
-  if (products.down.empty()) return;
+  const LoraProducts products = lora_products(lora, calls, lora_scratch, sum_scratch);
   if (dropout.rows == nullptr) {
     tensor::matmul(compute, products.down);
-  } else {
+  } else if (!products.down.empty()) {
     HONE_CHECK(lora.size() == 1 && lora[0].row_count == calls[0].x.rows);
-    linear_down_with_dropout(compute, *lora[0].layer, calls, products.down, dropout);
+    std::vector<MatmulPart> down = products.down;
+    linear_down_with_dropout(compute, *lora[0].layer, calls, down, dropout);
   }
-  tensor::matmul(compute, products.up);
+  std::vector<MatmulPart> base = base_products(layer, lora, calls, accumulate, sum_scratch);
+  // What an adapter adds to all rows of a product follows it at once.
+  std::vector<MatmulPart> apart;
+  for (const MatmulPart& up : products.up) {
+    const auto same = std::find_if(base.begin(), base.end(), [&](const MatmulPart& part) {
+      return part.y.data == up.y.data && part.y.rows == up.y.rows;
+    });
+    if (same == base.end()) {
+      apart.push_back(up);
+    } else {
+      same->then = &up;
+    }
+  }
+  tensor::matmul(compute, base);
+  tensor::matmul(compute, apart);
   if (gains) apply_gains(compute, layer, lora, calls, accumulate, sum_scratch);
 }
 

@@ -8,6 +8,7 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "tensor/adamw.cc"
+#include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
@@ -17,8 +18,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 using Doubles = hn::CappedTag<double, 8>;
 
-void AdamwPiece(const AdamwConstants& c, const int64_t* gradient, size_t n, float* weights,
-                float* first_moment, float* second_moment) {
+// The lines of the gradient are in the cache: setting them to zero here costs their way back only.
+void AdamwPiece(const AdamwConstants& c, int64_t* HWY_RESTRICT gradient, size_t n,
+                float* HWY_RESTRICT weights, float* HWY_RESTRICT first_moment,
+                float* HWY_RESTRICT second_moment) {
   const Doubles dd;
   const hn::Rebind<float, Doubles> d;
   const hn::RebindToSigned<Doubles> di;
@@ -35,6 +38,7 @@ void AdamwPiece(const AdamwConstants& c, const int64_t* gradient, size_t n, floa
   size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
     const auto wide = hn::Mul(hn::ConvertTo(dd, hn::LoadU(di, gradient + i)), scale);
+    hn::StoreU(hn::Zero(di), di, gradient + i);
     const auto g = hn::Mul(hn::DemoteTo(d, wide), clip);
     auto m = hn::LoadU(d, first_moment + i);
     auto v = hn::LoadU(d, second_moment + i);
@@ -48,8 +52,11 @@ void AdamwPiece(const AdamwConstants& c, const int64_t* gradient, size_t n, floa
   }
   for (; i < n; ++i) {
     adamw_element(c, gradient[i], weights[i], first_moment[i], second_moment[i]);
+    gradient[i] = 0;
   }
 }
+
+constexpr size_t kAheadIntegers = 256;  // 2 KB
 
 // One block of at most 4096.
 GradientNorm NormBlock(const int64_t* gradient, size_t n, double scale) {
@@ -70,7 +77,10 @@ GradientNorm NormBlock(const int64_t* gradient, size_t n, double scale) {
       sum = hn::MulAdd(x, x, sum);
       largest = hn::Max(largest, hn::Abs(x));
     };
-    for (size_t i = c; i < whole; i += 8) take(gradient + i);
+    for (size_t i = c; i < whole; i += 8) {
+      hwy::Prefetch(gradient + i + kAheadIntegers);
+      take(gradient + i);
+    }
     take(padded + c);
     hn::Store(sum, d, lane + c);
     hn::Store(largest, d, large + c);
@@ -89,40 +99,63 @@ HWY_EXPORT(AdamwPiece);
 HWY_EXPORT(NormBlock);
 
 namespace {
+
 constexpr size_t kNormBlock = 4096;
-constexpr size_t kTaskElements = size_t{1} << 16;
+constexpr size_t kTaskElements = size_t{1} << 16;  // of one tensor
+
+struct Piece {
+  size_t tensor, begin, end;
+};
+
+std::vector<Piece> pieces_of(std::span<const AdamwTensor> tensors) {
+  std::vector<Piece> pieces;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    for (size_t begin = 0; begin < tensors[i].n; begin += kTaskElements) {
+      pieces.push_back({i, begin, std::min(tensors[i].n, begin + kTaskElements)});
+    }
+  }
+  return pieces;
+}
+
 }  // namespace
 
-void adamw(Compute& compute, const AdamwSettings& settings, FixedGradient gradient, size_t n,
-           float* weights, float* m, float* v) {
-  const AdamwConstants constants = adamw_constants(settings, gradient.exponent);
-  const auto piece = &HWY_DYNAMIC_DISPATCH(AdamwPiece);
-  compute.pool().run((n + kTaskElements - 1) / kTaskElements, [&](size_t task, size_t) {
-    const size_t begin = task * kTaskElements;
-    piece(constants, gradient.values + begin, std::min(kTaskElements, n - begin), weights + begin,
-          m + begin, v + begin);
+void adamw(Compute& compute, const AdamwSettings& settings, std::span<const AdamwTensor> tensors) {
+  std::vector<AdamwConstants> constants;
+  for (const AdamwTensor& tensor : tensors) constants.push_back(adamw_constants(settings, tensor));
+  const std::vector<Piece> pieces = pieces_of(tensors);
+  const auto update = &HWY_DYNAMIC_DISPATCH(AdamwPiece);
+  compute.pool().run(pieces.size(), [&](size_t task, size_t) {
+    const auto [index, begin, end] = pieces[task];
+    const AdamwTensor& tensor = tensors[index];
+    update(constants[index], tensor.gradient.values + begin, end - begin, tensor.weights + begin,
+           tensor.m + begin, tensor.v + begin);
   });
 }
 
-GradientNorm gradient_norm(Compute& compute, FixedGradient gradient, size_t n) {
-  const size_t blocks = (n + kNormBlock - 1) / kNormBlock;
-  auto* parts =
-      reinterpret_cast<GradientNorm*>(compute.shared_scratch(blocks * sizeof(GradientNorm)));
-  const double scale = power_of_two(-gradient.exponent);
+std::vector<GradientNorm> gradient_norms(Compute& compute, std::span<const AdamwTensor> tensors) {
+  const std::vector<Piece> pieces = pieces_of(tensors);
+  constexpr size_t kBlocks = kTaskElements / kNormBlock;
+  std::vector<GradientNorm> parts(pieces.size() * kBlocks);
   const auto norm_block = &HWY_DYNAMIC_DISPATCH(NormBlock);
-  constexpr size_t kBlocksPerTask = kTaskElements / kNormBlock;
-  compute.pool().run((blocks + kBlocksPerTask - 1) / kBlocksPerTask, [&](size_t task, size_t) {
-    for (size_t b = task * kBlocksPerTask; b < std::min(blocks, (task + 1) * kBlocksPerTask); ++b) {
-      parts[b] = norm_block(gradient.values + b * kNormBlock,
-                            std::min(kNormBlock, n - b * kNormBlock), scale);
+  compute.pool().run(pieces.size(), [&](size_t task, size_t) {
+    const auto [index, begin, end] = pieces[task];
+    const FixedGradient& gradient = tensors[index].gradient;
+    const double scale = power_of_two(-gradient.exponent);
+    GradientNorm* part = &parts[task * kBlocks];
+    for (size_t at = begin; at < end; at += kNormBlock) {
+      *part++ = norm_block(gradient.values + at, std::min(kNormBlock, end - at), scale);
     }
   });
-  GradientNorm norm;
-  for (size_t b = 0; b < blocks; ++b) {
-    norm.sum_of_squares += parts[b].sum_of_squares;
-    norm.largest = std::max(norm.largest, parts[b].largest);
+  std::vector<GradientNorm> norms(tensors.size());
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    GradientNorm& norm = norms[pieces[i].tensor];
+    const size_t blocks = (pieces[i].end - pieces[i].begin + kNormBlock - 1) / kNormBlock;
+    for (size_t b = i * kBlocks; b < i * kBlocks + blocks; ++b) {
+      norm.sum_of_squares += parts[b].sum_of_squares;
+      norm.largest = std::max(norm.largest, parts[b].largest);
+    }
   }
-  return norm;
+  return norms;
 }
 
 }  // namespace hone::tensor

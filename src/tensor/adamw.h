@@ -15,6 +15,8 @@
 // 2^53 in size.
 
 #include <cstdint>
+#include <span>
+#include <vector>
 
 #include "tensor/compute.h"
 #include "tensor/matmul.h"
@@ -26,21 +28,28 @@ struct AdamwSettings {
   double beta1 = 0.9, beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
-  int64_t step = 1;   // the number of this step, counted from 1
-  float clip = 1.0f;  // every gradient is multiplied by it
+  int64_t step = 1;  // the number of this step, counted from 1
 };
 
-// n elements each; weights, m and v are updated, the gradient is only read.
-void adamw(Compute& compute, const AdamwSettings& settings, FixedGradient gradient, size_t n,
-           float* weights, float* m, float* v);
-void adamw_reference(const AdamwSettings& settings, FixedGradient gradient, size_t n,
-                     float* weights, float* m, float* v);
+// A tensor and its gradient, n elements each.
+struct AdamwTensor {
+  FixedGradient gradient;
+  size_t n = 0;
+  float *weights = nullptr, *m = nullptr, *v = nullptr;
+  float clip = 1.0f;  // the gradient is multiplied by it
+};
+
+// weights, m and v are updated; the gradient is read and set to zero, ready for the next step. All
+// tensors share one fork.
+void adamw(Compute& compute, const AdamwSettings& settings, std::span<const AdamwTensor> tensors);
+void adamw_reference(const AdamwSettings& settings, std::span<const AdamwTensor> tensors);
 
 struct GradientNorm {
   double sum_of_squares = 0.0;
   double largest = 0.0;  // |value|, for next_fixed_exponent
 };
-GradientNorm gradient_norm(Compute& compute, FixedGradient gradient, size_t n);
+// One a tensor; of each only gradient and n are read.
+std::vector<GradientNorm> gradient_norms(Compute& compute, std::span<const AdamwTensor> tensors);
 GradientNorm gradient_norm_reference(FixedGradient gradient, size_t n);
 
 // min(1, max_norm / (norm + 1e-6)); max_norm of 0 means no clipping.

@@ -15,12 +15,12 @@ struct AdamwConstants {
   float clip, decay, first, second, beta2, step, root, epsilon;
 };
 
-inline AdamwConstants adamw_constants(const AdamwSettings& s, int exponent) {
+inline AdamwConstants adamw_constants(const AdamwSettings& s, const AdamwTensor& tensor) {
   const double count = static_cast<double>(s.step);
   const double bias1 = 1.0 - pow_f64(s.beta1, count);
   const double bias2 = 1.0 - pow_f64(s.beta2, count);
-  return {power_of_two(-exponent),
-          s.clip,
+  return {power_of_two(-tensor.gradient.exponent),
+          tensor.clip,
           static_cast<float>(1.0 - s.learning_rate * s.weight_decay),
           static_cast<float>(1.0 - s.beta1),
           static_cast<float>(1.0 - s.beta2),

@@ -6,11 +6,14 @@
 
 namespace hone::tensor {
 
-void adamw_reference(const AdamwSettings& settings, FixedGradient gradient, size_t n,
-                     float* weights, float* m, float* v) {
-  const AdamwConstants constants = adamw_constants(settings, gradient.exponent);
-  for (size_t i = 0; i < n; ++i) {
-    adamw_element(constants, gradient.values[i], weights[i], m[i], v[i]);
+void adamw_reference(const AdamwSettings& settings, std::span<const AdamwTensor> tensors) {
+  for (const AdamwTensor& tensor : tensors) {
+    const AdamwConstants constants = adamw_constants(settings, tensor);
+    for (size_t i = 0; i < tensor.n; ++i) {
+      adamw_element(constants, tensor.gradient.values[i], tensor.weights[i], tensor.m[i],
+                    tensor.v[i]);
+      tensor.gradient.values[i] = 0;
+    }
   }
 }
 

@@ -13,10 +13,11 @@ namespace hone::tensor {
 namespace {
 
 constexpr size_t kManyRows = 32;  // from here weights are unpacked once for all rows, into L2
-constexpr size_t kTaskRows = 512;
+constexpr size_t kTaskRows = 1024;
 constexpr size_t kTaskPanels = 6;      // divides 36, 60, 192 and 3072 panels evenly over 2 threads
 constexpr size_t kUnpackedK = 768;     // 6 panels x 768 x 64 bytes = 295 KB of L2
 constexpr size_t kTasksPerThread = 4;  // enough for stealing
+constexpr size_t kThenRows = 64;       // sums of a following product at once: in the first cache
 
 // One part, cut.
 struct Cut {
@@ -109,12 +110,30 @@ void run_rows(const MatmulKernels& kernels, const Cut& cut, const Piece& piece, 
   if (!direct) store_piece(kernels, part, piece, sums, ld);
 }
 
+void run_then(const MatmulKernels& kernels, const Cut& cut, const Piece& piece, float* scratch) {
+  if (cut.part->then == nullptr) return;
+  Cut then;
+  then.part = cut.part->then;
+  then.w = panel_view(*then.part->weights);
+  for (size_t r = 0; r < piece.rows; r += kThenRows) {
+    const Piece some = {piece.panel, piece.panels, piece.row + r,
+                        std::min(kThenRows, piece.rows - r)};
+    run_rows(kernels, then, some, some.panels, kUnpackedK, scratch);
+  }
+}
+
 void check_part(const MatmulPart& part) {
   HONE_CHECK(part.weights != nullptr);
   HONE_CHECK(part.x.cols == part.weights->cols());
   HONE_CHECK(part.y.cols == part.weights->rows());
   HONE_CHECK(part.x.rows == part.y.rows);
   HONE_CHECK(part.bias == nullptr || !part.accumulate);
+  if (part.then == nullptr) return;
+  HONE_CHECK(part.then->y.data == part.y.data && part.then->y.cols == part.y.cols &&
+             part.then->y.rows == part.y.rows);
+  MatmulPart then = *part.then;
+  then.then = nullptr;
+  check_part(then);
 }
 
 }  // namespace
@@ -155,6 +174,7 @@ void matmul(Compute& compute, std::span<const MatmulPart> parts) {
     } else {
       run_rows(kernels, cut, piece, piece.panels, kUnpackedK, scratch);
     }
+    run_then(kernels, cut, piece, scratch);
   });
 }
 

@@ -31,6 +31,9 @@ struct MatmulPart {
   const float* bias = nullptr;           // [N] or null; y = sum + bias
   bool accumulate = false;               // y = fma(scale, sum, y); then bias must be null
   float scale = 1.0f;                    // used only with accumulate
+  // Or null: a product with the same rows and the same y that follows this one, as in a call of its
+  // own, while y is in the cache (what an adapter adds). Its own `then` is not looked at.
+  const MatmulPart* then = nullptr;
 };
 
 void matmul(Compute& compute, std::span<const MatmulPart> parts);

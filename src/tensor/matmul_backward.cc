@@ -14,7 +14,7 @@ namespace hone::tensor {
 namespace {
 
 constexpr size_t kTaskPanels = 6;
-constexpr size_t kTaskRows = 512;
+constexpr size_t kTaskRows = 1024;  // a piece of the weights is transposed once for all of them
 constexpr size_t kUnpackedN = 768;
 constexpr size_t kTasksPerThread = 4;
 
@@ -95,26 +95,55 @@ struct Tiles {
   size_t rows(size_t i) const { return begin(i + 1) - begin(i); }
 };
 
-void pack_x(View<const float> x, const TokenGroup& group, size_t k, size_t rows, float* to) {
-  for (size_t t = group.begin; t < group.end; ++t, to += rows) {
-    const float* from = x.row(t) + k;
-    if (rows >= 8) {  // two pieces of a fixed length that may overlap: no loop
-      std::memcpy(to, from, 8 * sizeof(float));
-      std::memcpy(to + rows - 8, from + rows - 8, 8 * sizeof(float));
-    } else {
-      for (size_t r = 0; r < rows; ++r) to[r] = from[r];
+size_t packed_tokens(const TokenGroup& group) {
+  return divide_up(group.end - group.begin, kTokenStep) * kTokenStep;
+}
+
+// Rows of a strided view are pages apart, so that no hardware fetches them ahead: this many tokens.
+constexpr size_t kAheadTokens = 8;
+
+void fetch_row(View<const float> from, const TokenGroup& group, size_t token, size_t begin,
+               size_t end) {
+  constexpr size_t kLine = 64 / sizeof(float);
+  const float* row = from.row(std::min(token + kAheadTokens, group.end - 1));
+  for (size_t i = begin; i < end; i += kLine) __builtin_prefetch(row + i);
+}
+
+// Some tiles of a group, token by token; tile i begins at to + tiles.begin(i) * packed tokens.
+void pack_x(View<const float> x, const TokenGroup& group, const Tiles& tiles, size_t tile_begin,
+            size_t tile_end, float* to) {
+  const size_t packed = packed_tokens(group);
+  const size_t first = tiles.begin(tile_begin), last = tiles.begin(tile_end);
+  for (size_t t = group.begin; t < group.end; ++t) {
+    fetch_row(x, group, t, first, last);
+    for (size_t i = tile_begin; i < tile_end; ++i) {
+      const size_t rows = tiles.rows(i);
+      const float* from = x.row(t) + tiles.begin(i);
+      float* out = to + tiles.begin(i) * packed + (t - group.begin) * rows;
+      if (rows >= 8) {  // two pieces of a fixed length that may overlap: no loop
+        std::memcpy(out, from, 8 * sizeof(float));
+        std::memcpy(out + rows - 8, from + rows - 8, 8 * sizeof(float));
+      } else {
+        for (size_t r = 0; r < rows; ++r) out[r] = from[r];
+      }
     }
+  }
+  const size_t tokens = group.end - group.begin;
+  for (size_t i = tile_begin; i < tile_end; ++i) {
+    float* rest = to + tiles.begin(i) * packed + tokens * tiles.rows(i);
+    std::fill_n(rest, (packed - tokens) * tiles.rows(i), 0.0f);
   }
 }
 
 void pack_dy(View<const float> dy, const TokenGroup& group, size_t panel, size_t panels,
              float* to) {
-  const size_t tokens = group.end - group.begin;
-  for (size_t t = 0; t < tokens; ++t) {
-    const float* from = dy.row(group.begin + t);
+  const size_t packed = packed_tokens(group);
+  for (size_t t = group.begin; t < group.end; ++t) {
+    const float* from = dy.row(t);
+    fetch_row(dy, group, t, panel * kPanel, std::min(dy.cols, (panel + panels) * kPanel));
     for (size_t p = 0; p < panels; ++p) {
       const size_t n = (panel + p) * kPanel;
-      float* out = to + (p * tokens + t) * kPanel;
+      float* out = to + (p * packed + t - group.begin) * kPanel;
       if (n + kPanel <= dy.cols) {
         std::memcpy(out, from + n, kPanel * sizeof(float));
       } else {
@@ -122,19 +151,23 @@ void pack_dy(View<const float> dy, const TokenGroup& group, size_t panel, size_t
       }
     }
   }
+  const size_t tokens = group.end - group.begin;
+  for (size_t p = 0; p < panels; ++p) {
+    std::fill_n(to + (p * packed + tokens) * kPanel, (packed - tokens) * kPanel, 0.0f);
+  }
 }
 
 // Some groups, packed and multiplied together.
 struct Round {
   std::span<const TokenGroup> groups;
-  std::vector<size_t> before;  // tokens before each group
-  size_t tokens = 0;
+  std::vector<size_t> before;  // packed tokens before each group
+  size_t tokens = 0;           // packed
 
   // Takes the first of `all` away: as many as fit, at least one.
   Round(std::span<const TokenGroup>& all, size_t floats_per_token) {
     size_t count = 0;
     for (; count < all.size(); ++count) {
-      const size_t more = all[count].end - all[count].begin;
+      const size_t more = packed_tokens(all[count]);
       const size_t bytes = (tokens + more) * floats_per_token * sizeof(float);
       if (count != 0 && (tokens + more > kRoundTokens || bytes > kRoundBytes)) break;
       before.push_back(tokens);
@@ -149,13 +182,9 @@ void pack_x(Compute& compute, View<const float> x, const Round& round, const Til
             float* packed) {
   constexpr size_t kTilesPerTask = 4;
   compute.pool().run(divide_up(tiles.count, kTilesPerTask), [&](size_t task, size_t) {
-    const size_t end = std::min(tiles.count, (task + 1) * kTilesPerTask);
-    for (size_t i = task * kTilesPerTask; i < end; ++i) {
-      for (size_t g = 0; g < round.groups.size(); ++g) {
-        const size_t tokens = round.groups[g].end - round.groups[g].begin;
-        pack_x(x, round.groups[g], tiles.begin(i), tiles.rows(i),
-               packed + round.before[g] * x.cols + tiles.begin(i) * tokens);
-      }
+    const size_t begin = task * kTilesPerTask, end = std::min(tiles.count, begin + kTilesPerTask);
+    for (size_t g = 0; g < round.groups.size(); ++g) {
+      pack_x(x, round.groups[g], tiles, begin, end, packed + round.before[g] * x.cols);
     }
   });
 }
@@ -205,7 +234,7 @@ WeightStatistics run_weight_task(const WeightTask& task, const Round& round, con
     block.gradient =
         task.part->gradient.values + (task.panel * tiles.columns + tiles.begin(i)) * kPanel;
     for (size_t g = 0; g < round.groups.size(); ++g) {
-      block.tokens = round.groups[g].end - round.groups[g].begin;
+      block.tokens = packed_tokens(round.groups[g]);
       if (block.tokens == 0) continue;
       block.fetch = g == 0;
       block.x = packed_x + round.before[g] * tiles.columns + tiles.begin(i) * block.tokens;

@@ -14,12 +14,16 @@ namespace hone::tensor {
 // Largest tile of any instruction set; packed left operands of dW are this wide or less.
 inline constexpr size_t kMaxTileRows = 14;
 
+// Packed tokens come in steps of this many: rows of zeros fill up, which change no sum but the sign of
+// a zero.
+inline constexpr size_t kTokenStep = 4;
+
 struct WeightBlock {
   const float* x = nullptr;   // [tokens][rows], rows consecutive k
   size_t rows = 0;            // at most tile_rows
   const float* dy = nullptr;  // [panels][tokens][16]
   size_t panels = 0;
-  size_t tokens = 0;
+  size_t tokens = 0;            // a multiple of kTokenStep
   int64_t* gradient = nullptr;  // of panel 0, first k
   size_t gradient_stride = 0;   // from panel to panel
   int exponent = 0;

@@ -47,6 +47,10 @@ void matmul_reference(std::span<const MatmulPart> parts) {
         }
       }
     }
+    if (part.then == nullptr) continue;
+    MatmulPart then = *part.then;
+    then.then = nullptr;
+    matmul_reference({&then, 1});
   }
 }
 

@@ -217,6 +217,51 @@ TEST(matmul, parts_of_different_shapes_types_bias_and_accumulation_share_one_cal
   }
 }
 
+TEST(matmul, a_product_that_follows_another_gives_the_bits_of_two_calls) {
+  Compute compute(3);
+  const size_t n = 203, k = 300;
+  for (const DataType type : {DataType::kQ4_1, DataType::kF32}) {
+    const size_t rounded = type == DataType::kF32 ? k : 288;
+    const auto source = random_source(type, n, rounded);
+    const PanelMatrix w = PanelMatrix::pack(compute, type, n, rounded, source.data());
+    for (const size_t rank : {1, 16, 260}) {
+      const auto up_source = random_source(DataType::kF32, n, rank);
+      const PanelMatrix up = PanelMatrix::pack(compute, DataType::kF32, n, rank, up_source.data());
+      const Tensor bias = random_tensor(1, n, "bias");
+      for (const size_t m : {1, 5, 40, 131, 600}) {
+        const Tensor x = random_tensor(m, rounded, "x"), h = random_tensor(m, rank, "h");
+        const Tensor start = random_tensor(m, n, "start");
+        for (const bool adds : {false, true}) {
+          const auto parts_into = [&](Tensor& y, const MatmulPart* then) {
+            y = start.clone();
+            return MatmulPart{x.view(), &w,   y.view(), adds ? nullptr : bias.data(),
+                              adds,     1.0f, then};
+          };
+          Tensor apart, expected, together;
+          const MatmulPart first = parts_into(apart, nullptr);
+          const MatmulPart second = {h.view(), &up, apart.view(), nullptr, true, 0.37f};
+          matmul(compute, {&first, 1});
+          matmul(compute, {&second, 1});
+          if (m == 5) {
+            MatmulPart then = second;
+            const MatmulPart both = parts_into(expected, &then);
+            then.y = expected.view();
+            matmul_reference({&both, 1});
+            EXPECT_EQ(difference(apart, expected), "");
+          }
+          for_each_target([&] {
+            MatmulPart then = second;
+            const MatmulPart both = parts_into(together, &then);
+            then.y = together.view();
+            matmul(compute, {&both, 1});
+            EXPECT_EQ(difference(apart, together), "") << m << " " << rank << " " << adds;
+          });
+        }
+      }
+    }
+  }
+}
+
 TEST(matmul, no_rows_and_no_parts_do_nothing) {
   Compute compute(2);
   const PanelMatrix w = PanelMatrix::zeros(16, 8);

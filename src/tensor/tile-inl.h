@@ -143,11 +143,11 @@ constexpr size_t max_rows() {
   return HWY_MIN(kMaxTileRows, HWY_MAX(size_t{1}, kRegisters / (P * kPerPanel)));
 }
 
-template <size_t P, size_t kPerPanel, bool kPacked>
+template <size_t P, size_t kPerPanel>
 Tile tile_for(size_t rows, size_t kc) {
   using Rows = std::make_index_sequence<max_rows<P, kPerPanel>()>;
-  return kc % 4 == 0 ? tile_of_rows<P, kPerPanel, 4, kPacked>(rows, Rows())
-                     : tile_of_rows<P, kPerPanel, 1, kPacked>(rows, Rows());
+  return kc % 4 == 0 ? tile_of_rows<P, kPerPanel, 4, false>(rows, Rows())
+                     : tile_of_rows<P, kPerPanel, 1, false>(rows, Rows());
 }
 
 // All rows times all panels, P panels at a time; rows cut into nearly equal tiles.
@@ -161,7 +161,7 @@ HWY_INLINE size_t multiply_panels(const float* a, size_t lda, size_t rows, const
   for (size_t t = 0; t < tiles && done != 0; ++t) {
     const size_t m = rows * t / tiles;
     const size_t count = rows * (t + 1) / tiles - m;
-    const Tile run = tile_for<P, kPerPanel, false>(count, kc);
+    const Tile run = tile_for<P, kPerPanel>(count, kc);
     for (size_t p = 0; p < done; p += P) {
       run(a + m * lda, lda, b + p * panel_stride, panel_stride, kc, c + m * ldc + p * kPanel, ldc,
           first);
@@ -227,24 +227,25 @@ HWY_INLINE void add_fixed(const float* sums, int64_t* to, double scale) {
   }
 }
 
-// Largest |sum| and how many of them round to zero without being zero (|sum| <= half a step).
+// Largest |sum| and how many of them round to zero without being zero (|sum| <= half a step). Sizes
+// are compared as bits, which order them, and NaN above infinity.
 HWY_INLINE void add_statistics(const float* sums, size_t count, float half_step,
                                WeightStatistics* statistics) {
   const Floats d;
-  const size_t lanes = hn::Lanes(d);
-  FloatVec largest = hn::Zero(d);
-  size_t flushed = 0;
-  auto numbers = hn::Eq(largest, largest);
-  for (size_t i = 0; i < count; i += lanes) {
-    const FloatVec size = hn::Abs(hn::LoadU(d, sums + i));
-    numbers = hn::And(numbers, hn::Eq(size, size));
+  const hn::RebindToUnsigned<Floats> du;
+  const auto size_bits = hn::Set(du, 0x7FFFFFFFu), one = hn::Set(du, 1u);
+  const auto half_bits = hn::BitCast(du, hn::Set(d, half_step));
+  auto largest = hn::Zero(du), flushed = hn::Zero(du);
+  for (size_t i = 0; i < count; i += hn::Lanes(d)) {
+    const auto size = hn::And(hn::BitCast(du, hn::LoadU(d, sums + i)), size_bits);
     largest = hn::Max(largest, size);
-    flushed +=
-        hn::CountTrue(d, hn::And(hn::Le(size, hn::Set(d, half_step)), hn::Gt(size, hn::Zero(d))));
+    const auto is_flushed = hn::Lt(hn::Sub(size, one), half_bits);  // zero wraps to the largest
+    flushed = hn::IfThenElse(is_flushed, hn::Add(flushed, one), flushed);
   }
-  statistics->flushed_to_zero += flushed;
-  float most = hn::GetLane(hn::MaxOfLanes(d, largest));
-  if (!hn::AllTrue(d, numbers)) most = HUGE_VALF;
+  statistics->flushed_to_zero += hn::GetLane(hn::SumOfLanes(du, flushed));
+  const uint32_t bits = hn::GetLane(hn::MaxOfLanes(du, largest));
+  const float most =
+      bits > 0x7F800000u ? HUGE_VALF : hn::GetLane(hn::BitCast(d, hn::Set(du, bits)));
   statistics->largest = HWY_MAX(statistics->largest, most);
 }
 
@@ -261,7 +262,8 @@ template <size_t P, size_t kPerPanel>
 HWY_INLINE size_t accumulate_panels(const WeightBlock& w, size_t begin,
                                     WeightStatistics* statistics) {
   HWY_ALIGN float sums[kMaxTileRows * 4 * kPanel];
-  const Tile run = tile_for<P, kPerPanel, true>(w.rows, w.tokens);
+  using Rows = std::make_index_sequence<max_rows<P, kPerPanel>()>;
+  const Tile run = tile_of_rows<P, kPerPanel, kTokenStep, true>(w.rows, Rows());
   const double scale = std::ldexp(1.0, w.exponent);
   const float half_step = std::ldexp(1.0f, -w.exponent - 1);
   const size_t stride = w.tokens * kPanel;

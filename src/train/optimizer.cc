@@ -28,12 +28,17 @@ Optimizer::Optimizer(tensor::Compute& compute, llm::Trainable& trainable, const 
 
 Optimizer::Applied Optimizer::apply(double normaliser, double learning_rate, size_t step) {
   Applied applied;
-  std::vector<tensor::GradientNorm> norms;
+  std::vector<tensor::AdamwTensor> tensors;
+  for (size_t i = 0; i < trainable_.parameters.size(); ++i) {
+    const Parameter& p = trainable_.parameters[i];
+    tensors.push_back({p.target(), p.size, p.values, state_[i].m, state_[i].v, 1.0f});
+  }
+  const std::vector<tensor::GradientNorm> norms = tensor::gradient_norms(compute_, tensors);
   double total = 0;
-  for (const Parameter& p : trainable_.parameters) {
-    norms.push_back(tensor::gradient_norm(compute_, p.target(), p.size));
+  for (size_t i = 0; i < norms.size(); ++i) {
+    const Parameter& p = trainable_.parameters[i];
     const double scale = static_cast<double>(p.factor) / normaliser;
-    const double squares = norms.back().sum_of_squares * scale * scale;
+    const double squares = norms[i].sum_of_squares * scale * scale;
     total += squares;
     if (config_.log_gradient_norms) applied.by_name.emplace_back(p.name, std::sqrt(squares));
   }
@@ -43,22 +48,24 @@ Optimizer::Applied Optimizer::apply(double normaliser, double learning_rate, siz
                 "the gradient of step " + std::to_string(step) +
                     " is not a number: lower --learning-rate or look at the rows of that step");
   }
-  const float clip = tensor::clip_coefficient(applied.grad_norm, config_.max_grad_norm);
-  for (size_t i = 0; i < trainable_.parameters.size(); ++i) {
+  const auto clip =
+      static_cast<double>(tensor::clip_coefficient(applied.grad_norm, config_.max_grad_norm));
+  tensor::AdamwSettings settings;
+  settings.learning_rate = learning_rate;
+  settings.beta1 = config_.adam_beta1;
+  settings.beta2 = config_.adam_beta2;
+  settings.epsilon = config_.adam_epsilon;
+  settings.weight_decay = config_.weight_decay;
+  settings.step = static_cast<int64_t>(step);
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const double factor = static_cast<double>(trainable_.parameters[i].factor);
+    tensors[i].clip = static_cast<float>(factor / normaliser * clip);
+  }
+  tensor::adamw(compute_, settings, tensors);
+  for (size_t i = 0; i < tensors.size(); ++i) {
     Parameter& p = trainable_.parameters[i];
-    tensor::AdamwSettings settings;
-    settings.learning_rate = learning_rate;
-    settings.beta1 = config_.adam_beta1;
-    settings.beta2 = config_.adam_beta2;
-    settings.epsilon = config_.adam_epsilon;
-    settings.weight_decay = config_.weight_decay;
-    settings.step = static_cast<int64_t>(step);
-    settings.clip =
-        static_cast<float>(static_cast<double>(p.factor) / normaliser * static_cast<double>(clip));
-    tensor::adamw(compute_, settings, p.target(), p.size, p.values, state_[i].m, state_[i].v);
     p.exponent = tensor::next_fixed_exponent(norms[i].largest, p.exponent);
   }
-  trainable_.clear_gradients();
   values_changed();
   return applied;
 }
