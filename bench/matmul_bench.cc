@@ -30,7 +30,8 @@ template <int kWidth>
 [[gnu::noinline]] double fma_loop(long rounds) {
 #if defined(__x86_64__)
   if constexpr (kWidth == 64) {
-    asm volatile(
+    asm volatile(  // zeros: what the registers held may be denormal, and slow
+        "vzeroall\n\t vpxord %%zmm30,%%zmm30,%%zmm30\n\t vpxord %%zmm31,%%zmm31,%%zmm31\n\t"
         "1:\n\t"
         "vfmadd231ps %%zmm30,%%zmm31,%%zmm0\n\t vfmadd231ps %%zmm30,%%zmm31,%%zmm1\n\t"
         "vfmadd231ps %%zmm30,%%zmm31,%%zmm2\n\t vfmadd231ps %%zmm30,%%zmm31,%%zmm3\n\t"
@@ -44,6 +45,7 @@ template <int kWidth>
     return 12 * 16 * 2;
   } else {
     asm volatile(
+        "vzeroall\n\t"
         "1:\n\t"
         "vfmadd231ps %%ymm14,%%ymm15,%%ymm0\n\t vfmadd231ps %%ymm14,%%ymm15,%%ymm1\n\t"
         "vfmadd231ps %%ymm14,%%ymm15,%%ymm2\n\t vfmadd231ps %%ymm14,%%ymm15,%%ymm3\n\t"

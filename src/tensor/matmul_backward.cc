@@ -82,11 +82,13 @@ void matmul_backward_input(Compute& compute, std::span<const MatmulInputTerm> te
 namespace {
 
 // The tokens of a round lie packed for the tiles, group after group: x as [tile of k][token][rows],
-// for all tasks; dy as [panel][token][16], by each task for its own panels.
+// for all tasks; dy as [panel][token][16], by each task for its own panels. Where one side is thin
+// (an adapter's A and B, a bias) a packed number would be read once or twice: nothing is packed.
 
 constexpr size_t kWeightPanels = 6;        // of a task: 6 x 512 tokens x 64 bytes = 197 KB of L2
 constexpr size_t kRoundTokens = 1024;      // or one group
 constexpr size_t kRoundBytes = 16u << 20;  // of packed x
+constexpr size_t kThin = 64;               // values of a token
 
 // Columns cut into nearly equal tiles of at most `tile_rows`: 16 is 8 + 8, not 14 + 2.
 struct Tiles {
@@ -98,9 +100,6 @@ struct Tiles {
 size_t packed_tokens(const TokenGroup& group) {
   return divide_up(group.end - group.begin, kTokenStep) * kTokenStep;
 }
-
-// Rows of a strided view are pages apart, so that no hardware fetches them ahead: this many tokens.
-constexpr size_t kAheadTokens = 8;
 
 void fetch_row(View<const float> from, const TokenGroup& group, size_t token, size_t begin,
                size_t end) {
@@ -216,6 +215,20 @@ std::vector<WeightTask> weight_tasks(std::span<const WeightPart> parts, const Ti
   return tasks;
 }
 
+// What a task's blocks have in common; the tile, the group and its operands are to be set.
+WeightBlock block_of(const WeightTask& task, const Tiles& tiles) {
+  WeightBlock block;
+  block.exponent = task.part->gradient.exponent;
+  block.gradient_stride = tiles.columns * kPanel;
+  block.panels = task.panels;
+  return block;
+}
+void go_to_tile(WeightBlock& block, const WeightTask& task, const Tiles& tiles, size_t tile) {
+  block.rows = tiles.rows(tile);
+  block.gradient =
+      task.part->gradient.values + (task.panel * tiles.columns + tiles.begin(tile)) * kPanel;
+}
+
 // All groups for one stripe before the next, so that the gradient is read and written once.
 WeightStatistics run_weight_task(const WeightTask& task, const Round& round, const Tiles& tiles,
                                  const float* packed_x, float* packed_dy) {
@@ -225,14 +238,9 @@ WeightStatistics run_weight_task(const WeightTask& task, const Round& round, con
             packed_dy + round.before[g] * task.panels * kPanel);
   }
   WeightStatistics statistics;
-  WeightBlock block;
-  block.exponent = task.part->gradient.exponent;
-  block.gradient_stride = tiles.columns * kPanel;
-  block.panels = task.panels;
+  WeightBlock block = block_of(task, tiles);
   for (size_t i = task.tile_begin; i < task.tile_end; ++i) {
-    block.rows = tiles.rows(i);
-    block.gradient =
-        task.part->gradient.values + (task.panel * tiles.columns + tiles.begin(i)) * kPanel;
+    go_to_tile(block, task, tiles, i);
     for (size_t g = 0; g < round.groups.size(); ++g) {
       block.tokens = packed_tokens(round.groups[g]);
       if (block.tokens == 0) continue;
@@ -243,6 +251,38 @@ WeightStatistics run_weight_task(const WeightTask& task, const Round& round, con
     }
   }
   return statistics;
+}
+
+WeightStatistics run_thin_task(const WeightTask& task, View<const float> x,
+                               std::span<const TokenGroup> groups, const Tiles& tiles) {
+  const MatmulKernels& kernels = *matmul_kernels();
+  const View<const float> dy = task.part->dy;
+  WeightStatistics statistics;
+  WeightBlock block = block_of(task, tiles);
+  block.packed = false;
+  block.x_stride = x.stride;
+  block.dy_stride = dy.stride;
+  for (size_t i = task.tile_begin; i < task.tile_end; ++i) {
+    go_to_tile(block, task, tiles, i);
+    for (const TokenGroup& group : groups) {
+      block.tokens = group.end - group.begin;
+      if (block.tokens == 0) continue;
+      block.x = x.row(group.begin) + tiles.begin(i);
+      block.dy = dy.row(group.begin) + task.panel * kPanel;
+      kernels.accumulate_weight(block, &statistics);
+    }
+  }
+  return statistics;
+}
+
+// Whole panels only: a part of one would read, and add up, what lies beside it.
+bool is_thin(std::span<const WeightPart> parts, size_t columns) {
+  size_t outputs = 0;
+  for (const WeightPart& part : parts) {
+    if (part.dy.cols % kPanel != 0) return false;
+    outputs += part.dy.cols;
+  }
+  return std::min(columns, outputs) <= kThin;
 }
 
 void check_weight_parts(std::span<const WeightPart> parts, View<const float> x,
@@ -268,6 +308,16 @@ FixedStatistics matmul_backward_weights(Compute& compute, std::span<const Weight
   const std::vector<WeightTask> tasks = weight_tasks(parts, tiles, compute.threads());
   // Of each task, over all rounds: parts may have exponents of their own.
   std::vector<WeightStatistics> seen(tasks.size());
+  const auto add = [&](size_t task, const WeightStatistics& one) {
+    seen[task].largest = std::max(seen[task].largest, one.largest);
+    seen[task].flushed_to_zero += one.flushed_to_zero;
+  };
+  if (is_thin(parts, x.cols)) {
+    compute.pool().run(tasks.size(), [&](size_t task, size_t) {
+      add(task, run_thin_task(tasks[task], x, groups, tiles));
+    });
+    groups = {};
+  }
   while (!groups.empty() && !tasks.empty()) {
     const Round round(groups, x.cols);
     auto* packed_x =
@@ -276,9 +326,7 @@ FixedStatistics matmul_backward_weights(Compute& compute, std::span<const Weight
     const size_t scratch_bytes = round.tokens * kWeightPanels * kPanel * sizeof(float);
     compute.pool().run(tasks.size(), [&](size_t task, size_t thread) {
       auto* packed_dy = reinterpret_cast<float*>(compute.scratch(thread, scratch_bytes));
-      const WeightStatistics one = run_weight_task(tasks[task], round, tiles, packed_x, packed_dy);
-      seen[task].largest = std::max(seen[task].largest, one.largest);
-      seen[task].flushed_to_zero += one.flushed_to_zero;
+      add(task, run_weight_task(tasks[task], round, tiles, packed_x, packed_dy));
     });
   }
   for (size_t i = 0; i < tasks.size(); ++i) {

@@ -18,12 +18,18 @@ inline constexpr size_t kMaxTileRows = 14;
 // a zero.
 inline constexpr size_t kTokenStep = 4;
 
+// Rows of activations lie up to pages apart, so that no hardware fetches them ahead: this many tokens.
+inline constexpr size_t kAheadTokens = 8;
+
 struct WeightBlock {
   const float* x = nullptr;   // [tokens][rows], rows consecutive k
   size_t rows = 0;            // at most tile_rows
   const float* dy = nullptr;  // [panels][tokens][16]
   size_t panels = 0;
-  size_t tokens = 0;            // a multiple of kTokenStep
+  size_t tokens = 0;  // a multiple of kTokenStep where packed
+  // Else both lie as they were, this far from token to token; dy is [tokens][panels * 16].
+  bool packed = true;
+  size_t x_stride = 0, dy_stride = 0;
   int64_t* gradient = nullptr;  // of panel 0, first k
   size_t gradient_stride = 0;   // from panel to panel
   int exponent = 0;

@@ -319,7 +319,15 @@ size_t padded(size_t n, size_t k) { return divide_up(n, kPanel) * kPanel * k; }
 
 TEST(matmul_backward_weight, equals_the_reference_for_odd_sizes_and_short_groups) {
   const TokenGroup groups[] = {{0, 1}, {1, 8}, {8, 8}, {8, 264}, {270, 400}};
-  for (const Shape& s : {Shape{1, 1}, {17, 7}, {48, 33}, {100, 255}, {16, 576}, {130, 257}}) {
+  for (const Shape& s : {Shape{1, 1},
+                         {17, 7},
+                         {48, 33},
+                         {100, 255},
+                         {16, 576},
+                         {130, 257},
+                         {96, 100},
+                         {336, 16},
+                         {80, 64}}) {
     const Tensor dy = random_tensor(400, s.n, "dy"), x = random_tensor(400, s.k, "x");
     for (int exponent : {12, 40}) {
       std::vector<int64_t> expected(padded(s.n, s.k), 5);

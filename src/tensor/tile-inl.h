@@ -45,16 +45,21 @@ namespace hn = hwy::HWY_NAMESPACE;
   [[maybe_unused]] FloatVec c##r##_0 = hn::Zero(d), c##r##_1 = c##r##_0, c##r##_2 = c##r##_0, \
                             c##r##_3 = c##r##_0;
 #undef HONE_TILE_FMA
-#define HONE_TILE_FMA(r)                                                                     \
-  if constexpr (R > r) {                                                                     \
-    const float* left = kPacked || r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6 : r < 12 ? a9 : a12; \
-    left += kPacked ? k * R + r : r % 3 * lda + k;                                           \
-    FloatVec x = hn::Set(d, *left);                                                          \
-    if constexpr (kVectors > 1) HONE_KEEP_IN_REGISTER(x);                                    \
-    c##r##_0 = hn::MulAdd(x, b0, c##r##_0);                                                  \
-    if constexpr (kVectors > 1) c##r##_1 = hn::MulAdd(x, b1, c##r##_1);                      \
-    if constexpr (kVectors > 2) c##r##_2 = hn::MulAdd(x, b2, c##r##_2);                      \
-    if constexpr (kVectors > 3) c##r##_3 = hn::MulAdd(x, b3, c##r##_3);                      \
+#define HONE_TILE_FMA(r)                                                \
+  if constexpr (R > r) {                                                \
+    const float* left = a0;                                             \
+    if constexpr (kLeft == Left::kRows) {                               \
+      left = r < 3 ? a0 : r < 6 ? a3 : r < 9 ? a6 : r < 12 ? a9 : a12;  \
+      left += r % 3 * lda + k;                                          \
+    } else {                                                            \
+      left += k * R + r; /* where tokens lie apart, k is 0 */           \
+    }                                                                   \
+    FloatVec x = hn::Set(d, *left);                                     \
+    if constexpr (kVectors > 1) HONE_KEEP_IN_REGISTER(x);               \
+    c##r##_0 = hn::MulAdd(x, b0, c##r##_0);                             \
+    if constexpr (kVectors > 1) c##r##_1 = hn::MulAdd(x, b1, c##r##_1); \
+    if constexpr (kVectors > 2) c##r##_2 = hn::MulAdd(x, b2, c##r##_2); \
+    if constexpr (kVectors > 3) c##r##_3 = hn::MulAdd(x, b3, c##r##_3); \
   }
 #undef HONE_TILE_STORE_ONE
 #define HONE_TILE_STORE_ONE(r, v)                                   \
@@ -72,9 +77,13 @@ namespace hn = hwy::HWY_NAMESPACE;
     HONE_TILE_STORE_ONE(r, 3) \
   }
 
-// kPerPanel vectors make a panel. kPacked: the left operand is [k][R], else rows of stride lda.
-// U divides kc up to the last block's length (a remainder loop beside the unrolled one costs 12 %).
-template <size_t R, size_t P, size_t kPerPanel, size_t U, bool kPacked>
+// How the left operand lies: rows of stride lda; [k][R]; or both operands unpacked, k (a token) after k
+// lda apart on the left and panel_stride apart on the right, where a token's panels are neighbours.
+enum class Left { kRows, kPacked, kApart };
+
+// kPerPanel vectors make a panel. U divides kc up to the last block's length (a remainder loop beside
+// the unrolled one costs 12 %).
+template <size_t R, size_t P, size_t kPerPanel, size_t U, Left kLeft>
 HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY_RESTRICT b,
                        size_t panel_stride, size_t kc, float* HWY_RESTRICT c, size_t ldc,
                        bool first) {
@@ -82,12 +91,13 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
   const Floats d;
   const size_t lanes = hn::Lanes(d);
   const auto column = [lanes](size_t v) { return v / kPerPanel * kPanel + v % kPerPanel * lanes; };
+  static_assert(kLeft != Left::kApart || U == 1);
   const auto offset = [lanes, panel_stride](size_t v) {
-    return v / kPerPanel * panel_stride + v % kPerPanel * lanes;
+    return v / kPerPanel * (kLeft == Left::kApart ? kPanel : panel_stride) + v % kPerPanel * lanes;
   };
   // Three rows a pointer: base, base + stride, base + 2 strides are one x86 address each.
   const float *a0 = a, *a3 = a, *a6 = a, *a9 = a, *a12 = a;
-  if constexpr (!kPacked) {
+  if constexpr (kLeft == Left::kRows) {
     if constexpr (R > 3) a3 += 3 * lda;
     if constexpr (R > 6) a6 += 6 * lda;
     if constexpr (R > 9) a9 += 9 * lda;
@@ -102,6 +112,12 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
       HONE_UNROLL_FOUR
       for (size_t k = 0; k < U; ++k) {
         const float* right = b + k * kPanel;
+        if constexpr (kLeft == Left::kApart) {
+          hwy::Prefetch(a0 + kAheadTokens * lda);
+          for (size_t p = 0; p < P; ++p) {
+            hwy::Prefetch(right + kAheadTokens * panel_stride + p * kPanel);
+          }
+        }
         FloatVec b0 = hn::LoadU(d, right);
         [[maybe_unused]] FloatVec b1 = b0, b2 = b0, b3 = b0;
         if constexpr (R > 1) HONE_KEEP_IN_REGISTER(b0);
@@ -119,9 +135,9 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
         }
         HONE_TILE_ROWS(HONE_TILE_FMA)
       }
-      constexpr size_t kStep = kPacked ? U * R : U;
-      a0 += kStep, a3 += kStep, a6 += kStep, a9 += kStep, a12 += kStep;
-      b += U * kPanel;
+      const size_t step = kLeft == Left::kApart ? lda : kLeft == Left::kPacked ? U * R : U;
+      a0 += step, a3 += step, a6 += step, a9 += step, a12 += step;
+      b += kLeft == Left::kApart ? panel_stride : U * kPanel;
     }
     HONE_TILE_ROWS(HONE_TILE_STORE)
     first = false;
@@ -130,9 +146,9 @@ HWY_NOINLINE void tile(const float* HWY_RESTRICT a, size_t lda, const float* HWY
 
 using Tile = void (*)(const float*, size_t, const float*, size_t, size_t, float*, size_t, bool);
 
-template <size_t P, size_t kPerPanel, size_t U, bool kPacked, size_t... R>
+template <size_t P, size_t kPerPanel, size_t U, Left kLeft, size_t... R>
 Tile tile_of_rows(size_t rows, std::index_sequence<R...>) {
-  static constexpr Tile kTiles[] = {tile<R + 1, P, kPerPanel, U, kPacked>...};
+  static constexpr Tile kTiles[] = {tile<R + 1, P, kPerPanel, U, kLeft>...};
   return kTiles[rows - 1];
 }
 
@@ -146,8 +162,8 @@ constexpr size_t max_rows() {
 template <size_t P, size_t kPerPanel>
 Tile tile_for(size_t rows, size_t kc) {
   using Rows = std::make_index_sequence<max_rows<P, kPerPanel>()>;
-  return kc % 4 == 0 ? tile_of_rows<P, kPerPanel, 4, false>(rows, Rows())
-                     : tile_of_rows<P, kPerPanel, 1, false>(rows, Rows());
+  return kc % 4 == 0 ? tile_of_rows<P, kPerPanel, 4, Left::kRows>(rows, Rows())
+                     : tile_of_rows<P, kPerPanel, 1, Left::kRows>(rows, Rows());
 }
 
 // All rows times all panels, P panels at a time; rows cut into nearly equal tiles.
@@ -263,14 +279,16 @@ HWY_INLINE size_t accumulate_panels(const WeightBlock& w, size_t begin,
                                     WeightStatistics* statistics) {
   HWY_ALIGN float sums[kMaxTileRows * 4 * kPanel];
   using Rows = std::make_index_sequence<max_rows<P, kPerPanel>()>;
-  const Tile run = tile_of_rows<P, kPerPanel, kTokenStep, true>(w.rows, Rows());
+  const Tile run = w.packed ? tile_of_rows<P, kPerPanel, kTokenStep, Left::kPacked>(w.rows, Rows())
+                            : tile_of_rows<P, kPerPanel, 1, Left::kApart>(w.rows, Rows());
   const double scale = std::ldexp(1.0, w.exponent);
   const float half_step = std::ldexp(1.0f, -w.exponent - 1);
-  const size_t stride = w.tokens * kPanel;
+  const size_t panel_stride = w.packed ? w.tokens * kPanel : kPanel;
+  const size_t right_stride = w.packed ? panel_stride : w.dy_stride;
   size_t p = begin;
   for (; p + P <= w.panels; p += P) {
     if (w.fetch) fetch_gradient(w, p, P);
-    run(w.x, 0, w.dy + p * stride, stride, w.tokens, sums, P * kPanel, true);
+    run(w.x, w.x_stride, w.dy + p * panel_stride, right_stride, w.tokens, sums, P * kPanel, true);
     add_statistics(sums, w.rows * P * kPanel, half_step, statistics);
     for (size_t q = 0; q < P; ++q) {
       int64_t* to = w.gradient + (p + q) * w.gradient_stride;
