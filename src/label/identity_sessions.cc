@@ -31,8 +31,7 @@ std::string Identity::make_sign_in_link(store::Transaction& tx, int64_t person,
   std::string token = seal::new_token(env_);
   tx.execute(
       "INSERT INTO sign_in_link (token_digest, person_id, organisation_id, expires_at_ms, "
-      "is_bound) "
-      "VALUES ($1, $2, $3, $4, $5)",
+      "is_bound) VALUES ($1, $2, $3, $4, $5)",
       {seal::token_digest(token), person, organisation, now_ms + kLinkLifeMs, bound});
   return token;
 }
