@@ -200,6 +200,7 @@ std::optional<Alias> find_alias(store::Connection& db, int64_t organisation,
 
 void set_gate(store::Transaction& tx, int64_t organisation, std::string_view name,
               const GateSettings* gate, int64_t now_ms) {
+  if (gate != nullptr) check_floor(*gate);
   const Alias alias = find_or_make(tx, organisation, name, now_ms);
   tx.execute("UPDATE alias SET gate = $2 WHERE id = $1",
              {alias.key, gate == nullptr ? store::Value() : store::Value(gate->to_json().dump())});
