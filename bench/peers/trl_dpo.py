@@ -1,11 +1,11 @@
 """Measures TRL's DPO with LoRA r16 on PandaLM pairs, batch 4, float32. Prints a JSON line after each step and one at the end. See README.md."""
-import argparse
 import json
 import os
 import pathlib
-import resource
 import tempfile
 import time
+
+from trl_steps import clock, parser_of, say
 
 
 def pandalm_pairs(count):
@@ -32,23 +32,15 @@ def main(options):
     import trl
     from datasets import Dataset
     torch.set_num_threads(options.threads)
-    marks = []
-
-    class Clock(transformers.TrainerCallback):
-        def on_step_begin(self, *_, **__):
-            marks.append([time.monotonic()])
-
-        def on_step_end(self, *_, **__):
-            marks[-1].append(time.monotonic())
-            print(json.dumps({"peer": "trl", "work": "dpo lora r16, 4 pairs, one step", "step": len(marks), "seconds": round(marks[-1][1] - marks[-1][0], 2)}), flush=True)
-
+    callback, marks = clock(
+        lambda number, seconds: print(json.dumps({"peer": "trl", "work": "dpo lora r16, 4 pairs, one step", "step": number, "seconds": round(seconds, 2)}), flush=True))
     model = transformers.AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
     tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
     with tempfile.TemporaryDirectory() as out:
         config = trl.DPOConfig(output_dir=out, per_device_train_batch_size=4, max_steps=options.steps, learning_rate=1e-5, max_length=512, beta=0.1, use_cpu=True, bf16=False,
                                gradient_checkpointing=options.checkpointing, report_to="none", save_strategy="no", logging_steps=1, seed=1, train_sampling_strategy="sequential",
                                precompute_ref_log_probs=options.precompute)
-        trainer = trl.DPOTrainer(model=model, args=config, train_dataset=Dataset.from_list(pandalm_pairs(64)), processing_class=tokenizer, callbacks=[Clock()],
+        trainer = trl.DPOTrainer(model=model, args=config, train_dataset=Dataset.from_list(pandalm_pairs(64)), processing_class=tokenizer, callbacks=[callback],
                                  peft_config=peft.LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM"))
         start = time.monotonic()
         trainer.train()
@@ -56,17 +48,11 @@ def main(options):
     losses = [h["loss"] for h in trainer.state.log_history if "loss" in h]
     seconds = [end - begin for begin, end in marks]
     tokens = [h["num_tokens"] for h in trainer.state.log_history if "loss" in h][-1]
-    print(json.dumps({"peer": "trl", "work": "dpo lora r16, 4 pairs", "pairs_per_s": round(4 * len(seconds) / sum(seconds), 3), "seconds": round(sum(seconds) / len(seconds), 2), "all_seconds": [round(s, 1) for s in seconds],
-                      "real_tokens_per_s": round(tokens / sum(seconds), 1), "losses": losses, "wall_s": round(wall, 1), "checkpointing": options.checkpointing,
-                      "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "trl": trl.__version__, "torch": torch.__version__, "transformers": transformers.__version__,
-                      "peft": peft.__version__}), flush=True)
+    say(options, "dpo lora r16, 4 pairs", pairs_per_s=round(4 * len(seconds) / sum(seconds), 3), seconds=round(sum(seconds) / len(seconds), 2), all_seconds=[round(s, 1) for s in seconds],
+        real_tokens_per_s=round(tokens / sum(seconds), 1), losses=losses, wall_s=round(wall, 1), peft=peft.__version__)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="Hugging Face directory with tokenizer, float32")
-    parser.add_argument("--steps", type=int, default=16, help="16 = all 64 pairs once")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpointing", action="store_true", help="TRL's default; slower, less memory")
+    parser = parser_of(__doc__, 16, "16 = all 64 pairs once", "TRL's default; slower, less memory")
     parser.add_argument("--precompute", action="store_true", help="reference log-probabilities before the steps (outside the step times)")
     main(parser.parse_args())

@@ -1,9 +1,8 @@
 """Measures a step of TRL's methods that answer by themselves: 32 answers of 64 tokens, float32, on CPU. Prints a JSON line at the end. See README.md."""
-import argparse
-import json
-import resource
 import tempfile
 import time
+
+from trl_steps import clock, parser_of, say
 
 # Each asks for a text that does not end within 64 tokens, so that every program writes as much; no two begin alike.
 PROMPTS = ["Write a long story about a lighthouse keeper.", "Describe the history of bread in great detail.", "Explain at length how rivers form and change.", "Tell me everything about raising bees."]
@@ -64,17 +63,8 @@ def trainer_of(options, out, model, tokenizer, callbacks, torch):
 def main(options):
     import torch
     import transformers
-    import trl
     torch.set_num_threads(options.threads)
-    marks = []
-
-    class Clock(transformers.TrainerCallback):
-        def on_step_begin(self, *_, **__):
-            marks.append([time.monotonic()])
-
-        def on_step_end(self, *_, **__):
-            marks[-1].append(time.monotonic())
-
+    callback, marks = clock()
     model = transformers.AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
     tokenizer = transformers.AutoTokenizer.from_pretrained(options.model)
     lengths = []
@@ -82,7 +72,7 @@ def main(options):
         seconds = generate(options, model, tokenizer, torch)
     else:
         with tempfile.TemporaryDirectory() as out:
-            trainer = trainer_of(options, out, model, tokenizer, [Clock()], torch)
+            trainer = trainer_of(options, out, model, tokenizer, [callback], torch)
             begin = time.monotonic()
             trainer.train()
         # From one step's end to the next: what a method does before the step begins (drawing answers) belongs to it.
@@ -90,16 +80,10 @@ def main(options):
         seconds = [b - a for a, b in zip(ends, ends[1:])]
         lengths = [h["completions/mean_length"] for h in trainer.state.log_history if "completions/mean_length" in h]
     counted = seconds[1:]  # the first allocates the optimiser's state
-    print(json.dumps({"peer": "trl", "work": options.work, "seconds": round(sum(counted) / len(counted), 2), "all_seconds": [round(s, 1) for s in seconds], "mean_length": lengths,
-                      "checkpointing": options.checkpointing, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, "trl": trl.__version__, "torch": torch.__version__,
-                      "transformers": transformers.__version__}), flush=True)
+    say(options, options.work, seconds=round(sum(counted) / len(counted), 2), all_seconds=[round(s, 1) for s in seconds], mean_length=lengths)
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", required=True, help="Hugging Face directory with tokenizer, float32")
+    parser = parser_of(__doc__, 2, "counted steps; one more comes before them", "slower, less memory")
     parser.add_argument("--work", required=True, choices=WORKS)
-    parser.add_argument("--steps", type=int, default=2, help="counted steps; one more comes before them")
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--checkpointing", action="store_true", help="slower, less memory")
     main(parser.parse_args())

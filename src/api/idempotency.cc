@@ -105,8 +105,8 @@ void keep_answer(Platform& platform, store::Transaction& tx, const RepeatKey& ke
   body = std::string(answer.has_secret ? kSealed : kPlain) + answer.etag + "\n" + body;
   tx.execute(
       "INSERT INTO idempotency (principal, route, key, request_digest, status, body, "
-      "created_at_ms) "
-      "VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (principal, route, key) DO UPDATE SET "
+      "created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+      "ON CONFLICT (principal, route, key) DO UPDATE SET "
       "request_digest = excluded.request_digest, status = excluded.status, body = excluded.body, "
       "created_at_ms = excluded.created_at_ms",
       {key.principal, key.route, key.key, key.request_digest, answer.status, body, now_ms});

@@ -169,6 +169,10 @@ TEST_F(RegistryApiTest, AGateNamesSnapshotsAndThenOnlyMeasuringMoves) {
   EXPECT_EQ(put(R"({"heldout":")" + snapshot + R"(","floor":0.5})").status, 400)
       << "a floor is about a second set";
   EXPECT_EQ(put(R"({"heldout":")" + snapshot + R"(","metric":"beauty"})").status, 400);
+  const Got high = put(R"({"heldout":")" + snapshot + R"(","second":")" + snapshot +
+                       R"(","second_metric":"likelihood_accuracy","floor":60})");
+  EXPECT_EQ(high.status, 400);
+  EXPECT_NE(high.text.find("a share from 0 to 1 (0.6 is 60 %)"), std::string::npos) << high.text;
   const Got set = put(R"({"heldout":")" + snapshot + R"(","items_min":5,"second":")" + snapshot +
                       R"(","floor":0.5,"no_worse":true})");
   ASSERT_EQ(set.status, 200) << set.text;

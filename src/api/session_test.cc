@@ -90,6 +90,33 @@ TEST_F(GuessingTest, APasswordSignsInAndWrongOnesLock) {
       429);
 }
 
+// The bound of the document: maxLength counts characters, whatever their bytes.
+TEST_F(GuessingTest, APasswordIsBoundedInCharactersAndTheLongestSignsIn) {
+  Place acme = make_place("Acme");
+  const Got made =
+      acme.owner->post("/people", R"({"name":"Bea","email":"bea@example.org","role":"annotator"})");
+  ASSERT_EQ(made.status, 201) << made.text;
+  Visitor bea = visitor();
+  ASSERT_EQ(bea.sign_in_with(made.body.at("sign_in_link").as_string()).status, 200);
+  const auto of = [](int characters) {
+    std::string all;
+    for (int i = 0; i < characters; ++i) all += "\xf0\x9f\x90\x8e";  // a horse: one, of four bytes
+    return all;
+  };
+  const auto choose = [&](int characters) {
+    return bea.post("/session/password", R"({"new":")" + of(characters) + "\"}");
+  };
+  EXPECT_EQ(choose(7).status, 400);
+  const Got long_one = choose(1001);
+  EXPECT_EQ(long_one.status, 400);
+  EXPECT_NE(long_one.text.find("1001 characters; at most 1000"), std::string::npos)
+      << long_one.text;
+  ASSERT_EQ(choose(1000).status, 204);
+  const Got in =
+      visitor().post("/session", R"({"email":"bea@example.org","password":")" + of(1000) + "\"}");
+  EXPECT_EQ(in.status, 200) << in.text;
+}
+
 TEST_F(ApiTest, AnInvitationIsAcceptedOnce) {
   Place acme = make_place("Acme");
   const Got made = acme.owner->post("/invitations", R"({"role":"reviewer","name":"Cy"})");

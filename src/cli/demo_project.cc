@@ -173,8 +173,7 @@ DemoProject make_demo_project(ShiftedEnv& env, api::Platform& platform,
   wanted.gold_share = 0.05;
   wanted.description =
       "The demo: which answer says it first and then gives three points? Three invented people "
-      "have "
-      "labelled most of it.";
+      "have labelled most of it.";
   wanted.guideline = kGuideline;
   const label::Project project =
       organisation.write(store::Durability::kDisk, [&](store::Transaction& tx) {

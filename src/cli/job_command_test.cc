@@ -96,8 +96,9 @@ TEST_F(JobCommand, TrainsWithAllPhasesAndEndsInAComparison) {
     const std::string& phase = line.at("phase").as_string();
     if (phases.empty() || phases.back() != phase) phases.push_back(phase);
   }
-  const std::vector<std::string> expected = {"loading",  "measuring before", "answers", "reference",
-                                             "training", "measuring after",  "answers", "done"};
+  const std::vector<std::string> expected = {
+      "loading",  "measuring before", "answers before", "reference",
+      "training", "measuring after",  "answers after",  "done"};
   EXPECT_EQ(phases, expected);
   EXPECT_EQ(lines.back().at("comparison").at("primary").as_string(), "likelihood_accuracy");
   const Json shown =

@@ -12,11 +12,9 @@ void OnlineFlags::add_rewards(Options& options, train::OnlineConfig& config) {
   options.section("Rewards");
   options.texts(
       "reward", &config.rewards, "SPEC",
-      "what an answer is worth; may be given several times: exact, numeric, "
-      "arithmetic, prefix, regex, json, length, overlong, ended, format, posterior, program, "
-      "model, each "
-      "NAME:key=value,.. "
-      "(docs/training.md)");
+      "what an answer is worth; may be given several times: exact, numeric, arithmetic, prefix, "
+      "regex, json, length, overlong, ended, format, posterior, program, model, each "
+      "NAME:key=value,.. (docs/training.md)");
   options.reals("reward-weights", &config.reward_weights, "one for each reward; empty = 1 each");
 }
 

@@ -91,8 +91,8 @@ eval::Report measure(const PreferenceLoop& loop, tensor::Compute& compute,
 
 std::vector<std::string> answers(const PreferenceLoop& loop, tensor::Compute& compute,
                                  const LoadedModel& loaded, const std::vector<Json>& rows,
-                                 LoopWatcher& watcher) {
-  watcher.begin(LoopPhase::kAnswers, rows.size());
+                                 LoopWatcher& watcher, LoopPhase phase) {
+  watcher.begin(phase, rows.size());
   llm::Generator generator(compute, loaded.model, loaded.adapter_or_null(),
                            &loaded.text().tokenizer(), loaded.end_of_generation, {});
   generator.on_text = [](uint64_t, uint64_t, std::string_view) { stop_if_asked(); };
@@ -156,10 +156,11 @@ void keep(const PreferenceLoop& loop, const LoopPairs& pairs, const LoopResult& 
 std::string_view loop_phase_name(LoopPhase phase) {
   switch (phase) {
     case LoopPhase::kMeasuringBefore: return "measuring before";
+    case LoopPhase::kAnswersBefore: return "answers before";
     case LoopPhase::kReference: return "reference";
     case LoopPhase::kTraining: return "training";
     case LoopPhase::kMeasuringAfter: return "measuring after";
-    case LoopPhase::kAnswers: return "answers";
+    case LoopPhase::kAnswersAfter: return "answers after";
   }
   return "";
 }
@@ -275,7 +276,8 @@ std::optional<LoopResult> run_loop(const PreferenceLoop& loop, tensor::Compute& 
   std::vector<llm::PairSums> base_sums, tuned_sums;
   LoopResult done;
   done.before = measure(loop, compute, loaded, pairs, watcher, nullptr, &base_sums);
-  done.answers_before = answers(loop, compute, loaded, pairs.show, watcher);
+  done.answers_before =
+      answers(loop, compute, loaded, pairs.show, watcher, LoopPhase::kAnswersBefore);
   const train::TrainResult result = train_on(loop, compute, loaded, pairs, watcher);
   if (result.stopped) {
     *stopped_at = result.steps;
@@ -283,7 +285,8 @@ std::optional<LoopResult> run_loop(const PreferenceLoop& loop, tensor::Compute& 
   }
   loaded.adapter = llm::load_lora(loaded.model, loop.output + "/final");
   done.after = measure(loop, compute, loaded, pairs, watcher, &base_sums, &tuned_sums);
-  done.answers_after = answers(loop, compute, loaded, pairs.show, watcher);
+  done.answers_after =
+      answers(loop, compute, loaded, pairs.show, watcher, LoopPhase::kAnswersAfter);
   keep(loop, pairs, done);
   return done;
 }

@@ -22,8 +22,16 @@ namespace hone::cli {
 // What a first run is made with: DPO and SFT together on LoRA adapters, two epochs.
 train::DpoConfig recommended_settings(uint64_t seed);
 
-enum class LoopPhase { kMeasuringBefore, kReference, kTraining, kMeasuringAfter, kAnswers };
-// "measuring before", "reference", "training", "measuring after", "answers"
+// In the order in which they come.
+enum class LoopPhase {
+  kMeasuringBefore,
+  kAnswersBefore,
+  kReference,
+  kTraining,
+  kMeasuringAfter,
+  kAnswersAfter
+};
+// "measuring before", "answers before", "reference", "training", "measuring after", "answers after"
 std::string_view loop_phase_name(LoopPhase phase);
 
 struct PreferenceLoop {

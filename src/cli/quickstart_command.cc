@@ -53,7 +53,9 @@ class Bars : public LoopWatcher {
   explicit Bars(bool quiet) : quiet_(quiet) {}
 
   void begin(LoopPhase phase, size_t total) override {
-    if (phase == LoopPhase::kAnswers) return;  // a few seconds
+    if (phase == LoopPhase::kAnswersBefore || phase == LoopPhase::kAnswersAfter) {
+      return;  // a few seconds
+    }
     const bool before = phase == LoopPhase::kMeasuringBefore;
     counted_.emplace(before ? "before" : "after", "pairs", total, quiet_);
   }

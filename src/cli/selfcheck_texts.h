@@ -27,11 +27,10 @@ inline constexpr std::string_view kSelfcheckTexts[] = {
     "lines, 2^10 = 1024, http://localhost/?a=1&b=2 -- \"quoted\" \\ 'single' `code`",
 
     "How a loaf of rye bread comes about. On the evening before, mix two hundred grams of whole "
-    "rye "
-    "flour with two hundred grams of warm water and a spoonful of the starter that you kept from "
-    "last week. Cover the bowl with a cloth and leave it in a warm corner of the kitchen. In the "
-    "morning the surface should be domed and full of small holes, and it should smell a little of "
-    "apples. Take away one spoonful for the next loaf and put it in a jar in the refrigerator; "
+    "rye flour with two hundred grams of warm water and a spoonful of the starter that you kept "
+    "from last week. Cover the bowl with a cloth and leave it in a warm corner of the kitchen. In "
+    "the morning the surface should be domed and full of small holes, and it should smell a little "
+    "of apples. Take away one spoonful for the next loaf and put it in a jar in the refrigerator; "
     "people forget this step more often than any other. Now add three hundred grams of flour, two "
     "hundred and twenty grams of water, eleven grams of salt and, if you like them, a handful of "
     "sunflower seeds. Rye has little gluten, so there is no point in kneading: stir until no dry "
@@ -39,12 +38,11 @@ inline constexpr std::string_view kSelfcheckTexts[] = {
     "put it in a buttered tin. It needs between two and three hours now, and the best clock is the "
     "dough itself: when the first cracks show on top, the oven must be hot. Bake it for fifteen "
     "minutes at two hundred and forty degrees and then for fifty minutes at one hundred and "
-    "ninety. "
-    "Tip it out of the tin and knock on the bottom. A hollow sound means that it is done; a dull "
-    "one means ten minutes more. Then comes the hardest part: do not cut it today. The crumb goes "
-    "on setting for a whole night, and a loaf that is cut too early is gummy inside and dry by the "
-    "next afternoon. Wrapped in linen it keeps for a week, and many say that it is best on the "
-    "third day, with butter, a pinch of coarse salt and nothing else.",
+    "ninety. Tip it out of the tin and knock on the bottom. A hollow sound means that it is done; "
+    "a dull one means ten minutes more. Then comes the hardest part: do not cut it today. The "
+    "crumb goes on setting for a whole night, and a loaf that is cut too early is gummy inside and "
+    "dry by the next afternoon. Wrapped in linen it keeps for a week, and many say that it is best "
+    "on the third day, with butter, a pinch of coarse salt and nothing else.",
 };
 
 struct ExpectedHash {

@@ -60,13 +60,10 @@ double overall(const std::string& phase, double share) {
     const char* phase;
     double begin, end;
   };
-  constexpr Part kParts[] = {{"loading", 0, 0.01},
-                             {"measuring before", 0.01, 0.07},
-                             {"reference", 0.10, 0.20},
-                             {"training", 0.20, 0.88},
-                             {"measuring after", 0.88, 0.95},
-                             {"answers", 0.95, 0.99},
-                             {"done", 1, 1}};
+  constexpr Part kParts[] = {{"loading", 0, 0.01},           {"measuring before", 0.01, 0.07},
+                             {"answers before", 0.07, 0.10}, {"reference", 0.10, 0.20},
+                             {"training", 0.20, 0.88},       {"measuring after", 0.88, 0.95},
+                             {"answers after", 0.95, 0.99},  {"done", 1, 1}};
   for (const Part& part : kParts) {
     if (phase == part.phase) return part.begin + share * (part.end - part.begin);
   }

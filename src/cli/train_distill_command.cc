@@ -15,8 +15,8 @@ namespace {
 
 size_t row_size(const llm::SftTokens& row) { return row.tokens.size(); }
 
-// The teacher keeps nothing for a backward pass; while answers are drawn their
-// pages are there too.
+// The teacher keeps nothing for a backward pass; while answers are drawn their pages
+// are there too.
 void add_memory(MemoryPlan& plan, const train::DistillConfig& config, const LoadedModel& student,
                 const LoadedModel& teacher, size_t teacher_rank, size_t rows, size_t longest) {
   plan.add("the teacher's pass",
@@ -60,23 +60,19 @@ int train_distill(const Arguments& arguments) {
   Options options("train distill", "learn what a larger model would say, word by word.",
                   "--model M --teacher T --data D.jsonl --output RUN");
   options.example(
-      "hone train distill --model small.gguf --teacher large.gguf --data "
-      "chats.jsonl --output run "
+      "hone train distill --model small.gguf --teacher large.gguf --data chats.jsonl --output run "
       "--learning-rate 1e-4",
       "half of the steps on the rows' answers, half on the student's own");
   options.example(
-      "hone train distill --model small.gguf --teacher large.gguf --data "
-      "chats.jsonl --output run "
+      "hone train distill --model small.gguf --teacher large.gguf --data chats.jsonl --output run "
       "--lmbda 0 --beta 0",
       "off-policy: the teacher's distribution on the rows' answers");
   options.example(
-      "hone train distill --model small.gguf --teacher large.gguf "
-      "--data prompts.jsonl "
+      "hone train distill --model small.gguf --teacher large.gguf --data prompts.jsonl "
       "--output run --lmbda 1 --beta 1",
       "on-policy distillation");
   options.example(
-      "hone train distill --model small.gguf --teacher-logprobs said.jsonl "
-      "--data chats.jsonl "
+      "hone train distill --model small.gguf --teacher-logprobs said.jsonl --data chats.jsonl "
       "--output run --lmbda 0",
       "a teacher elsewhere, whose words were recorded");
   flags.add_to(options, config);
@@ -84,8 +80,7 @@ int train_distill(const Arguments& arguments) {
   options.text("teacher", &teacher_options.model, "MODEL", "of the same tokenizer");
   options.text("teacher-adapter", &teacher_options.adapter, "DIR", "its PEFT LoRA directory");
   options.real("beta", &config.beta,
-               "0: KL(teacher || student), 1: KL(student || teacher), between: "
-               "Jensen-Shannon");
+               "0: KL(teacher || student), 1: KL(student || teacher), between: Jensen-Shannon");
   options.real("lmbda", &config.lmbda, "share of the steps that take the student's own answers");
   options.real("temperature", &config.temperature, "of answers that are drawn");
   options.count("max-new-tokens", &config.max_new_tokens, "of answers that are drawn");

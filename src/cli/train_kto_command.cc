@@ -28,13 +28,11 @@ int train_kto(const Arguments& arguments) {
   Options options("train kto", "learn from answers that were judged one by one: good or bad.",
                   "--model M --data D.jsonl --output RUN");
   options.example(
-      "hone train kto --model m.gguf --data thumbs.jsonl --output run --lora-r "
-      "16 "
+      "hone train kto --model m.gguf --data thumbs.jsonl --output run --lora-r 16 "
       "--learning-rate 5e-5",
       "rows with prompt, completion and label true or false; a LoRA adapter");
   options.example(
-      "hone train kto --model m.gguf --data thumbs.jsonl --output "
-      "run --lora-r 16 "
+      "hone train kto --model m.gguf --data thumbs.jsonl --output run --lora-r 16 "
       "--desirable-weight 3",
       "three times as many bad answers as good ones");
   flags.add_to(options, config);

@@ -49,12 +49,10 @@ int train_orpo(const Arguments& arguments) {
   train::OrpoConfig config;
   CompatOption compat;
   Options options("train orpo",
-                  "odds ratio preference optimisation: answers and preferences "
-                  "in one loss.",
+                  "odds ratio preference optimisation: answers and preferences in one loss.",
                   "--model M --data D.jsonl --output RUN");
   options.example(
-      "hone train orpo --model m.gguf --data pairs.jsonl --output "
-      "run --lora-r 16 "
+      "hone train orpo --model m.gguf --data pairs.jsonl --output run --lora-r 16 "
       "--learning-rate 5e-5",
       "a LoRA adapter, without a reference model");
   flags.add_to(options, config);
@@ -76,13 +74,11 @@ int train_cpo(const Arguments& arguments) {
   Options options("train cpo", "contrastive preference optimisation and SimPO: no reference model.",
                   "--model M --data D.jsonl --output RUN");
   options.example(
-      "hone train cpo --model m.gguf --data pairs.jsonl --output "
-      "run --lora-r 16 "
+      "hone train cpo --model m.gguf --data pairs.jsonl --output run --lora-r 16 "
       "--learning-rate 5e-5",
       "CPO: preferences, and the chosen answers' likelihood");
   options.example(
-      "hone train cpo --model m.gguf --data pairs.jsonl --output "
-      "run --loss-type simpo "
+      "hone train cpo --model m.gguf --data pairs.jsonl --output run --loss-type simpo "
       "--cpo-alpha 0 --beta 2 --simpo-gamma 1",
       "SimPO");
   flags.add_to(options, config);

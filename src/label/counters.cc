@@ -11,10 +11,10 @@ namespace {
 // What each counter of a task should be.
 constexpr std::string_view kTaskRecount =
     "SELECT t.id, t.public_id, t.wanted, t.valid, t.leased, t.slots,"
-    " (SELECT count(*) FROM annotation a WHERE a.task_id = t.id AND a.status = 'valid') AS "
-    "valid_is,"
-    " (SELECT count(*) FROM assignment s WHERE s.task_id = t.id AND s.state = 'leased') AS "
-    "leased_is"
+    " (SELECT count(*) FROM annotation a WHERE a.task_id = t.id AND a.status = 'valid')"
+    " AS valid_is,"
+    " (SELECT count(*) FROM assignment s WHERE s.task_id = t.id AND s.state = 'leased')"
+    " AS leased_is"
     " FROM task t WHERE t.project_id = $1";
 
 struct TaskCounts {

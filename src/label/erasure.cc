@@ -88,9 +88,8 @@ std::vector<std::string> snapshots_with(store::Connection& db, std::string_view 
                                         int64_t owner) {
   return db.query_all(
       "SELECT DISTINCT s.public_id FROM annotation a"
-      " JOIN snapshot_annotation l ON l.annotation_id = a.id JOIN snapshot s ON s.id = "
-      "l.snapshot_id"
-      " WHERE a." +
+      " JOIN snapshot_annotation l ON l.annotation_id = a.id"
+      " JOIN snapshot s ON s.id = l.snapshot_id WHERE a." +
           std::string(column) + " = $1 ORDER BY s.public_id",
       {owner}, [](const store::Row& row) { return row.string(0); });
 }

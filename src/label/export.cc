@@ -32,15 +32,14 @@ constexpr std::string_view kUnlabelled =
     "SELECT count(*), COALESCE(sum(is_gold), 0) FROM task WHERE project_id = $1 AND valid = 0"
     " AND state <> 'cancelled' AND ($2 = '' OR split = $2)";
 constexpr std::string_view kValidIds =
-    "SELECT id, task_id, public_id FROM annotation INDEXED BY annotation_by_task WHERE task_id >= "
-    "$2 AND task_id <= $3"
-    " AND project_id = $1 AND id <= $4 AND status = 'valid' ORDER BY task_id, id";
+    "SELECT id, task_id, public_id FROM annotation INDEXED BY annotation_by_task"
+    " WHERE task_id >= $2 AND task_id <= $3 AND project_id = $1 AND id <= $4 AND status = 'valid'"
+    " ORDER BY task_id, id";
 constexpr std::string_view kAnnotations =
     "SELECT a.id, a.task_id, a.public_id, m.pseudonym, a.status, a.choice, a.shown_order, b.answer,"
     " b.rationale, a.schema_version, a.guideline_version, a.active_ms, a.wall_ms, a.created_at_ms,"
-    " b.erased_at_ms FROM annotation a INDEXED BY annotation_by_task JOIN member m ON m.id = "
-    "a.member_id"
-    " JOIN annotation_body b ON b.annotation_id = a.id"
+    " b.erased_at_ms FROM annotation a INDEXED BY annotation_by_task"
+    " JOIN member m ON m.id = a.member_id JOIN annotation_body b ON b.annotation_id = a.id"
     " WHERE a.task_id >= $2 AND a.task_id <= $3 AND a.project_id = $1 AND a.id <= $4"
     " ORDER BY a.task_id, a.id";
 

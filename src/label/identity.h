@@ -41,7 +41,7 @@ inline constexpr int kSessionsOfPersonMax = 50;   // the oldest end
 inline constexpr int kTokensOfPersonMax = 100;    // living ones
 inline constexpr int kOpenInvitationsMax = 1000;  // of an organisation
 inline constexpr size_t kPasswordCharsMin = 8;
-inline constexpr size_t kPasswordBytesMax = 1000;
+inline constexpr size_t kPasswordCharsMax = 1000;  // of characters, as the API document counts
 
 // What an access token may be used for; kAll contains every one.
 enum class Scope : uint32_t {
@@ -279,7 +279,7 @@ class Identity {
   // when a bound session asks for somebody who also belongs elsewhere. Other sessions end.
   void set_password(const Principal& principal, const std::optional<std::string>& current,
                     const std::string& password, const std::string& peer);
-  // Throws invalid_input for one that is too short or too long.
+  // Throws invalid_input for one of fewer or more characters than the bounds above.
   static void check_password(std::string_view password);
   // Argon2id, at most two at a time; TooManyFailures when it would have to wait long.
   std::string hash_password(std::string_view password);

@@ -95,8 +95,7 @@ PersonRecord Identity::add_person(store::Transaction& tx, int64_t organisation,
   }
   tx.execute(
       "INSERT INTO person (public_id, name, email_digest, email_sealed, is_operator, "
-      "created_at_ms) "
-      "VALUES ($1, $2, $3, $4, $5, $6)",
+      "created_at_ms) VALUES ($1, $2, $3, $4, $5, $6)",
       {person.id, person.name, digest,
        sealed.empty() ? store::Value() : store::Value(store::Bytes{sealed}), person.is_operator,
        now_ms});

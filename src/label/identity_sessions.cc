@@ -31,8 +31,7 @@ std::string Identity::make_sign_in_link(store::Transaction& tx, int64_t person,
   std::string token = seal::new_token(env_);
   tx.execute(
       "INSERT INTO sign_in_link (token_digest, person_id, organisation_id, expires_at_ms, "
-      "is_bound) "
-      "VALUES ($1, $2, $3, $4, $5)",
+      "is_bound) VALUES ($1, $2, $3, $4, $5)",
       {seal::token_digest(token), person, organisation, now_ms + kLinkLifeMs, bound});
   return token;
 }
@@ -159,14 +158,17 @@ OpenedSession Identity::switch_organisation(store::Transaction& tx, const Princi
   throw not_found("you belong to no such organisation");
 }
 
+static_assert(4 * kPasswordCharsMax <= seal::kPasswordBytesMax, "a password that fits is hashed");
+
 void Identity::check_password(std::string_view password) {
-  if (count_characters(password) < kPasswordCharsMin) {
+  const size_t characters = count_characters(password);
+  if (characters < kPasswordCharsMin) {
     throw invalid_input("the password needs at least " + std::to_string(kPasswordCharsMin) +
                         " characters");
   }
-  if (password.size() > kPasswordBytesMax) {
-    throw invalid_input("the password is longer than " + std::to_string(kPasswordBytesMax) +
-                        " bytes");
+  if (characters > kPasswordCharsMax) {
+    throw invalid_input("the password has " + std::to_string(characters) +
+                        " characters; choose one of at most " + std::to_string(kPasswordCharsMax));
   }
 }
 

@@ -264,6 +264,23 @@ TEST_F(IdentityTest, AnInvitationIsForOneAndForAWeek) {
   EXPECT_EQ(code_of([&] { open(old.token); }), ErrorCode::kNotFound);
 }
 
+TEST_F(IdentityTest, PasswordsAreBoundedInCharactersAndTheRefusalSaysHowMany) {
+  const auto of = [](size_t characters) {
+    std::string all;
+    for (size_t i = 0; i < characters; ++i) all += "\xf0\x9f\x90\x8e";  // four bytes each
+    return all;
+  };
+  Identity::check_password(of(kPasswordCharsMin));
+  Identity::check_password(of(kPasswordCharsMax));
+  EXPECT_EQ(code_of([&] { Identity::check_password(of(kPasswordCharsMin - 1)); }),
+            ErrorCode::kInvalidInput);
+  const Error too_long = error_from([&] { Identity::check_password(of(kPasswordCharsMax + 1)); });
+  EXPECT_EQ(too_long.code(), ErrorCode::kInvalidInput);
+  EXPECT_NE(std::string(too_long.what()).find("1001 characters; choose one of at most 1000"),
+            std::string::npos)
+      << too_long.what();
+}
+
 TEST_F(IdentityTest, AddressesAreReadWithTheirNoiseAndRefusedWhenTheyAreNone) {
   EXPECT_EQ(Identity::normalised_email(" Ann@Example.Org "), "ann@example.org");
   for (const char* bad : {"", " ", "ann", "@x", "x@", "a b@c", "a@b\n", "a@<b>", "a,b@c"}) {

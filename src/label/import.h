@@ -7,11 +7,10 @@
 //   ImportState done = importer.finish();
 //
 // Rows are committed in batches while the next ones are read; finish() returns when all of them are on
-// the disk. A batch holds its tasks, votes and
-// errors and how many bytes of the file are done with, so after a crash the database says where to go
-// on: resume() takes the same file from its first byte, passes over what is done (and refuses another
-// file by the digest of those bytes), and goes on. Content digests keep a task from coming twice even
-// when a file is imported anew.
+// the disk. A batch holds its tasks, votes and errors and how many bytes of the file are done with, so
+// after a crash the database says where to go on: resume() takes the same file from its first byte,
+// passes over what is done (and refuses another file by the digest of those bytes), and goes on.
+// Content digests keep a task from coming twice even when a file is imported anew.
 //
 // An Importer that is destroyed unfinished, or told to stop, leaves the import as failed with what was
 // committed: it can be resumed. Memory: three batches of at most 8 MiB of tasks and one row.

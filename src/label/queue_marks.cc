@@ -10,13 +10,11 @@ namespace hone::label {
 namespace {
 
 constexpr std::string_view kNextLevel =
-    "SELECT priority FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open' AND "
-    "slots > 0"
-    " AND is_gold = 0 AND priority <= $2 ORDER BY priority DESC LIMIT 1";
+    "SELECT priority FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open'"
+    " AND slots > 0 AND is_gold = 0 AND priority <= $2 ORDER BY priority DESC LIMIT 1";
 constexpr std::string_view kLastOfLevel =
-    "SELECT id FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open' AND slots "
-    "> 0"
-    " AND is_gold = 0 AND priority = $2 ORDER BY id DESC LIMIT 1";
+    "SELECT id FROM task INDEXED BY task_queue WHERE project_id = $1 AND state = 'open'"
+    " AND slots > 0 AND is_gold = 0 AND priority = $2 ORDER BY id DESC LIMIT 1";
 
 // One seek a level and one for its end: levels are few, tasks are many.
 void read_levels(store::Connection& db, ProjectMarks& marks) {

@@ -510,8 +510,7 @@ TEST(Batcher, TheRealModelAnswersTheSameInAnySchedule) {
   const std::string stem =
       "The following is a conversation between a careful assistant and a person who asks short "
       "questions. The assistant answers each of them in one sentence, says so when it does not "
-      "know "
-      "the answer, and never makes anything up. It has read many books and forgotten a few. ";
+      "know the answer, and never makes anything up. It has read many books and forgotten a few. ";
   const char* questions[] = {"What is the capital of France?",
                              "Why is the sky blue?",
                              "Name three fruits.",

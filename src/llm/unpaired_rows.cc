@@ -27,8 +27,7 @@ std::vector<RowKind> unpaired_row_kinds() {
 std::vector<UnpairedTokens> tokenize_unpaired(const std::vector<Row>& rows, const TextCodec* codec,
                                               const TokenizeOptions& config,
                                               const ModelConfig& model) {
-  // The same tokens as a row that shows an answer: only what is done with them
-  // differs.
+  // The same tokens as a row that shows an answer: only what is done with them differs.
   std::vector<Row> shown = rows;
   for (Row& row : shown) {
     if (row.kind == RowKind::kUnpaired) row.kind = RowKind::kPromptCompletion;

@@ -14,8 +14,7 @@ struct UnpairedTokens {
   std::string name;
   size_t cut = 0;
 
-  // Targets: the completion's tokens (without a first one that nothing
-  // predicts).
+  // Targets: the completion's tokens (without a first one that nothing predicts).
   TreeExample tree() const;
 };
 // A prompt with an answer to another one, targets alike.

@@ -119,9 +119,8 @@ Promotion record(store::Transaction& tx, const Alias& alias, const Model* candid
                  const Json& evidence, const Decision& decision) {
   tx.execute(
       "INSERT INTO promotion (public_id, alias_id, candidate_id, outcome, from_version, "
-      "to_version, "
-      "reason, evidence, created_by, created_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, "
-      "$10)",
+      "to_version, reason, evidence, created_by, created_at_ms) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
       {decision.id, alias.key, candidate == nullptr ? store::Value() : store::Value(candidate->key),
        outcome, alias.version, to_version, reason, evidence.dump(), decision.by, decision.now_ms});
   Promotion promotion;
@@ -200,6 +199,7 @@ std::optional<Alias> find_alias(store::Connection& db, int64_t organisation,
 
 void set_gate(store::Transaction& tx, int64_t organisation, std::string_view name,
               const GateSettings* gate, int64_t now_ms) {
+  if (gate != nullptr) check_floor(*gate);
   const Alias alias = find_or_make(tx, organisation, name, now_ms);
   tx.execute("UPDATE alias SET gate = $2 WHERE id = $1",
              {alias.key, gate == nullptr ? store::Value() : store::Value(gate->to_json().dump())});

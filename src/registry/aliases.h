@@ -71,7 +71,7 @@ struct Decision {
 std::vector<Alias> list_aliases(store::Connection& db, int64_t organisation);
 std::optional<Alias> find_alias(store::Connection& db, int64_t organisation, std::string_view name);
 
-// Makes the alias when there is none. Null takes the gate away.
+// Makes the alias when there is none. Null takes the gate away. Throws invalid_input as check_floor.
 void set_gate(store::Transaction& tx, int64_t organisation, std::string_view alias,
               const GateSettings* gate, int64_t now_ms);
 

@@ -103,6 +103,14 @@ GateSettings GateSettings::from_json(const Json& json) {
   return gate;
 }
 
+void check_floor(const GateSettings& gate) {
+  const bool is_share = gate.floor_metric.find("accuracy") != std::string::npos;
+  if (!gate.floor_digest.empty() && is_share && !(gate.floor >= 0 && gate.floor <= 1)) {
+    throw invalid_input("the floor of " + gate.floor_metric +
+                        " is a share from 0 to 1 (0.6 is 60 %): no model reaches another");
+  }
+}
+
 Json GateComparison::to_json() const {
   Json json = Json::object();
   json["data"] = data_digest;

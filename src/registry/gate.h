@@ -35,6 +35,8 @@ struct GateSettings {
   Json to_json() const;
   static GateSettings from_json(const Json& json);  // throws invalid_input that names the key
 };
+// Throws invalid_input for a floor that no model reaches: of an accuracy by name it is 0 to 1.
+void check_floor(const GateSettings& gate);
 
 // Of one set: candidate against champion.
 struct GateComparison {

@@ -113,6 +113,20 @@ TEST_F(GateTest, TheFirstModelNeedsNoChampion) {
   EXPECT_EQ(decide(gate_, evidence_, kCandidate, "").outcome, GateOutcome::kKept);
 }
 
+TEST_F(GateTest, AFloorThatNoModelReachesIsRefused) {
+  add_floor(1, false);
+  gate_.floor_metric = "likelihood_accuracy";
+  check_floor(gate_);
+  gate_.floor_metric = "reward_margin";
+  gate_.floor = -60;
+  check_floor(gate_);
+  for (const double floor : {60.0, 1.001, -0.1}) {
+    gate_.floor_metric = "likelihood_accuracy";
+    gate_.floor = floor;
+    EXPECT_THROW(check_floor(gate_), Error) << floor;
+  }
+}
+
 TEST_F(GateTest, SettingsSurviveTheirJsonAndWrongOnesAreNamed) {
   add_floor(0.25, true);
   gate_.items_min = 40;

@@ -12,7 +12,8 @@
 namespace hone::seal {
 
 inline constexpr uint64_t kPasswordMemoryBytes = 64ull << 20;
-inline constexpr size_t kPasswordBytesMax = 1024;
+// Room for the 1,000 characters of four bytes that the pages above allow (label/identity.h).
+inline constexpr size_t kPasswordBytesMax = 4096;
 
 struct PasswordOptions {
   uint64_t memory_bytes = kPasswordMemoryBytes;

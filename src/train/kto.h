@@ -1,15 +1,14 @@
 #pragma once
-// Kahneman-Tversky optimisation (arXiv 2402.01306) from answers that were
-// judged one by one, from config to loop, as TRL's KTOTrainer. With a = l -
-// l_ref of an answer,
-//   kto                desirable: d (1 - s(b (a - z)))    undesirable: u (1 -
-//   s(b (z - a))) apo_zero_unpaired  desirable: d (1 - s(b a)) undesirable: u
-//   s(b a)
-// z = max(0, mean of l - l_ref over the batch's prompts, each with the answer
-// of the row before it (the first with the last's)), without a gradient: how
-// far the policy has gone from the reference at all. The loss is sum(w L) /
-// sum(w) over the optimiser's whole batch; TRL's of one micro-batch is the
-// same. A label that is right with probability p weighs both losses.
+// Kahneman-Tversky optimisation (arXiv 2402.01306) from answers that were judged one by one, from
+// config to loop, as TRL's KTOTrainer. With a = l - l_ref of an answer,
+//
+//   kto                desirable: d (1 - s(b (a - z)))    undesirable: u (1 - s(b (z - a)))
+//   apo_zero_unpaired  desirable: d (1 - s(b a))          undesirable: u s(b a)
+//
+// z = max(0, mean of l - l_ref over the batch's prompts, each with the answer of the row before it
+// (the first with the last's)), without a gradient: how far the policy has gone from the reference
+// at all. The loss is sum(w L) / sum(w) over the optimiser's whole batch; TRL's of one micro-batch
+// is the same. A label that is right with probability p weighs both losses.
 
 #include <optional>
 #include <string_view>
@@ -48,8 +47,7 @@ KtoLoss kto_loss(const KtoConfig& config, double ratio, double kl, bool desirabl
 // Rows of the largest tree: a prompt can meet any row's answer.
 size_t longest_meeting(const std::vector<llm::UnpairedTokens>& rows);
 
-// reference: null for the model that is trained without its adapter, which
-// needs LoRA.
+// reference: null for the model that is trained without its adapter, which needs LoRA.
 TrainResult train_kto(TrainJob& job, const KtoConfig& config,
                       const std::vector<llm::UnpairedTokens>& examples,
                       const std::vector<llm::UnpairedTokens>& eval_examples,

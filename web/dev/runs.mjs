@@ -1,7 +1,17 @@
 // Training runs of the development server: a curve that looks like one, in a minute of wall time.
 import { new_id } from "./data.mjs";
 
-const phases = ["queued", "loading", "reference", "measuring before", "training", "measuring after", "answers", "done"];
+// Each phase, and the share of the whole at which it ends.
+const phases = [
+  ["queued", 0.02],
+  ["loading", 0.04],
+  ["measuring before", 0.08],
+  ["answers before", 0.1],
+  ["reference", 0.15],
+  ["training", 0.85],
+  ["measuring after", 0.95],
+  ["answers after", 1],
+];
 let shift = 0; // each run has its own luck
 const noise = (n) => {
   const x = Math.sin((n + shift) * 12.9898) * 43758.5453;
@@ -172,21 +182,7 @@ export function run_view(run) {
   const at = share(run),
     done = at >= 1,
     step = Math.round(run.steps * Math.min(1, Math.max(0, (at - 0.15) / 0.7)));
-  const phase = done
-    ? "done"
-    : at < 0.02
-      ? "queued"
-      : at < 0.06
-        ? "loading"
-        : at < 0.1
-          ? "reference"
-          : at < 0.15
-            ? phases[3]
-            : at < 0.85
-              ? "training"
-              : at < 0.95
-                ? phases[5]
-                : "answers";
+  const phase = phases.find(([, end]) => at < end)?.[0] ?? "done";
   const proven = run.proven ?? true;
   const { id, job_id, name, method, model, snapshot_id, settings, steps, created_at } = run;
   return {

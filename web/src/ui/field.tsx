@@ -1,19 +1,26 @@
 // Fields that need no library: a label, a control, a hint; and what is said when a form fails.
 import { useId, type HTMLInputTypeAttribute, type ReactNode, type RefObject } from "react";
+import { t } from "../messages";
+
+interface Labels {
+  label: ReactNode;
+  hint?: ReactNode;
+  optional?: boolean | undefined; // said behind the label
+}
 
 export function Field({
   label,
   hint,
+  optional,
   children,
-}: {
-  label: ReactNode;
-  hint?: ReactNode;
-  children: (id: string, hint_id: string | undefined) => ReactNode;
-}) {
+}: Labels & { children: (id: string, hint_id: string | undefined) => ReactNode }) {
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id}>{label}</label>
+      <label htmlFor={id}>
+        {label}
+        {optional && <span className="dim small"> {t.common.optional}</span>}
+      </label>
       {children(id, hint ? id + "-hint" : undefined)}
       {hint && (
         <span className="hint" id={id + "-hint"}>
@@ -26,8 +33,6 @@ export function Field({
 
 /** One line of text. */
 export function TextField({
-  label,
-  hint,
   value,
   put,
   type,
@@ -35,9 +40,9 @@ export function TextField({
   example,
   max_length,
   mode,
-}: {
-  label: ReactNode;
-  hint?: ReactNode;
+  focus,
+  ...labels
+}: Labels & {
   value: string;
   put: (value: string) => void;
   type?: HTMLInputTypeAttribute;
@@ -45,9 +50,10 @@ export function TextField({
   example?: string;
   max_length?: number;
   mode?: "decimal" | "numeric";
+  focus?: boolean; // from the start
 }) {
   return (
-    <Field label={label} hint={hint}>
+    <Field {...labels}>
       {(id, hint_id) => (
         <input
           id={id}
@@ -58,6 +64,7 @@ export function TextField({
           placeholder={example}
           maxLength={max_length}
           inputMode={mode}
+          autoFocus={focus}
           value={value}
           onChange={(e) => put(e.target.value)}
         />
@@ -66,7 +73,83 @@ export function TextField({
   );
 }
 
-/** One of a few, in a row of filters: values with their words. */
+/** Several lines of text. */
+export function AreaField({
+  value,
+  put,
+  rows,
+  max_length,
+  example,
+  mono,
+  ...labels
+}: Labels & {
+  value: string;
+  put: (value: string) => void;
+  rows: number;
+  max_length: number;
+  example?: string;
+  mono?: boolean;
+}) {
+  return (
+    <Field {...labels}>
+      {(id, hint_id) => (
+        <textarea
+          id={id}
+          aria-describedby={hint_id}
+          className={mono ? "input mono" : "input"}
+          rows={rows}
+          maxLength={max_length}
+          placeholder={example}
+          value={value}
+          onChange={(e) => put(e.target.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
+/** A value with its words; `off` is shown and cannot be taken. */
+type Option = readonly [value: string, text: string, off?: boolean];
+
+const drawn = (options: readonly Option[]) =>
+  options.map(([value, text, off]) => (
+    <option key={value} value={value} disabled={off}>
+      {text}
+    </option>
+  ));
+
+/** One of a few. */
+export function SelectField({
+  value,
+  put,
+  options,
+  focus,
+  ...labels
+}: Labels & {
+  value: string;
+  put: (value: string) => void;
+  options: readonly Option[];
+  focus?: boolean; // from the start
+}) {
+  return (
+    <Field {...labels}>
+      {(id, hint_id) => (
+        <select
+          id={id}
+          aria-describedby={hint_id}
+          className="input"
+          autoFocus={focus}
+          value={value}
+          onChange={(e) => put(e.target.value)}
+        >
+          {drawn(options)}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+/** One of a few, in a row of filters. */
 export function Choice({
   label,
   value,
@@ -77,7 +160,7 @@ export function Choice({
   label: string;
   value: string;
   onChange: (v: string) => void;
-  options: [string, string][];
+  options: readonly Option[];
   reference?: RefObject<HTMLSelectElement | null>;
 }) {
   return (
@@ -88,11 +171,7 @@ export function Choice({
       value={value}
       onChange={(e) => onChange(e.target.value)}
     >
-      {options.map(([v, text]) => (
-        <option key={v} value={v}>
-          {text}
-        </option>
-      ))}
+      {drawn(options)}
     </select>
   );
 }

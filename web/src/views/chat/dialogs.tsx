@@ -4,7 +4,7 @@ import { t } from "../../messages";
 import type { ChatNode } from "../../pure/conversation";
 import { toast } from "../../state/toasts";
 import { Dialog, DialogActions } from "../../ui/dialog";
-import { Field, FormError, Switch, TextField } from "../../ui/forms";
+import { AreaField, FormError, Switch, TextField } from "../../ui/forms";
 
 export function RenameDialog({
   title,
@@ -132,19 +132,14 @@ export function CorrectDialog({
       }
     >
       <div className="stack">
-        <Field label={t.chat.correct} hint={t.chat.correct_hint}>
-          {(id, hint_id) => (
-            <textarea
-              id={id}
-              aria-describedby={hint_id}
-              className="input"
-              rows={14}
-              maxLength={100_000}
-              value={text}
-              onChange={(event) => set_text(event.target.value)}
-            />
-          )}
-        </Field>
+        <AreaField
+          label={t.chat.correct}
+          hint={t.chat.correct_hint}
+          rows={14}
+          max_length={100_000}
+          value={text}
+          put={set_text}
+        />
         {can_send ? (
           <>
             <Switch
@@ -199,18 +194,13 @@ export function ReportDialog({
             </label>
           ))}
         </fieldset>
-        <Field label={t.chat.report_comment}>
-          {(id) => (
-            <textarea
-              id={id}
-              className="input"
-              rows={3}
-              maxLength={4000}
-              value={comment}
-              onChange={(event) => set_comment(event.target.value)}
-            />
-          )}
-        </Field>
+        <AreaField
+          label={t.chat.report_comment}
+          rows={3}
+          max_length={4000}
+          value={comment}
+          put={set_comment}
+        />
         <ConsentNote consent={consent} />
         <FormError text={error} />
       </div>

@@ -1,16 +1,14 @@
 // A run that is done becomes a model of the registry.
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { add_model, list_registry } from "../../api/registry";
+import { list_registry } from "../../api/registry";
 import type { Run } from "../../api/types";
 import { t } from "../../messages";
+import { registry_key } from "../../state/registry";
 import { useCan } from "../../state/session";
-import { toast } from "../../state/toasts";
-import { FormSheet } from "../../ui/form_sheet";
-import { TextField } from "../../ui/forms";
+import { AddModelSheet } from "../models/add_model";
 
-const kKey = ["registry", "models"];
 const as_name = (text: string) =>
   text
     .toLowerCase()
@@ -21,7 +19,11 @@ const as_name = (text: string) =>
 export function AddToRegistry({ run }: { run: Run }) {
   const can = useCan();
   const [open, set_open] = useState(false);
-  const models = useQuery({ queryKey: kKey, queryFn: list_registry, enabled: can("model.view") });
+  const models = useQuery({
+    queryKey: registry_key("models"),
+    queryFn: list_registry,
+    enabled: can("model.view"),
+  });
   const known = models.data?.items.find((m) => m.origin.run === run.id);
   if (known) {
     return (
@@ -42,25 +44,16 @@ export function AddToRegistry({ run }: { run: Run }) {
 }
 
 function AddDialog({ run, close }: { run: Run; close: () => void }) {
-  const queries = useQueryClient();
   const [name, set_name] = useState(as_name(run.name));
-  const missing = name.trim() ? null : t.models.missing_alias;
-  const send = async () => {
-    const made = await add_model({ name: name.trim(), run_id: run.id });
-    toast(t.models.added(made.name), { kind: "good" });
-    void queries.invalidateQueries({ queryKey: ["registry"] });
-    close();
-  };
   return (
-    <FormSheet title={t.models.add_run_title} go={t.models.add} missing={missing} send={send} close={close}>
+    <AddModelSheet
+      title={t.models.add_run_title}
+      source={{ run_id: run.id }}
+      name={name}
+      put_name={set_name}
+      close={close}
+    >
       <p className="dim">{t.models.add_run_text}</p>
-      <TextField
-        label={t.models.alias_name}
-        hint={t.models.alias_hint}
-        value={name}
-        put={set_name}
-        max_length={100}
-      />
-    </FormSheet>
+    </AddModelSheet>
   );
 }
