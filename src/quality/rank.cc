@@ -23,7 +23,6 @@ namespace hone::quality {
 namespace {
 
 constexpr double kPointsPerStrength = 400.0 / 2.302585092994045684;  // 400 / ln 10
-constexpr double kTolerance = 1e-9;
 constexpr size_t kNamesInWarning = 5;
 
 struct MethodName {
