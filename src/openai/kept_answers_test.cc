@@ -10,16 +10,7 @@ using testing::ServiceTest;
 constexpr const char* kChat =
     R"({"model":"tiny","messages":[{"role":"user","content":"hell"}],"max_tokens":6,"ignore_eos":true,"temperature":0.5,"seed":3)";
 
-class KeptAnswersTest : public ServiceTest {
- protected:
-  KeptAnswersTest()
-      : ServiceTest({.threads = 1,
-                     .max_running = 8,
-                     .context_tokens = 16384,
-                     .rows_per_pass = 256,
-                     .max_lora_rank = 8},
-                    4096) {}
-};
+using KeptAnswersTest = testing::LongContextTest;
 
 TEST_F(KeptAnswersTest, AChatIsKeptWithMessagesSettingsAndLogProbabilities) {
   const Json said = answer("/v1/chat/completions",
@@ -75,10 +66,7 @@ TEST_F(KeptAnswersTest, WhatAClientHadWhenItLeftIsKeptToo) {
   const std::string text =
       R"({"model":"tiny","messages":[{"role":"user","content":"he"}],"n":64,"ignore_eos":true,"stream":true})";
   http::testing::RawSocket socket((*server_)->port());
-  socket.send(
-      "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer "
-      "one\r\nContent-Length: " +
-      std::to_string(text.size()) + "\r\n\r\n" + text);
+  socket.send(chat_bytes(text));
   // Some tokens later.
   EXPECT_TRUE(
       eventually([&] { return service_->engine().metrics().batch.generated_tokens > 200; }));

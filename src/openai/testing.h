@@ -62,6 +62,8 @@ inline llm::testing::TinyShape tiny_shape(size_t context) {
 }
 inline constexpr int32_t kTinyEnd = 260;
 
+inline const std::string kMessages = R"("messages":[{"role":"user","content":"hello there"}])";
+
 // What the server sent as one event after the other; without the last, [DONE].
 struct Events {
   int status = 0;
@@ -174,6 +176,11 @@ class ServiceTest : public ::testing::Test {
                             std::string_view key = "one") {
     return ask("POST", target, body, key);
   }
+  // The bytes of a chat's request, for those who leave or read slowly.
+  static std::string chat_bytes(const std::string& body, const std::string& key = "one") {
+    return "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key +
+           "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  }
   // The answer, which must be there.
   Json answer(std::string_view target, std::string_view body, std::string_view key = "one") {
     const http::ClientResponse response = post(target, body, key);
@@ -235,6 +242,18 @@ class ServiceTest : public ::testing::Test {
   llm::TextCodec codec_;
   std::unique_ptr<Service> service_;
   std::unique_ptr<http::testing::RunningServer> server_;
+};
+
+// For answers of some thousand tokens.
+class LongContextTest : public ServiceTest {
+ protected:
+  LongContextTest()
+      : ServiceTest({.threads = 1,
+                     .max_running = 8,
+                     .context_tokens = 16384,
+                     .rows_per_pass = 256,
+                     .max_lora_rank = 8},
+                    4096) {}
 };
 
 }  // namespace hone::openai::testing

@@ -255,7 +255,7 @@ Json first_line(Config config, const Train& train) {
   llm::Model model = llm::testing::load_golden(compute, "llama_tied");
   llm::make_trainable(compute, model);
   llm::testing::TemporaryFolder folder("compat");
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   train(job, config, pairs);
   return testing::lines_of(real_env(), job.output + "/metrics.jsonl").at(0);
 }

@@ -90,19 +90,16 @@ Json RewardConfig::to_json() const {
   return json;
 }
 
-namespace {
-
-[[noreturn]] void refuse(const char* option, double value, const char* allowed) {
-  throw invalid_input(std::string("--") + option + " " +
+void require(bool good, const char* option, double value, const char* wanted) {
+  if (good) return;
+  throw invalid_input(std::string("--") + option + " is " +
                       (std::isfinite(value) ? number_to_string(value) : std::to_string(value)) +
-                      " cannot be: it must be " + allowed);
+                      ": it must be " + wanted);
 }
 
-void require(bool good, const char* option, double value, const char* allowed) {
-  if (!good) refuse(option, value, allowed);
+void require(bool good, const std::string& sentence) {
+  if (!good) throw invalid_input(sentence);
 }
-
-}  // namespace
 
 void validate(const TrainConfig& c) {
   require(std::isfinite(c.learning_rate) && c.learning_rate >= 0, "learning-rate", c.learning_rate,

@@ -108,6 +108,10 @@ RewardConfig reward_config_from_json(const Json& settings);
 std::string_view name(Scheduler scheduler);
 std::string_view name(SamplingStrategy strategy);
 
+// Throws invalid_input unless it is good: "--option is value: it must be wanted", or the sentence.
+void require(bool good, const char* option, double value, const char* wanted);
+void require(bool good, const std::string& sentence);
+
 // Throws invalid_input that names the option, its value and what is allowed.
 void validate(const TrainConfig& config);
 void validate(const SftConfig& config);

@@ -130,11 +130,6 @@ CpoConfig cpo_config_from_json(const Json& json) {
 
 void validate(const CpoConfig& c) {
   validate(static_cast<const TrainConfig&>(c));
-  const auto require = [](bool good, const char* option, double value, const char* wanted) {
-    if (good) return;
-    throw invalid_input(std::string("--") + option + " is " + number_to_string(value) +
-                        ": it must be " + wanted);
-  };
   require(std::isfinite(c.beta) && c.beta > 0, "beta", c.beta, "above 0");
   require(c.label_smoothing >= 0 && c.label_smoothing < 0.5, "label-smoothing", c.label_smoothing,
           "from 0 to below 0.5");

@@ -311,8 +311,8 @@ Json Distillation::report_before() {
   return report;
 }
 
-// kept: of the log-likelihood that separated the student from its teacher, the
-// share that it gained.
+// kept: of the log-likelihood that separated the student from its teacher, the share
+// that it gained.
 void Distillation::report_after(Json report) {
   const Means after = evaluate();
   const double teacher = report.at("teacher").as_double(), before = report.at("before").as_double();
@@ -402,8 +402,7 @@ void check_teacher(const llm::Tokenizer& student, const llm::Tokenizer& teacher,
                    const llm::ModelConfig& student_config, const llm::ModelConfig& teacher_config) {
   const auto refuse = [](const std::string& why) {
     throw invalid_input("the teacher has another tokenizer: " + why +
-                        ". Distillation compares the two word by word, so both "
-                        "must read the same "
+                        ". Distillation compares the two word by word, so both must read the same "
                         "tokens");
   };
   if (student_config.vocab_size != teacher_config.vocab_size) {

@@ -15,7 +15,8 @@
 // computed from the student's log-probabilities of those words.
 //
 // At the end `distillation.json` in the run says what the student kept: mean log-likelihood of the
-// held-out answers' tokens under the teacher, the student before and the student after. Without a teacher at hand there is none.
+// held-out answers' tokens under the teacher, the student before and the student after. Without a
+// teacher at hand there is none.
 
 #include <vector>
 

@@ -39,13 +39,8 @@ DistillConfig distill_config_from_json(const Json& json) {
 
 void validate(const DistillConfig& c) {
   validate(static_cast<const TrainConfig&>(c));
-  const auto share = [](const char* option, double value) {
-    if (value >= 0 && value <= 1) return;
-    throw invalid_input(std::string("--") + option + " is " + number_to_string(value) +
-                        ": it must be from 0 to 1");
-  };
-  share("beta", c.beta);
-  share("lmbda", c.lmbda);
+  require(c.beta >= 0 && c.beta <= 1, "beta", c.beta, "from 0 to 1");
+  require(c.lmbda >= 0 && c.lmbda <= 1, "lmbda", c.lmbda, "from 0 to 1");
   if (!(std::isfinite(c.temperature) && c.temperature > 0)) {
     throw invalid_input("--temperature is " + number_to_string(c.temperature) +
                         ": answers are drawn at a temperature above 0");
@@ -58,8 +53,7 @@ void validate(const DistillConfig& c) {
   if (c.recorded_teacher && (c.lmbda > 0 || c.seq_kd)) {
     throw invalid_input(
         "--teacher-logprobs says what the teacher thinks of the rows' answers alone: set --lmbda "
-        "0, "
-        "and leave out --seq-kd");
+        "0, and leave out --seq-kd");
   }
   if (c.recorded_teacher && c.teacher_top_k > 0) {
     throw invalid_input(

@@ -1,10 +1,9 @@
-// Distillation: TRL's loss and PyTorch's gradient, what may not change a bit,
-// and what a run says.
+// Distillation: TRL's loss and PyTorch's gradient, what may not change a bit, and what a run
+// says.
 #include "train/distill.h"
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 
 #include "train/testing.h"
@@ -16,6 +15,7 @@ using llm::Parameter;
 using llm::TreeExample;
 using llm::testing::doubles_of;
 using testing::golden_trees;
+using testing::small_shape;
 
 struct Gradient {
   double loss = 0;  // mean over the tokens
@@ -76,17 +76,6 @@ TEST(Distill, LossAndGradientAreThoseOfTrlAndPyTorch) {
   }
 }
 
-llm::testing::TinyShape small_shape(size_t layers = 1, size_t hidden = 16) {
-  llm::testing::TinyShape shape;
-  shape.layers = layers;
-  shape.hidden = hidden;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
-
 TEST(Distill, CutsThreadsAndRecomputeChangeNoBitOfTheGradient) {
   llm::Model student = llm::testing::random_model(small_shape());
   const llm::Model teacher = llm::testing::random_model(small_shape(2, 24), 9);
@@ -123,11 +112,8 @@ Outcome train(const std::string& folder, const DistillConfig& config, size_t sto
   tensor::Compute compute(1);
   const llm::Model teacher = llm::testing::random_model(small_shape(2, 24), 9);
   llm::Model student = llm::testing::random_model(small_shape());
-  std::atomic<bool> stop{stop_after == 1};
-  size_t steps = 0;
-  TrainJob job{compute, real_env(), student, folder + "/run", false, false, {}, {}, &stop};
-  job.resume = job.env.exists(job.output);
-  job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+  testing::StoppedJob job(compute, real_env(), student, folder + "/run",
+                          real_env().exists(folder + "/run"), stop_after);
   train_distill(job, config, answered_rows(8), answered_rows(5), {teacher});
   Outcome run;
   run.lines = testing::lines_of(real_env(), job.output + "/metrics.jsonl");
@@ -162,8 +148,7 @@ TEST(Distill, TheStudentComesNearerAndTheReportSaysHowFar) {
     const double after = run.report.at("divergence_after").as_double();
     EXPECT_GT(before, 0);
     EXPECT_LT(after, 0.8 * before) << beta;
-    // Rows that are noise: what a random teacher says of them says nothing of
-    // who is better.
+    // Rows that are noise: what a random teacher says of them says nothing of who is better.
     EXPECT_TRUE(run.report.find("teacher") != nullptr && run.report.find("after") != nullptr);
     EXPECT_EQ(run.lines.back().at("eval_loss").as_double(), after);
   }
@@ -225,7 +210,7 @@ TEST(Distill, WhatCannotBeIsRefusedWithAReason) {
   const llm::Model teacher = llm::testing::random_model(small_shape(), 9);
   llm::Model student = llm::testing::random_model(small_shape());
   llm::testing::TemporaryFolder folder("distill_refused");
-  TrainJob job{compute, real_env(), student, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), student, folder.path() + "/run"};
   const std::string why = llm::testing::refusal(
       [&] { train_distill(job, small_config(), testing::sft_rows(4, 32), {}, {teacher}); });
   EXPECT_NE(why.find("has no prompt"), std::string::npos) << why;

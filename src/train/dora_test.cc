@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 
 #include "base/fault_env.h"
@@ -162,13 +161,7 @@ TEST(DoraTraining, GradientsAgreeWithCentralDifferencesUnderAHeldNorm) {
 }
 
 llm::testing::TinyShape tiny(bool bias) {
-  llm::testing::TinyShape shape;
-  shape.layers = 2;
-  shape.hidden = 16;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
+  llm::testing::TinyShape shape = testing::small_shape(2);
   shape.bias = bias;
   return shape;
 }
@@ -194,10 +187,7 @@ struct Outcome {
 Outcome run(Env& env, const SftConfig& config, bool resume, size_t stop_after) {
   static tensor::Compute compute(2);
   llm::Model model = llm::testing::random_model(tiny(true));
-  std::atomic<bool> stop{stop_after == 1};
-  size_t steps = 0;
-  TrainJob job{compute, env, model, "run", resume, false, {}, {}, &stop};
-  job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+  testing::StoppedJob job(compute, env, model, "run", resume, stop_after);
   Outcome out;
   out.result = train_sft(job, config, testing::sft_rows(8, 32), {});
   out.values = testing::adapter_values(model, *out.result.adapter);

@@ -226,7 +226,7 @@ TEST(DpoFamily, FourStepsOfTheWholeModelFollowTrl) {
     llm::Model reference = llm::testing::load_golden(compute, "llama_tied");
     llm::make_trainable(compute, model);
     FaultEnv env;
-    TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+    TrainJob job{compute, env, model, "run"};
     EXPECT_EQ(train_dpo(job, config, pairs, {}, {&reference, nullptr, "base"}).steps, 4u);
     const std::vector<Json> lines = testing::lines_of(env, "run/metrics.jsonl");
     ASSERT_EQ(lines.size(), 4u);
@@ -250,7 +250,7 @@ std::string steps_of(const DpoConfig& config) {
   auto pairs = testing::pairs(7, 32);
   for (llm::PreferenceTokens& pair : pairs) pair.weight = pair.probability = 1;
   FaultEnv env;
-  TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, env, model, "run"};
   train_dpo(job, config, pairs, pairs, {nullptr, nullptr, "base"});
   return env.read_file("run/steps.jsonl", 1u << 20);
 }
@@ -291,7 +291,8 @@ TEST(DpoFamily, WhatCannotBeIsRefusedWithAReason) {
     change(config);
     return refusal([&] { validate(config); });
   };
-  EXPECT_NE(said([](DpoConfig& c) { c.ld_alpha = 1.5; }).find("--ld-alpha 1.5"), std::string::npos);
+  EXPECT_NE(said([](DpoConfig& c) { c.ld_alpha = 1.5; }).find("--ld-alpha is 1.5"),
+            std::string::npos);
   EXPECT_NE(said([](DpoConfig& c) {
               c.f_divergence_type = FDivergence::kJs;
               c.loss_type = {PreferenceLossType::kSigmoid, PreferenceLossType::kApoZero};
@@ -318,7 +319,7 @@ TEST(DpoFamily, ARowOfDoubtOrWeightHasNoPlaceInASort) {
     auto pairs = testing::pairs(1, 96);
     (std::string(what) == "weight" ? pairs[0].weight : pairs[0].probability) = 0.5;
     FaultEnv env;
-    TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+    TrainJob job{compute, env, model, "run"};
     const std::string said = refusal([&] {
       train_dpo(job, config, pairs, {}, {nullptr, nullptr, "base"});
     });

@@ -60,7 +60,7 @@ TEST(GoldenTraining, FiveStepsOfFullFineTuningFollowPyTorchInEveryFamily) {
     llm::Model model = llm::testing::load_golden(compute, name);
     llm::make_trainable(compute, model);
     llm::testing::TemporaryFolder folder("golden_sft");
-    TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+    TrainJob job{compute, real_env(), model, folder.path() + "/run"};
     EXPECT_EQ(train_sft(job, config, rows, {}).steps, 5u);
     const std::vector<Json> lines =
         testing::lines_of(real_env(), folder.path() + "/run/metrics.jsonl");

@@ -203,12 +203,6 @@ JepaConfig jepa_config_from_json(const Json& json) {
 
 void validate(const JepaConfig& c) {
   validate(static_cast<const SftConfig&>(c));
-  const auto require = [](bool good, const char* option, double value, const char* wanted) {
-    if (good) return;
-    throw invalid_input(std::string("--") + option + " is " +
-                        (std::isfinite(value) ? number_to_string(value) : std::to_string(value)) +
-                        ": it must be " + wanted);
-  };
   require(std::isfinite(c.jepa_lambda) && c.jepa_lambda > 0, "jepa-lambda", c.jepa_lambda,
           "above 0 (without the second term it is hone train sft)");
   require(std::isfinite(c.jepa_gamma) && c.jepa_gamma >= 0, "jepa-gamma", c.jepa_gamma,

@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 
 #include "base/fault_env.h"
@@ -150,8 +149,7 @@ TEST(Jepa, LossesAndGradientsAreThoseOfPyTorchWithAndWithoutPrefixSharing) {
         }
       }
       llm::testing::TemporaryFolder folder("jepa");
-      TrainJob job{compute, real_env(), model,  folder.path() + "/run", false, false,
-                   {},      {},         nullptr};
+      TrainJob job{compute, real_env(), model, folder.path() + "/run"};
       train_jepa(job, config, rows, rows);
       const std::vector<Json> lines = testing::lines_of(real_env(), job.output + "/metrics.jsonl");
       const std::string what =
@@ -173,23 +171,12 @@ TEST(Jepa, LossesAndGradientsAreThoseOfPyTorchWithAndWithoutPrefixSharing) {
   }
 }
 
-llm::testing::TinyShape tiny() {
-  llm::testing::TinyShape shape;
-  shape.layers = 1;
-  shape.hidden = 16;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
-
 // Through the whole model, to the adapter and the predictors, from the loss that the run logs.
 TEST(Jepa, TheAdaptersGradientAgreesWithCentralDifferences) {
   const std::vector<ViewTokens> rows = view_rows(5, 32);
   tensor::Compute compute(1);
   for (const JepaLossType type : kAll) {
-    llm::Model model = llm::testing::random_model(tiny());
+    llm::Model model = llm::testing::random_model(testing::small_shape());
     Rng rng(5, rng_stream("predictors"));
     model.predictors = llm::testing::random_matrix(rng, 2, 16, 0.5);
     llm::LoraAdapter adapter = llm::testing::random_adapter(model, 2);
@@ -270,16 +257,12 @@ struct Outcome {
 
 Outcome run(Env& env, const JepaConfig& config, bool resume, size_t stop_after) {
   static tensor::Compute compute(2);
-  llm::Model model = llm::testing::random_model(tiny());
+  llm::Model model = llm::testing::random_model(testing::small_shape());
   if (config.lora_r == 0) llm::make_trainable(compute, model);
-  std::atomic<bool> stop{stop_after == 1};
-  size_t steps = 0;
-  TrainJob job{compute, env, model, "run", resume, false, {}, {}, &stop};
-  job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+  testing::StoppedJob job(compute, env, model, "run", resume, stop_after);
   Outcome out;
   out.result = train_jepa(job, config, view_rows(8, 32), view_rows(3, 32));
-  out.values = out.result.adapter ? testing::adapter_values(model, *out.result.adapter)
-                                  : testing::model_values(model);
+  out.values = testing::trained_values(model, out.result);
   out.steps = env.read_file("run/steps.jsonl", 1u << 20);
   out.metrics = env.read_file("run/metrics.jsonl", 1u << 20);
   return out;
@@ -341,9 +324,9 @@ TEST(Jepa, SeveralRanksHaveTheBitsOfOne) {
     const std::vector<ViewTokens> rows = view_rows(24, 32), held_out = view_rows(9, 32);
     const auto outcome = [&](Env& env, Communicator* ranks) {
       tensor::Compute compute(1);
-      llm::Model model = llm::testing::random_model(tiny());
+      llm::Model model = llm::testing::random_model(testing::small_shape());
       if (config.lora_r == 0) llm::make_trainable(compute, model);
-      TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+      TrainJob job{compute, env, model, "run"};
       job.ranks = ranks;
       TrainResult result = train_jepa(job, config, rows, held_out);
       return result.adapter ? testing::adapter_values(model, *result.adapter)
@@ -373,8 +356,8 @@ TEST(Jepa, AStepThatLeavesTheViewsOutIsAStepOfSft) {
   FaultEnv env, sft_env;
   const Outcome jepa = run(env, config, false, 0);
   tensor::Compute compute(2);
-  llm::Model model = llm::testing::random_model(tiny());
-  TrainJob job{compute, sft_env, model, "run", false, false, {}, {}, nullptr};
+  llm::Model model = llm::testing::random_model(testing::small_shape());
+  TrainJob job{compute, sft_env, model, "run"};
   std::vector<llm::SftTokens> rows;
   for (const ViewTokens& row : view_rows(8, 32)) rows.push_back(row.row);
   TrainResult sft = train_sft(job, config, rows, {});

@@ -18,7 +18,7 @@ std::string steps_of_run(size_t kept_layers, size_t lora_r, double dropout) {
   config.max_steps = 2;
   config.lora_r = lora_r;
   config.lora_dropout = dropout;
-  TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, env, model, "run"};
   job.kept_layers = kept_layers;
   train_sft(job, config, testing::sft_rows(12, shape.vocab), {});
   return env.read_file("run/steps.jsonl", 1u << 20);

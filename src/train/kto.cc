@@ -217,11 +217,6 @@ KtoConfig kto_config_from_json(const Json& json) {
 
 void validate(const KtoConfig& c) {
   validate(static_cast<const TrainConfig&>(c));
-  const auto require = [](bool good, const char* option, double value, const char* wanted) {
-    if (good) return;
-    throw invalid_input(std::string("--") + option + " is " + number_to_string(value) +
-                        ": it must be " + wanted);
-  };
   require(std::isfinite(c.beta) && c.beta > 0, "beta", c.beta, "above 0");
   require(std::isfinite(c.desirable_weight) && c.desirable_weight >= 0, "desirable-weight",
           c.desirable_weight, "0 or more");
@@ -230,8 +225,7 @@ void validate(const KtoConfig& c) {
   if (c.loss_type == KtoLossType::kKto &&
       c.per_device_train_batch_size * c.gradient_accumulation_steps < 2) {
     throw invalid_input(
-        "--per-device-train-batch-size is 1: KTO asks how likely each prompt "
-        "makes another row's "
+        "--per-device-train-batch-size is 1: KTO asks how likely each prompt makes another row's "
         "answer, so a batch needs two rows (or --loss-type apo_zero_unpaired)");
   }
 }
@@ -244,8 +238,7 @@ TrainResult train_kto(TrainJob& job, const KtoConfig& config,
   check_not_empty(examples.size());
   if (reference == nullptr && config.lora_r == 0) {
     throw invalid_input(
-        "full fine-tuning changes the model itself: name its "
-        "file as --ref-model too, or train "
+        "full fine-tuning changes the model itself: name its file as --ref-model too, or train "
         "with --lora-r");
   }
   Rows rows = rows_of(examples), eval = rows_of(eval_examples);
@@ -256,8 +249,7 @@ TrainResult train_kto(TrainJob& job, const KtoConfig& config,
   TrainingRun run(job, config, make_manifest("kto", config, config.to_json(), job.manifest),
                   std::max({rows.largest_pass(), eval.largest_pass(), longest_meeting(examples),
                             longest_meeting(eval_examples)}));
-  // Nothing is kept for a backward pass, so the small memory of recompute is
-  // enough.
+  // Nothing is kept for a backward pass, so the small memory of recompute is enough.
   llm::TrainingPass reference_pass(job.compute, reference == nullptr ? job.model : *reference,
                                    nullptr, run.pass().max_rows(), llm::PassOptions{true});
   loss.compare_with(&reference_pass);

@@ -50,7 +50,7 @@ TEST(Kto, LossMetricsAndGradientAreThoseOfTrl) {
     llm::Model model = llm::testing::load_golden(compute, golden.at("policy").as_string());
     llm::make_trainable(compute, model);
     llm::testing::TemporaryFolder folder("kto");
-    TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+    TrainJob job{compute, real_env(), model, folder.path() + "/run"};
     train_kto(job, config, rows, rows, &reference);
     const Json line = testing::lines_of(real_env(), job.output + "/metrics.jsonl").at(0);
     const std::string what = c.at("loss_type").as_string() + " " + c.at("beta").dump();
@@ -111,7 +111,7 @@ TEST(Kto, WhatCannotBeIsRefusedWithAReason) {
   tensor::Compute compute(1);
   llm::Model model = llm::testing::random_model({});
   llm::testing::TemporaryFolder folder("kto_refused");
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   const std::string why = refusal([&] {
     train_kto(job, KtoConfig(), {judged({1, 2}, {3}, true), judged({4}, {5, 6}, true)}, {},
               nullptr);
@@ -134,7 +134,7 @@ TEST(Kto, TheBaseIsTheReferenceOfAnAdapter) {
     rows.push_back(judged({i, i + 1, 7}, {i + 20, 30, 31}, i % 2 == 0));
   }
   llm::testing::TemporaryFolder folder("kto_lora");
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   EXPECT_TRUE(train_kto(job, config, rows, rows, nullptr).adapter.has_value());
   const std::vector<Json> lines = testing::lines_of(real_env(), job.output + "/metrics.jsonl");
   // A new adapter changes nothing: the policy is its own reference.

@@ -14,8 +14,7 @@ class Metrics : public ::testing::Test {
   std::vector<Json> dpo(llm::Model& model, const DpoConfig& config,
                         const std::vector<llm::PreferenceTokens>& pairs,
                         const std::vector<llm::PreferenceTokens>& held_out = {}) {
-    TrainJob job{compute_, real_env(), model,  folder_.path() + "/run", false, true,
-                 {},       {},         nullptr};
+    TrainJob job{compute_, real_env(), model, folder_.path() + "/run", false, true};
     train_dpo(job, config, pairs, held_out, {nullptr, nullptr, "base"});
     return testing::lines_of(real_env(), job.output + "/metrics.jsonl");
   }

@@ -9,10 +9,6 @@ namespace hone::train {
 
 namespace {
 
-void require(bool good, const std::string& sentence) {
-  if (!good) throw invalid_input(sentence);
-}
-
 Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(); }
 
 TrainConfig order_of(const OnlineConfig& config) {

@@ -152,9 +152,7 @@ OrpoConfig orpo_config_from_json(const Json& json) {
 
 void validate(const OrpoConfig& c) {
   validate(static_cast<const TrainConfig&>(c));
-  if (!(std::isfinite(c.beta) && c.beta > 0)) {
-    throw invalid_input("--beta is " + number_to_string(c.beta) + ": it must be above 0");
-  }
+  require(std::isfinite(c.beta) && c.beta > 0, "beta", c.beta, "above 0");
 }
 
 TrainResult train_orpo(TrainJob& job, const OrpoConfig& config,

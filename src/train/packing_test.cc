@@ -64,7 +64,7 @@ TEST(Packing, AStepTakesWholeSequences) {
   const auto metrics = [&](const SftConfig& with, std::vector<llm::SftTokens> data) {
     llm::Model model = llm::testing::random_model({});
     llm::testing::TemporaryFolder folder("packing");
-    TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+    TrainJob job{compute, real_env(), model, folder.path() + "/run"};
     train_sft(job, with, data, {});
     return testing::lines_of(real_env(), job.output + "/metrics.jsonl");
   };

@@ -558,9 +558,6 @@ PpoConfig ppo_config_from_json(const Json& json) {
 }
 
 void validate(const PpoConfig& c) {
-  const auto require = [](bool good, const std::string& sentence) {
-    if (!good) throw invalid_input(sentence);
-  };
   validate(static_cast<const OnlineConfig&>(c));
   const auto share = [](double value) { return value >= 0 && value <= 1; };
   require(c.num_mini_batches > 0, "--num-mini-batches must be 1 or more");

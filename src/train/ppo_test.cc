@@ -19,6 +19,7 @@ namespace {
 
 using testing::EvenTokens;
 using testing::prompts;
+using testing::small_shape;
 
 class Nothing : public EvenTokens {
  public:
@@ -26,17 +27,6 @@ class Nothing : public EvenTokens {
     return std::vector<std::optional<double>>(samples.size());
   }
 };
-
-llm::testing::TinyShape small_shape() {
-  llm::testing::TinyShape shape;
-  shape.layers = 1;
-  shape.hidden = 16;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
 
 PpoConfig small_config(size_t lora_r) {
   PpoConfig config;
@@ -56,6 +46,13 @@ PpoConfig small_config(size_t lora_r) {
   return config;
 }
 
+// What a run may have beside the policy.
+struct Beside {
+  ValueStart* value = nullptr;
+  std::string digest;  // of the value model
+  Communicator* ranks = nullptr;
+};
+
 class Ppo : public ::testing::Test {
  protected:
   struct Outcome {
@@ -65,24 +62,22 @@ class Ppo : public ::testing::Test {
   };
   // One run on a fresh model; stop_after: asked to stop behind that step (0: never).
   Outcome run(Env& env, const PpoConfig& config, bool resume = false, size_t stop_after = 0,
-              size_t threads = 1) {
+              size_t threads = 1, const Beside& beside = {}) {
     tensor::Compute compute(threads);
     llm::Model model = llm::testing::random_model(small_shape());
     llm::Model reference = llm::testing::random_model(small_shape());
-    std::atomic<bool> stop{stop_after == 1};
-    TrainJob job{compute, env, model, "runs/one", resume, false, {}, {}, &stop};
-    size_t steps = 0;
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+    testing::StoppedJob job(compute, env, model, "runs/one", resume, stop_after);
+    job.ranks = beside.ranks;
+    if (beside.value != nullptr) job.manifest.digests["value_model"] = beside.digest;
     Outcome out;
     const OnlineData data{prompts_, no_prompts_,
                           rewards_, nullptr,
                           {0, 1},   config.beta > 0 && config.lora_r == 0 ? &reference : nullptr};
-    out.result = train_ppo(job, config, data);
+    out.result = train_ppo(job, config, data, beside.value);
     out.has_score_head = model.score.rows() > 0 || model.config.score_head ||
                          (out.result.adapter && out.result.adapter->score.rows() > 0);
-    out.values = config.lora_r == 0 ? testing::model_values(model)
-                                    : testing::adapter_values(model, *out.result.adapter);
-    lines_ = testing::lines_of(env, "runs/one/metrics.jsonl");
+    out.values = testing::trained_values(model, out.result);
+    if (beside.ranks == nullptr) lines_ = testing::lines_of(env, "runs/one/metrics.jsonl");
     return out;
   }
   Ppo() { rewards_.push_back(std::make_unique<EvenTokens>()); }
@@ -223,32 +218,13 @@ class PpoApart : public Ppo {
   Outcome run_apart(Env& env, const PpoConfig& config, Start from = Start::kRewardModel,
                     bool resume = false, size_t stop_after = 0, size_t threads = 1,
                     Communicator* ranks = nullptr, const std::string& digest = "one") {
-    tensor::Compute compute(threads);
-    llm::Model model = llm::testing::random_model(small_shape());
-    llm::Model reference = llm::testing::random_model(small_shape());
     llm::Model value = value_model(from);
     ValueStart start{value, std::nullopt};
     if (from == Start::kAdapter) {
       start.adapter = llm::testing::random_adapter(value, 3);
       start.adapter->score = llm::new_score_head(value.config.hidden_size, 6);
     }
-    std::atomic<bool> stop{stop_after == 1};
-    TrainJob job{compute, env, model, "runs/one", resume, false, {}, {}, &stop};
-    job.ranks = ranks;
-    job.manifest.digests["value_model"] = digest;
-    size_t steps = 0;
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
-    Outcome out;
-    const OnlineData data{prompts_, no_prompts_,
-                          rewards_, nullptr,
-                          {0, 1},   config.beta > 0 && config.lora_r == 0 ? &reference : nullptr};
-    out.result = train_ppo(job, config, data, &start);
-    out.has_score_head = model.score.rows() > 0 || model.config.score_head ||
-                         (out.result.adapter && out.result.adapter->score.rows() > 0);
-    out.values = config.lora_r == 0 ? testing::model_values(model)
-                                    : testing::adapter_values(model, *out.result.adapter);
-    if (ranks == nullptr) lines_ = testing::lines_of(env, "runs/one/metrics.jsonl");
-    return out;
+    return run(env, config, resume, stop_after, threads, {&start, digest, ranks});
   }
 };
 

@@ -184,17 +184,6 @@ struct Outcome {
   std::vector<size_t> last_step;
 };
 
-llm::testing::TinyShape run_shape() {
-  llm::testing::TinyShape shape;
-  shape.layers = 1;
-  shape.hidden = 16;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
-
 std::vector<llm::SftTokens> rows() {
   Rng rng(3, rng_stream("ranks-rows"));
   std::vector<llm::SftTokens> out;
@@ -219,7 +208,7 @@ Outcome run_sft(size_t size, const std::vector<llm::SftTokens>& data, const Chan
     FaultEnv nobodys;
     LeaderEnv env(ranks.leads() ? world : nobodys, ranks);
     tensor::Compute compute(1);
-    llm::Model model = llm::testing::random_model(run_shape());
+    llm::Model model = llm::testing::random_model(testing::small_shape());
     change.model(ranks.rank(), model);
     SftConfig config;
     config.learning_rate = 1e-2;

@@ -62,7 +62,7 @@ std::vector<Json> lines_of_run(const Config& config, const RecordedRollouts& rec
   llm::Model reference = llm::testing::load_golden(compute, "llama_tied");
   llm::make_trainable(compute, model);
   FaultEnv env;
-  TrainJob job{compute, env, model, "run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, env, model, "run"};
   const std::vector<llm::PromptTokens> none;
   const OnlineData data{recorded.prompts, none,     recorded.rewards, nullptr, {},
                         &reference,       &recorded};
@@ -231,10 +231,7 @@ TEST(RecordedRollouts, AStopAnywhereEndsWithTheSameBits) {
   tensor::Compute compute(1);
   const auto run = [&](FaultEnv& env, bool resume, size_t stop_after) {
     llm::Model model = llm::testing::load_golden(compute, "llama_tied");
-    std::atomic<bool> stop{stop_after == 1};
-    TrainJob job{compute, env, model, "run", resume, false, {}, {}, &stop};
-    size_t steps = 0;
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+    testing::StoppedJob job(compute, env, model, "run", resume, stop_after);
     const std::vector<llm::PromptTokens> none;
     const OnlineData data{recorded.prompts, none,     recorded.rewards, nullptr, {},
                           nullptr,          &recorded};

@@ -1,7 +1,6 @@
 // A run that was interrupted anywhere ends with the bits of one that was not.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -15,17 +14,6 @@ namespace hone::train {
 namespace {
 
 using Values = std::vector<std::vector<float>>;
-
-llm::testing::TinyShape run_shape() {
-  llm::testing::TinyShape shape;
-  shape.layers = 1;
-  shape.hidden = 16;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
 
 template <typename Config>
 Config small_config() {
@@ -56,13 +44,8 @@ class Method {
   // Runs `train(job)` so that it is asked to stop after that many steps; 0: never.
   template <typename Train>
   TrainResult guarded(Env& env, llm::Model& model, bool resume, size_t stop_after, Train train) {
-    std::atomic<bool> stop{false};
-    size_t steps = 0;
-    TrainJob job{compute_, env, model, "runs/one", resume, false, {}, {}, &stop};
+    testing::StoppedJob job(compute_, env, model, "runs/one", resume, stop_after);
     job.accept_recipe = accept_recipe;
-    // The stop is looked at before progress is told, so it is set one step early.
-    stop = stop_after == 1;
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
     return train(job);
   }
   tensor::Compute compute_{1};
@@ -74,7 +57,7 @@ class FullSft : public Method {
   std::vector<llm::SftTokens> rows = testing::sft_rows(8, 32);
 
   Outcome run(Env& env, bool resume, size_t stop_after) override {
-    llm::Model model = llm::testing::random_model(run_shape());
+    llm::Model model = llm::testing::random_model(testing::small_shape());
     Outcome out;
     out.result = guarded(env, model, resume, stop_after, [&](TrainJob& job) {
       return train_sft(job, config, rows, testing::sft_rows(2, 32));
@@ -98,7 +81,7 @@ class LoraDpo : public Method {
   }
 
   Outcome run(Env& env, bool resume, size_t stop_after) override {
-    llm::Model model = llm::testing::random_model(run_shape());
+    llm::Model model = llm::testing::random_model(testing::small_shape());
     Outcome out;
     out.result = guarded(env, model, resume, stop_after, [&](TrainJob& job) {
       return train_dpo(job, config, pairs, eval_pairs, {nullptr, nullptr, "base"});
@@ -416,10 +399,10 @@ TEST(Training, PassSizeAndAccumulationChangeNoBit) {
 
 TEST(Training, WeightsThatAreNotNumbersEndTheRunWithTheStep) {
   tensor::Compute compute(1);
-  llm::Model model = llm::testing::random_model(run_shape());
+  llm::Model model = llm::testing::random_model(testing::small_shape());
   model.final_norm[3] = std::numeric_limits<float>::quiet_NaN();
   FaultEnv env;
-  TrainJob job{compute, env, model, "runs/one", false, false, {}, {}, nullptr};
+  TrainJob job{compute, env, model, "runs/one"};
   const std::string said = llm::testing::refusal(
       [&] { train_sft(job, small_config<SftConfig>(), testing::sft_rows(4, 32), {}); });
   EXPECT_NE(said.find("loss of step 1 is not a number"), std::string::npos) << said;
@@ -441,7 +424,7 @@ TEST(Training, RowsThatWeighNothingMoveNothing) {
   method.config.weight_decay = 0;
   for (llm::SftTokens& row : method.rows) row.weight = 0;
   FaultEnv env;
-  llm::Model model = llm::testing::random_model(run_shape());
+  llm::Model model = llm::testing::random_model(testing::small_shape());
   EXPECT_TRUE(method.run(env, false, 0).values == testing::model_values(model));
 }
 
@@ -467,7 +450,7 @@ TEST(Training, AStepThatOverflowedIsTheStepWithMoreRoom) {
   std::vector<Values> ends;
   std::vector<size_t> calls;
   for (int exponent : {70, 50, 30}) {
-    llm::Model model = llm::testing::random_model(run_shape());
+    llm::Model model = llm::testing::random_model(testing::small_shape());
     llm::Trainable trainable = llm::full_parameters(model);
     Optimizer optimizer(compute, trainable, config);
     llm::testing::set_exponents(trainable, exponent);

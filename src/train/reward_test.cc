@@ -195,7 +195,7 @@ TEST(TrainReward, LearnsItsPairsAndLogsTrlsNames) {
   config.per_device_train_batch_size = 8;
   config.lr_scheduler_type = Scheduler::kConstant;
   config.learning_rate = 3e-3;
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   const std::vector<llm::PreferenceTokens> rows = testing::pairs(8, 96);
   EXPECT_EQ(train_reward(job, config, rows, testing::pairs(3, 96)).steps, 25u);
   EXPECT_TRUE(model.config.score_head);
@@ -236,11 +236,8 @@ TEST(TrainReward, AStopAndResumeAndAnyCutGiveTheSameBits) {
       for (bool resume : {false, true}) {
         if (resume && stop_after == 0) continue;
         llm::Model model = llm::testing::random_model({});
-        std::atomic<bool> stop{!resume && stop_after == 1};
-        size_t steps = 0;
-        TrainJob job{compute, real_env(), model, folder.path() + "/run", resume, false,
-                     {},      {},         &stop};
-        job.progress = [&](const StepReport&) { stop = !resume && ++steps + 1 == stop_after; };
+        testing::StoppedJob job(compute, real_env(), model, folder.path() + "/run", resume,
+                                resume ? 0 : stop_after);
         train_reward(job, config, rows, {});
       }
       const std::string steps = real_env().read_file(folder.path() + "/run/steps.jsonl", 1u << 20);
@@ -263,7 +260,7 @@ TEST(TrainReward, WeightAndProbabilityOfARowCount) {
     RewardConfig config = small_config(0);
     config.max_steps = 1;
     config.per_device_train_batch_size = 2;
-    TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+    TrainJob job{compute, real_env(), model, folder.path() + "/run"};
     train_reward(job, config, rows, {});
     return testing::lines_of(real_env(), job.output + "/metrics.jsonl")[0].at("loss").as_double();
   };
@@ -303,7 +300,7 @@ TEST(TrainProcessReward, LearnsWhichStepsAreRight) {
   config.per_device_train_batch_size = 6;
   config.lr_scheduler_type = Scheduler::kConstant;
   config.learning_rate = 3e-3;
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   train_process_reward(job, config, rows, rows);
   const std::vector<Json> lines = testing::lines_of(real_env(), job.output + "/metrics.jsonl");
   EXPECT_NEAR(lines.front().at("loss").as_double(), std::log(2.0), 0.5);

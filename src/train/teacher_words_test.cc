@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 
 #include "base/fault_env.h"
@@ -19,6 +18,7 @@ using llm::testing::doubles_of;
 using llm::testing::ints_of;
 using llm::testing::refusal;
 using testing::golden_trees;
+using testing::small_shape;
 
 TEST(SparseDivergence, SlopesAreTheFiniteDifferencesAndExtremesStayFinite) {
   const std::vector<float> teacher = {-0.5f, -1.75f, -3.0f}, student = {-1.0f, -2.5f, -1.25f};
@@ -123,17 +123,6 @@ std::vector<llm::SftTokens> answered_rows(size_t count) {
   return rows;
 }
 
-llm::testing::TinyShape shape_of(size_t layers, size_t hidden) {
-  llm::testing::TinyShape shape;
-  shape.layers = layers;
-  shape.hidden = hidden;
-  shape.heads = 2;
-  shape.kv_heads = 1;
-  shape.intermediate = 24;
-  shape.vocab = 32;
-  return shape;
-}
-
 DistillConfig config_of(size_t top_k, bool recorded) {
   DistillConfig config;
   config.learning_rate = 1e-2;
@@ -151,7 +140,7 @@ DistillConfig config_of(size_t top_k, bool recorded) {
 // What the teacher of these tests says of the rows, as a file.
 std::string file_of(const std::vector<llm::SftTokens>& rows, size_t k) {
   tensor::Compute compute(1);
-  const llm::Model teacher = llm::testing::random_model(shape_of(2, 24), 9);
+  const llm::Model teacher = llm::testing::random_model(small_shape(2, 24), 9);
   llm::TrainingPass pass(compute, teacher, nullptr, 64, llm::PassOptions{true});
   std::string text;
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -176,14 +165,11 @@ std::string steps_of(const DistillConfig& config, const std::vector<TeacherWords
                      size_t stop_after = 0) {
   FaultEnv env;
   const auto rows = answered_rows(8);
-  const llm::Model teacher = llm::testing::random_model(shape_of(2, 24), 9);
+  const llm::Model teacher = llm::testing::random_model(small_shape(2, 24), 9);
   for (const size_t stop_now : {stop_after, size_t{0}}) {
     tensor::Compute compute(1);
-    llm::Model student = llm::testing::random_model(shape_of(1, 16));
-    std::atomic<bool> stop{stop_now == 1};
-    size_t steps = 0;
-    TrainJob job{compute, env, student, "run", env.exists("run"), false, {}, {}, &stop};
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_now; };
+    llm::Model student = llm::testing::random_model(small_shape(1, 16));
+    testing::StoppedJob job(compute, env, student, "run", env.exists("run"), stop_now);
     train_distill(job, config, rows, recorded == nullptr ? answered_rows(3) : rows,
                   {teacher, nullptr, nullptr, {}, recorded});
     if (stop_after == 0) break;

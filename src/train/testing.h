@@ -1,6 +1,7 @@
 #pragma once
-// What the tests of train share: small data and runs of both methods on tiny models.
+// What the tests of train share: a tiny model's shape, small data, and runs that are stopped.
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,33 @@
 #include "train/sft.h"
 
 namespace hone::train::testing {
+
+inline llm::testing::TinyShape small_shape(size_t layers = 1, size_t hidden = 16) {
+  llm::testing::TinyShape shape;
+  shape.layers = layers;
+  shape.hidden = hidden;
+  shape.heads = 2;
+  shape.kv_heads = 1;
+  shape.intermediate = 24;
+  shape.vocab = 32;
+  return shape;
+}
+
+// A run that is asked to stop behind that step; 0: never.
+struct StoppedJob : TrainJob {
+  StoppedJob(tensor::Compute& compute_, Env& env_, llm::Model& model_, std::string output_,
+             bool resume_, size_t stop_after)
+      : TrainJob{compute_, env_, model_, std::move(output_), resume_}, asked(stop_after == 1) {
+    stop = &asked;
+    // The stop is looked at before progress is told, so it is set one step early.
+    progress = [this, stop_after](const StepReport&) { asked = ++steps + 1 == stop_after; };
+  }
+  StoppedJob(const StoppedJob&) = delete;
+  StoppedJob& operator=(const StoppedJob&) = delete;
+
+  std::atomic<bool> asked;
+  size_t steps = 0;
+};
 
 inline llm::SftTokens sft_row(std::vector<int32_t> tokens, double weight = 1) {
   llm::SftTokens row;
@@ -73,6 +101,11 @@ inline std::vector<std::vector<float>> model_values(llm::Model& model) {
 inline std::vector<std::vector<float>> adapter_values(const llm::Model& model,
                                                       llm::LoraAdapter& adapter) {
   return llm::testing::values_of(llm::lora_parameters(model, adapter));
+}
+
+// Of the adapter where the run trained one.
+inline std::vector<std::vector<float>> trained_values(llm::Model& model, TrainResult& result) {
+  return result.adapter ? adapter_values(model, *result.adapter) : model_values(model);
 }
 
 inline std::vector<Json> lines_of(Env& env, const std::string& path) {

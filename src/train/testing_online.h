@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -80,34 +79,19 @@ class OnlineTest : public ::testing::Test {
     TrainResult result;
   };
 
-  static llm::Model fresh_model() {
-    llm::testing::TinyShape shape;
-    shape.layers = 1;
-    shape.hidden = 16;
-    shape.heads = 2;
-    shape.kv_heads = 1;
-    shape.intermediate = 24;
-    shape.vocab = 32;
-    return llm::testing::random_model(shape);
-  }
-
   // One run on a fresh model; stop_after: asked to stop behind that step (0: never).
   Outcome run(Env& env, const Config& config, bool resume = false, size_t stop_after = 0,
               size_t threads = 1) {
     tensor::Compute compute(threads);
-    llm::Model model = fresh_model(), reference = fresh_model();
-    std::atomic<bool> stop{stop_after == 1};
-    TrainJob job{compute, env, model, "runs/one", resume, false, {}, {}, &stop};
-    // The stop is looked at before progress is told, so it is set one step early.
-    size_t steps = 0;
-    job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+    llm::Model model = llm::testing::random_model(small_shape()),
+               reference = llm::testing::random_model(small_shape());
+    StoppedJob job(compute, env, model, "runs/one", resume, stop_after);
     const OnlineData data{prompts_, eval_prompts_,
                           rewards_, nullptr,
                           {0, 1},   config.beta > 0 && config.lora_r == 0 ? &reference : nullptr};
     Outcome out;
     out.result = train_method(job, config, data);
-    out.values =
-        config.lora_r == 0 ? model_values(model) : adapter_values(model, *out.result.adapter);
+    out.values = trained_values(model, out.result);
     return out;
   }
   // The same in a world of its own, whose logs are kept.

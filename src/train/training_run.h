@@ -39,8 +39,8 @@ struct TrainJob {
   std::string output;
   bool resume = false;
   bool overwrite = false;
-  data::RunManifest manifest;  // digests and program; method and settings are added
-  std::function<void(const StepReport&)> progress;
+  data::RunManifest manifest = {};  // digests and program; method and settings are added
+  std::function<void(const StepReport&)> progress = {};
   const std::atomic<bool>* stop = nullptr;          // true: finish the step, save, return
   std::map<std::string, std::string> sources = {};  // RunDirectory::write_sources
   bool accept_recipe = false;                       // resume from another recipe's checkpoint
@@ -187,7 +187,7 @@ llm::LoraAdapter new_lora(tensor::Compute& compute, const llm::Model& model,
                           const TrainConfig& config);
 
 // Peak bytes of training beside the model's own weights: never below the truth, and within some 10 %
-// of it (docs/results).
+// of it (docs/results/plan-2026-11-29.md).
 size_t planned_training_bytes(const llm::ModelConfig& model, const TrainConfig& config,
                               size_t max_rows);
 // Of these, what one trained model takes: gradients, moments and activations, not the program.

@@ -1,7 +1,6 @@
 // ORPO, CPO and SimPO: TRL's losses, metrics and gradients; slopes; what may not change a bit.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cmath>
 #include <functional>
 
@@ -43,7 +42,7 @@ Json first_line(Config config, const Pairs& pairs, bool prefix_sharing, const Tr
   llm::Model model = llm::testing::load_golden(compute, "llama_tied");
   llm::make_trainable(compute, model);
   llm::testing::TemporaryFolder folder("unreferenced");
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   train(job, config, pairs, pairs);
   const std::vector<Json> lines = testing::lines_of(real_env(), job.output + "/metrics.jsonl");
   return lines.at(0);
@@ -151,11 +150,8 @@ Run run_of(const std::string& folder, const Config& config, size_t stop_after, c
   shape.layers = 1;
   shape.vocab = 32;
   llm::Model model = llm::testing::random_model(shape);
-  std::atomic<bool> stop{stop_after == 1};
-  size_t steps = 0;
-  TrainJob job{compute, real_env(), model, folder + "/run", false, false, {}, {}, &stop};
-  job.resume = job.env.exists(job.output);
-  job.progress = [&](const StepReport&) { stop = ++steps + 1 == stop_after; };
+  testing::StoppedJob job(compute, real_env(), model, folder + "/run",
+                          real_env().exists(folder + "/run"), stop_after);
   train(job, config, testing::pairs(7, 32), testing::pairs(3, 32));
   return {testing::model_values(model),
           testing::lines_of(real_env(), job.output + "/metrics.jsonl")};
@@ -190,7 +186,7 @@ TEST(Unreferenced, PairsThatWeighNothingTeachNothing) {
   Pairs pairs = testing::pairs(3, 96);
   for (llm::PreferenceTokens& pair : pairs) pair.weight = 0;
   llm::testing::TemporaryFolder folder("unreferenced_zero");
-  TrainJob job{compute, real_env(), model, folder.path() + "/run", false, false, {}, {}, nullptr};
+  TrainJob job{compute, real_env(), model, folder.path() + "/run"};
   train_orpo(job, small_config<OrpoConfig>(), pairs, {});
   EXPECT_TRUE(testing::model_values(model) == before);
 }
