@@ -1,26 +1,19 @@
 // Fields that need no library: a label, a control, a hint; and what is said when a form fails.
 import { useId, type HTMLInputTypeAttribute, type ReactNode, type RefObject } from "react";
-import { t } from "../messages";
-
-interface Labels {
-  label: ReactNode;
-  hint?: ReactNode;
-  optional?: boolean | undefined; // said behind the label
-}
 
 export function Field({
   label,
   hint,
-  optional,
   children,
-}: Labels & { children: (id: string, hint_id: string | undefined) => ReactNode }) {
+}: {
+  label: ReactNode;
+  hint?: ReactNode;
+  children: (id: string, hint_id: string | undefined) => ReactNode;
+}) {
   const id = useId();
   return (
     <div className="field">
-      <label htmlFor={id}>
-        {label}
-        {optional && <span className="dim small"> {t.common.optional}</span>}
-      </label>
+      <label htmlFor={id}>{label}</label>
       {children(id, hint ? id + "-hint" : undefined)}
       {hint && (
         <span className="hint" id={id + "-hint"}>
@@ -33,6 +26,8 @@ export function Field({
 
 /** One line of text. */
 export function TextField({
+  label,
+  hint,
   value,
   put,
   type,
@@ -40,9 +35,9 @@ export function TextField({
   example,
   max_length,
   mode,
-  focus,
-  ...labels
-}: Labels & {
+}: {
+  label: ReactNode;
+  hint?: ReactNode;
   value: string;
   put: (value: string) => void;
   type?: HTMLInputTypeAttribute;
@@ -50,10 +45,9 @@ export function TextField({
   example?: string;
   max_length?: number;
   mode?: "decimal" | "numeric";
-  focus?: boolean; // from the start
 }) {
   return (
-    <Field {...labels}>
+    <Field label={label} hint={hint}>
       {(id, hint_id) => (
         <input
           id={id}
@@ -64,7 +58,6 @@ export function TextField({
           placeholder={example}
           maxLength={max_length}
           inputMode={mode}
-          autoFocus={focus}
           value={value}
           onChange={(e) => put(e.target.value)}
         />
@@ -73,83 +66,7 @@ export function TextField({
   );
 }
 
-/** Several lines of text. */
-export function AreaField({
-  value,
-  put,
-  rows,
-  max_length,
-  example,
-  mono,
-  ...labels
-}: Labels & {
-  value: string;
-  put: (value: string) => void;
-  rows: number;
-  max_length: number;
-  example?: string;
-  mono?: boolean;
-}) {
-  return (
-    <Field {...labels}>
-      {(id, hint_id) => (
-        <textarea
-          id={id}
-          aria-describedby={hint_id}
-          className={mono ? "input mono" : "input"}
-          rows={rows}
-          maxLength={max_length}
-          placeholder={example}
-          value={value}
-          onChange={(e) => put(e.target.value)}
-        />
-      )}
-    </Field>
-  );
-}
-
-/** A value with its words; `off` is shown and cannot be taken. */
-type Option = readonly [value: string, text: string, off?: boolean];
-
-const drawn = (options: readonly Option[]) =>
-  options.map(([value, text, off]) => (
-    <option key={value} value={value} disabled={off}>
-      {text}
-    </option>
-  ));
-
-/** One of a few. */
-export function SelectField({
-  value,
-  put,
-  options,
-  focus,
-  ...labels
-}: Labels & {
-  value: string;
-  put: (value: string) => void;
-  options: readonly Option[];
-  focus?: boolean; // from the start
-}) {
-  return (
-    <Field {...labels}>
-      {(id, hint_id) => (
-        <select
-          id={id}
-          aria-describedby={hint_id}
-          className="input"
-          autoFocus={focus}
-          value={value}
-          onChange={(e) => put(e.target.value)}
-        >
-          {drawn(options)}
-        </select>
-      )}
-    </Field>
-  );
-}
-
-/** One of a few, in a row of filters. */
+/** One of a few, in a row of filters: values with their words. */
 export function Choice({
   label,
   value,
@@ -160,7 +77,7 @@ export function Choice({
   label: string;
   value: string;
   onChange: (v: string) => void;
-  options: readonly Option[];
+  options: [string, string][];
   reference?: RefObject<HTMLSelectElement | null>;
 }) {
   return (
@@ -171,7 +88,11 @@ export function Choice({
       value={value}
       onChange={(e) => onChange(e.target.value)}
     >
-      {drawn(options)}
+      {options.map(([v, text]) => (
+        <option key={v} value={v}>
+          {text}
+        </option>
+      ))}
     </select>
   );
 }

@@ -25,4 +25,4 @@ export {
   Textarea,
   TextInput,
 } from "@mantine/core";
-export { AreaField, Field, FormError, SelectField, TextField } from "./field";
+export { Field, FormError, TextField } from "./field";

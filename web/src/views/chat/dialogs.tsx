@@ -4,7 +4,7 @@ import { t } from "../../messages";
 import type { ChatNode } from "../../pure/conversation";
 import { toast } from "../../state/toasts";
 import { Dialog, DialogActions } from "../../ui/dialog";
-import { AreaField, FormError, Switch, TextField } from "../../ui/forms";
+import { Field, FormError, Switch, TextField } from "../../ui/forms";
 
 export function RenameDialog({
   title,
@@ -132,14 +132,19 @@ export function CorrectDialog({
       }
     >
       <div className="stack">
-        <AreaField
-          label={t.chat.correct}
-          hint={t.chat.correct_hint}
-          rows={14}
-          max_length={100_000}
-          value={text}
-          put={set_text}
-        />
+        <Field label={t.chat.correct} hint={t.chat.correct_hint}>
+          {(id, hint_id) => (
+            <textarea
+              id={id}
+              aria-describedby={hint_id}
+              className="input"
+              rows={14}
+              maxLength={100_000}
+              value={text}
+              onChange={(event) => set_text(event.target.value)}
+            />
+          )}
+        </Field>
         {can_send ? (
           <>
             <Switch
@@ -194,13 +199,18 @@ export function ReportDialog({
             </label>
           ))}
         </fieldset>
-        <AreaField
-          label={t.chat.report_comment}
-          rows={3}
-          max_length={4000}
-          value={comment}
-          put={set_comment}
-        />
+        <Field label={t.chat.report_comment}>
+          {(id) => (
+            <textarea
+              id={id}
+              className="input"
+              rows={3}
+              maxLength={4000}
+              value={comment}
+              onChange={(event) => set_comment(event.target.value)}
+            />
+          )}
+        </Field>
         <ConsentNote consent={consent} />
         <FormError text={error} />
       </div>

@@ -11,7 +11,7 @@ import {
   type Sampling,
 } from "../../pure/sampling";
 import type { ChatSettings } from "../../state/chat_settings";
-import { AreaField, FormError, Switch, TextField } from "../../ui/forms";
+import { Field, FormError, Switch, TextField } from "../../ui/forms";
 import { ModelFacts } from "./models";
 
 const range_of = (field: NumberField): string => {
@@ -41,15 +41,20 @@ export const SettingsPanel = memo(function SettingsPanel({
   return (
     <div className="chat-panel stack loose">
       {!settings.compare && <ModelFacts model={models.find((m) => m.id === settings.model)} />}
-      <AreaField
-        label={t.chat.system}
-        hint={t.chat.system_hint}
-        rows={3}
-        max_length={100_000}
-        example={t.chat.system_example}
-        value={system}
-        put={put_system}
-      />
+      <Field label={t.chat.system} hint={t.chat.system_hint}>
+        {(id, hint_id) => (
+          <textarea
+            id={id}
+            aria-describedby={hint_id}
+            className="input"
+            rows={3}
+            maxLength={100_000}
+            placeholder={t.chat.system_example}
+            value={system}
+            onChange={(event) => put_system(event.target.value)}
+          />
+        )}
+      </Field>
       <section className="stack" aria-label={t.chat.sampling}>
         <div className="row between">
           <h2>{t.chat.sampling}</h2>
@@ -76,15 +81,19 @@ export const SettingsPanel = memo(function SettingsPanel({
             </div>
           ))}
         </div>
-        <AreaField
-          label={t.chat.fields.stop}
-          hint={t.chat.stop_hint}
-          rows={2}
-          max_length={1000}
-          value={sampling.stop}
-          put={(stop) => set("stop", stop)}
-          mono
-        />
+        <Field label={t.chat.fields.stop!} hint={t.chat.stop_hint}>
+          {(id, hint_id) => (
+            <textarea
+              id={id}
+              aria-describedby={hint_id}
+              className="input mono"
+              rows={2}
+              maxLength={1000}
+              value={sampling.stop}
+              onChange={(event) => set("stop", event.target.value)}
+            />
+          )}
+        </Field>
         <FormError text={wrong.includes("stop") ? t.chat.too_many_stops : null} />
       </section>
       <Switch

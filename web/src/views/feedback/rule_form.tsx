@@ -6,7 +6,7 @@ import { change_rule, make_rule, type RuleWish } from "../../api/sampling";
 import type { SamplingRule, SamplingSource } from "../../api/types";
 import { t } from "../../messages";
 import { FormSheet } from "../../ui/form_sheet";
-import { SelectField, TextField } from "../../ui/forms";
+import { Field, TextField } from "../../ui/forms";
 import { rule_problem, kPairSources } from "./rule_check";
 
 export function RuleForm({
@@ -56,37 +56,55 @@ export function RuleForm({
         max_length={200}
       />
       {projects.data && open.length === 0 && <p className="notice warn">{t.feedback.no_projects}</p>}
-      <SelectField
-        label={t.feedback.to_project}
-        hint={wants_two ? t.feedback.pair_hint : undefined}
-        value={project_id}
-        put={(chosen) => {
-          set_project(chosen);
-          const type = open.find((p) => p.id === chosen)?.task_type;
-          const two = type === "pairwise" || type === "ranking";
-          if (two && !kPairSources.includes(source)) set_source("compared");
-        }}
-        options={[
-          ["", t.feedback.choose_project],
-          ...open.map((p): [string, string] => [
-            p.id,
-            `${p.name} · ${t.task_types[p.task_type] ?? p.task_type}`,
-          ]),
-        ]}
-      />
-      <SelectField
-        label={t.feedback.source}
-        value={source}
-        put={(chosen) => set_source(chosen as SamplingSource)}
-        options={Object.entries(t.feedback.sources).map(([value, text]) => [
-          value,
-          text,
-          wants_two && !kPairSources.includes(value as SamplingSource),
-        ])}
-      />
+      <Field label={t.feedback.to_project} hint={wants_two ? t.feedback.pair_hint : undefined}>
+        {(id, hint) => (
+          <select
+            id={id}
+            aria-describedby={hint}
+            className="input"
+            value={project_id}
+            onChange={(e) => {
+              set_project(e.target.value);
+              const type = open.find((p) => p.id === e.target.value)?.task_type;
+              const two = type === "pairwise" || type === "ranking";
+              if (two && !kPairSources.includes(source)) set_source("compared");
+            }}
+          >
+            <option value="">{t.feedback.choose_project}</option>
+            {open.map((p) => (
+              <option key={p.id} value={p.id}>
+                {p.name} · {t.task_types[p.task_type] ?? p.task_type}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
+      <Field label={t.feedback.source}>
+        {(id) => (
+          <select
+            id={id}
+            className="input"
+            value={source}
+            onChange={(e) => set_source(e.target.value as SamplingSource)}
+          >
+            {Object.entries(t.feedback.sources).map(([value, text]) => (
+              <option
+                key={value}
+                value={value}
+                disabled={wants_two && !kPairSources.includes(value as SamplingSource)}
+              >
+                {text}
+              </option>
+            ))}
+          </select>
+        )}
+      </Field>
       <TextField
-        label={t.feedback.model}
-        optional
+        label={
+          <>
+            {t.feedback.model} <span className="dim small">{t.common.optional}</span>
+          </>
+        }
         hint={t.feedback.model_hint}
         value={model}
         put={set_model}

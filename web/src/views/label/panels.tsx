@@ -4,7 +4,6 @@ import { t } from "../../messages";
 import type { LabelSession, LabelView } from "../../state/label_session";
 import { toast } from "../../state/toasts";
 import { Dialog } from "../../ui/dialog";
-import { TextField } from "../../ui/field";
 import { Kbd } from "../../ui/kbd";
 
 interface PanelProps {
@@ -85,13 +84,18 @@ function Reasons({
             </button>
           ))}
         </div>
-        <TextField
-          label={t.label.skip_comment}
-          optional
-          value={comment}
-          put={set_comment}
-          max_length={2000}
-        />
+        <div className="field">
+          <label htmlFor="why">
+            {t.label.skip_comment} <span className="dim small">{t.common.optional}</span>
+          </label>
+          <input
+            id="why"
+            className="input"
+            value={comment}
+            maxLength={2000}
+            onChange={(event) => set_comment(event.target.value)}
+          />
+        </div>
       </div>
     </Dialog>
   );

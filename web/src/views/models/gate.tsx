@@ -4,12 +4,12 @@ import { useState } from "react";
 import { list_heldout_sets, remove_gate, set_gate } from "../../api/registry";
 import type { Alias, GateSet, HeldoutSet } from "../../api/types";
 import { t } from "../../messages";
-import { kRegistry, registry_key } from "../../state/registry";
 import { toast } from "../../state/toasts";
 import { FormSheet } from "../../ui/form_sheet";
-import { SelectField, Switch, TextField } from "../../ui/forms";
+import { Field, Switch } from "../../ui/forms";
 import { Loaded } from "../../ui/pieces";
 import { metric_name } from "./evidence";
+import { kRegistry, registry_key } from "./promote";
 
 const kMetrics = [
   "likelihood_accuracy",
@@ -24,9 +24,59 @@ export function GateDialog({ alias, close }: { alias: Alias; close: () => void }
   return <Loaded query={sets}>{(page) => <Form alias={alias} sets={page.items} close={close} />}</Loaded>;
 }
 
+function SetSelect({
+  label,
+  hint,
+  value,
+  put,
+  sets,
+  old,
+  none,
+}: {
+  label: string;
+  hint?: string;
+  value: string;
+  put: (value: string) => void;
+  sets: HeldoutSet[];
+  old: GateSet | null | undefined;
+  none: string;
+}) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, hint_id) => (
+        <select
+          id={id}
+          aria-describedby={hint_id}
+          className="input"
+          value={value}
+          onChange={(e) => put(e.target.value)}
+        >
+          <option value="">{old && !old.snapshot_id ? t.models.own_file(old.name) : none}</option>
+          {sets.map((s) => (
+            <option key={s.snapshot_id} value={s.snapshot_id}>
+              {t.models.set_option(s.project, s.name, s.rows)}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
 function MetricSelect({ value, put }: { value: string; put: (value: string) => void }) {
-  const options = kMetrics.map((m): [string, string] => [m, metric_name(m)]);
-  return <SelectField label={t.models.metric} value={value} put={put} options={options} />;
+  return (
+    <Field label={t.models.metric}>
+      {(id) => (
+        <select id={id} className="input" value={value} onChange={(e) => put(e.target.value)}>
+          {kMetrics.map((m) => (
+            <option key={m} value={m}>
+              {metric_name(m)}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
 }
 
 function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close: () => void }) {
@@ -40,10 +90,6 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
   const [floor, set_floor] = useState(String(old?.second ? old.floor : 0.5));
   const [no_worse, set_no_worse] = useState(old?.no_worse ?? true);
   const missing = heldout ? null : t.models.choose_set;
-  const choices = (set: GateSet | null | undefined, none: string): [string, string][] => [
-    ["", set && !set.snapshot_id ? t.models.own_file(set.name) : none],
-    ...sets.map((s): [string, string] => [s.snapshot_id, t.models.set_option(s.project, s.name, s.rows)]),
-  ];
   const ended = (text: string) => {
     toast(text, { kind: "good" });
     void queries.invalidateQueries({ queryKey: kRegistry });
@@ -81,40 +127,54 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
     >
       <p className="dim">{t.models.gate_text}</p>
       {sets.length === 0 && <p className="notice warn">{t.models.no_sets}</p>}
-      <SelectField
+      <SetSelect
         label={t.models.heldout}
         hint={t.models.heldout_hint}
         value={heldout}
         put={set_heldout}
-        options={choices(old?.heldout, t.models.choose_set)}
+        sets={sets}
+        old={old?.heldout}
+        none={t.models.choose_set}
       />
       <div className="pair-of-fields">
         <MetricSelect value={metric} put={set_metric} />
-        <TextField
-          label={t.models.items_min}
-          hint={t.models.items_min_hint}
-          mode="numeric"
-          value={items_min}
-          put={set_items_min}
-        />
+        <Field label={t.models.items_min} hint={t.models.items_min_hint}>
+          {(id, hint_id) => (
+            <input
+              id={id}
+              aria-describedby={hint_id}
+              className="input"
+              inputMode="numeric"
+              value={items_min}
+              onChange={(e) => set_items_min(e.target.value)}
+            />
+          )}
+        </Field>
       </div>
-      <SelectField
+      <SetSelect
         label={t.models.second}
         value={second}
         put={set_second}
-        options={choices(old?.second, t.models.second_none)}
+        sets={sets}
+        old={old?.second}
+        none={t.models.second_none}
       />
       {second && (
         <>
           <div className="pair-of-fields">
             <MetricSelect value={second_metric} put={set_second_metric} />
-            <TextField
-              label={t.models.floor}
-              hint={t.models.floor_hint}
-              mode="decimal"
-              value={floor}
-              put={set_floor}
-            />
+            <Field label={t.models.floor} hint={t.models.floor_hint}>
+              {(id, hint_id) => (
+                <input
+                  id={id}
+                  aria-describedby={hint_id}
+                  className="input"
+                  inputMode="decimal"
+                  value={floor}
+                  onChange={(e) => set_floor(e.target.value)}
+                />
+              )}
+            </Field>
           </div>
           <Switch
             label={t.models.no_worse_switch}

@@ -4,11 +4,11 @@ import { list_decisions, list_versions } from "../../api/registry";
 import type { Alias } from "../../api/types";
 import { t } from "../../messages";
 import { ago, percent } from "../../pure/format";
-import { registry_key } from "../../state/registry";
 import { Dialog } from "../../ui/dialog";
 import { Empty, Loaded } from "../../ui/pieces";
 import { MoreRows } from "../../ui/table";
 import { Evidence, OutcomeBadge, reason_text } from "./evidence";
+import { registry_key } from "./promote";
 import { targets_text } from "./targets";
 
 export function HistoryDialog({ alias, close }: { alias: Alias; close: () => void }) {

@@ -7,12 +7,14 @@ import { get_job, stop_job } from "../../api/runs";
 import type { Alias, Decision, RegistryModel } from "../../api/types";
 import { t } from "../../messages";
 import { sentence } from "../../pure/format";
-import { kRegistry } from "../../state/registry";
 import { Dialog } from "../../ui/dialog";
 import { FormSheet } from "../../ui/form_sheet";
-import { SelectField, Switch, TextField } from "../../ui/forms";
+import { Field, Switch, TextField } from "../../ui/forms";
 import { Bar, Failed } from "../../ui/pieces";
 import { Verdict } from "./evidence";
+
+export const kRegistry = ["registry"];
+export const registry_key = (...rest: string[]) => [...kRegistry, ...rest];
 
 type Stage =
   { kind: "ask" } | { kind: "measuring"; job_id: string } | { kind: "decided"; decision: Decision };
@@ -114,13 +116,25 @@ function Ask({
       {candidates.length === 0 ? (
         <p className="notice warn">{t.models.no_candidates}</p>
       ) : (
-        <SelectField
-          label={t.models.candidate}
-          value={model}
-          put={set_model}
-          options={[["", t.models.missing_candidate], ...candidates.map(said_of)]}
-          focus
-        />
+        <Field label={t.models.candidate}>
+          {(id) => (
+            <select
+              id={id}
+              className="input"
+              value={model}
+              autoFocus
+              onChange={(e) => set_model(e.target.value)}
+            >
+              <option value="">{t.models.missing_candidate}</option>
+              {candidates.map((m) => (
+                <option key={m.id} value={m.id}>
+                  {m.name} · {t.models.kinds[m.kind]}
+                  {m.parent ? ` ${t.models.on(m.parent)}` : ""} · {m.digest.slice(0, 8)}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
       )}
       <p className="notice">
         {gated
@@ -146,11 +160,6 @@ function Ask({
       )}
     </FormSheet>
   );
-}
-
-function said_of(m: RegistryModel): [string, string] {
-  const kind = t.models.kinds[m.kind] + (m.parent ? ` ${t.models.on(m.parent)}` : "");
-  return [m.id, `${m.name} · ${kind} · ${m.digest.slice(0, 8)}`];
 }
 
 function Measuring({

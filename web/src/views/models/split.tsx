@@ -5,10 +5,10 @@ import { split } from "../../api/registry";
 import type { Alias, RegistryModel } from "../../api/types";
 import { t } from "../../messages";
 import { percent } from "../../pure/format";
-import { kRegistry } from "../../state/registry";
 import { toast } from "../../state/toasts";
 import { FormSheet } from "../../ui/form_sheet";
 import { TextField } from "../../ui/forms";
+import { kRegistry } from "./promote";
 import { shares } from "./targets";
 
 const kMost = 8;

@@ -6,10 +6,10 @@ import { remove_model } from "../../api/registry";
 import type { RegistryModel } from "../../api/types";
 import { t } from "../../messages";
 import { ago, bytes } from "../../pure/format";
-import { kRegistry } from "../../state/registry";
 import { toast, toast_error } from "../../state/toasts";
 import { Dialog, DialogActions } from "../../ui/dialog";
 import { Table } from "../../ui/table";
+import { kRegistry } from "./promote";
 
 export function ModelTable({ models, may_change }: { models: RegistryModel[]; may_change: boolean }) {
   const [leaving, set_leaving] = useState<RegistryModel | null>(null);

@@ -5,7 +5,7 @@ import { kRoles, type Person, type Role } from "../../api/types";
 import { t } from "../../messages";
 import { useSession } from "../../state/session";
 import { Dialog } from "../../ui/dialog";
-import { FormError, SelectField, TagsInput, TextField } from "../../ui/forms";
+import { Field, FormError, TagsInput } from "../../ui/forms";
 
 interface Filled {
   name: string;
@@ -51,22 +51,56 @@ export function PersonForm({
   return (
     <Dialog title={title} onClose={close}>
       <form className="stack" onSubmit={submit} noValidate>
-        <TextField
-          label={t.common.name}
-          optional={optional_name}
-          value={name}
-          put={set_name}
-          max_length={200}
-          focus
-        />
-        {!person && <TextField label={t.sign_in.email} optional type="email" value={email} put={set_email} />}
-        <SelectField
-          label={t.people.role}
-          hint={t.people.role_text[role]}
-          value={role}
-          put={(chosen) => set_role(chosen as Role)}
-          options={kRoles.filter((r) => r !== "owner" || me.role === "owner").map((r) => [r, t.roles[r]!])}
-        />
+        <Field
+          label={
+            <>
+              {t.common.name} {optional_name && <span className="dim small">{t.common.optional}</span>}
+            </>
+          }
+        >
+          {(id) => (
+            <input
+              id={id}
+              className="input"
+              autoFocus
+              value={name}
+              maxLength={200}
+              onChange={(e) => set_name(e.target.value)}
+            />
+          )}
+        </Field>
+        {!person && (
+          <Field
+            label={
+              <>
+                {t.sign_in.email} <span className="dim small">{t.common.optional}</span>
+              </>
+            }
+          >
+            {(id) => (
+              <input
+                id={id}
+                className="input"
+                type="email"
+                value={email}
+                onChange={(e) => set_email(e.target.value)}
+              />
+            )}
+          </Field>
+        )}
+        <Field label={t.people.role} hint={t.people.role_text[role]}>
+          {(id) => (
+            <select id={id} className="input" value={role} onChange={(e) => set_role(e.target.value as Role)}>
+              {kRoles
+                .filter((r) => r !== "owner" || me.role === "owner")
+                .map((r) => (
+                  <option key={r} value={r}>
+                    {t.roles[r]}
+                  </option>
+                ))}
+            </select>
+          )}
+        </Field>
         <TagsInput
           label={t.people.skills}
           description={t.people.skills_hint}

@@ -5,7 +5,7 @@ import { list_models } from "../../api/chat";
 import { change_live, get_live, type LiveSide } from "../../api/live";
 import { t } from "../../messages";
 import { toast, toast_error } from "../../state/toasts";
-import { NumberInput, SelectField, Switch } from "../../ui/forms";
+import { NumberInput, Switch } from "../../ui/forms";
 import { Panel } from "../../ui/pieces";
 
 const kUsual = (model: string, temperature: number): LiveSide => ({
@@ -65,15 +65,22 @@ export function LivePanel({ project_id, done }: { project_id: string; done: () =
         {sides?.map((side, at) => (
           <fieldset key={at} className="live-side">
             <legend>{t.project.live_side(at + 1)}</legend>
-            <SelectField
-              label={t.project.live_model}
-              value={side.model}
-              put={(model) => put(at, { model })}
-              options={(names.includes(side.model) ? names : [side.model, ...names]).map((name) => [
-                name,
-                name,
-              ])}
-            />
+            <div className="field">
+              <label htmlFor={`live-model-${at}`}>{t.project.live_model}</label>
+              <select
+                id={`live-model-${at}`}
+                className="input"
+                value={side.model}
+                onChange={(event) => put(at, { model: event.target.value })}
+              >
+                {!names.includes(side.model) && <option value={side.model}>{side.model}</option>}
+                {names.map((name) => (
+                  <option key={name} value={name}>
+                    {name}
+                  </option>
+                ))}
+              </select>
+            </div>
             <NumberInput
               label={t.project.live_temperature}
               min={0}

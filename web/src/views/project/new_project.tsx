@@ -6,7 +6,7 @@ import { create_project } from "../../api/projects";
 import { kTaskTypes, type TaskType } from "../../api/types";
 import { t } from "../../messages";
 import { toast_error } from "../../state/toasts";
-import { NumberInput, TextField } from "../../ui/forms";
+import { Field, NumberInput } from "../../ui/forms";
 import { PageHead } from "../shell/shell";
 import "./project.css";
 
@@ -96,13 +96,23 @@ export default function NewProject() {
             onChange={(v) => set_overlap(Number(v) || 1)}
           />
         </div>
-        <TextField
-          label={t.project.description}
-          optional
-          value={description}
-          put={set_description}
-          max_length={2000}
-        />
+        <Field
+          label={
+            <>
+              {t.project.description} <span className="dim small">{t.common.optional}</span>
+            </>
+          }
+        >
+          {(id) => (
+            <input
+              id={id}
+              className="input"
+              value={description}
+              maxLength={2000}
+              onChange={(e) => set_description(e.target.value)}
+            />
+          )}
+        </Field>
         <div className="row">
           <button type="submit" className="btn primary" aria-disabled={missing !== null}>
             {missing ?? t.project.create}

@@ -6,7 +6,7 @@ import { get_schema, save_schema, validate_schema } from "../../api/projects";
 import type { Question, Schema } from "../../pure/answer";
 import { t } from "../../messages";
 import { toast } from "../../state/toasts";
-import { SegmentedControl, Switch, TagsInput, TextField } from "../../ui/forms";
+import { Field, SegmentedControl, Switch, TagsInput } from "../../ui/forms";
 import { Loaded, Panel } from "../../ui/pieces";
 import { ProjectPage } from "./layout";
 
@@ -128,12 +128,17 @@ function Form({ schema, put }: { schema: Schema; put: (schema: Schema) => void }
           }
         >
           <div className="stack">
-            <TextField
-              label={t.project.question}
-              value={q.title}
-              put={(title) => change(at, { title })}
-              max_length={300}
-            />
+            <Field label={t.project.question}>
+              {(id) => (
+                <input
+                  id={id}
+                  className="input"
+                  value={q.title}
+                  maxLength={300}
+                  onChange={(e) => change(at, { title: e.target.value })}
+                />
+              )}
+            </Field>
             <div className="row wrap wide">
               <Switch
                 label={t.project.is_required}

@@ -7,7 +7,7 @@ import { create_snapshot, list_snapshots } from "../../api/snapshots";
 import { bytes, compact, count, duration } from "../../pure/format";
 import { t } from "../../messages";
 import { toast_error } from "../../state/toasts";
-import { NumberInput, SegmentedControl, SelectField, TextInput } from "../../ui/forms";
+import { Field, NumberInput, SegmentedControl, TextInput } from "../../ui/forms";
 import { Failed, Panel, Waiting } from "../../ui/pieces";
 import { ProjectPage, type LoadedProject } from "../project/layout";
 import "./runs.css";
@@ -143,16 +143,24 @@ function NewRun({ project }: { project: LoadedProject }) {
             </div>
             <span className="hint">{t.runs.method_text[method]}</span>
           </div>
-          <SelectField
-            label={t.runs.data}
-            hint={snapshot ? t.runs.data_reuse : t.runs.data_new}
-            value={snapshot}
-            put={set_snapshot}
-            options={[
-              ["", t.runs.fresh_snapshot],
-              ...usable.map((s): [string, string] => [s.id, `${s.name} · ${t.common.rows(s.rows_train)}`]),
-            ]}
-          />
+          <Field label={t.runs.data} hint={snapshot ? t.runs.data_reuse : t.runs.data_new}>
+            {(id, hint) => (
+              <select
+                id={id}
+                aria-describedby={hint}
+                className="input"
+                value={snapshot}
+                onChange={(e) => set_snapshot(e.target.value)}
+              >
+                <option value="">{t.runs.fresh_snapshot}</option>
+                {usable.map((s) => (
+                  <option key={s.id} value={s.id}>
+                    {s.name} · {t.common.rows(s.rows_train)}
+                  </option>
+                ))}
+              </select>
+            )}
+          </Field>
           <div className="field">
             <span className="label" id="model">
               {t.runs.model}

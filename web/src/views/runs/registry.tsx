@@ -1,14 +1,16 @@
 // A run that is done becomes a model of the registry.
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
-import { list_registry } from "../../api/registry";
+import { add_model, list_registry } from "../../api/registry";
 import type { Run } from "../../api/types";
 import { t } from "../../messages";
-import { registry_key } from "../../state/registry";
 import { useCan } from "../../state/session";
-import { AddModelSheet } from "../models/add_model";
+import { toast } from "../../state/toasts";
+import { FormSheet } from "../../ui/form_sheet";
+import { TextField } from "../../ui/forms";
 
+const kKey = ["registry", "models"];
 const as_name = (text: string) =>
   text
     .toLowerCase()
@@ -19,11 +21,7 @@ const as_name = (text: string) =>
 export function AddToRegistry({ run }: { run: Run }) {
   const can = useCan();
   const [open, set_open] = useState(false);
-  const models = useQuery({
-    queryKey: registry_key("models"),
-    queryFn: list_registry,
-    enabled: can("model.view"),
-  });
+  const models = useQuery({ queryKey: kKey, queryFn: list_registry, enabled: can("model.view") });
   const known = models.data?.items.find((m) => m.origin.run === run.id);
   if (known) {
     return (
@@ -44,16 +42,25 @@ export function AddToRegistry({ run }: { run: Run }) {
 }
 
 function AddDialog({ run, close }: { run: Run; close: () => void }) {
+  const queries = useQueryClient();
   const [name, set_name] = useState(as_name(run.name));
+  const missing = name.trim() ? null : t.models.missing_alias;
+  const send = async () => {
+    const made = await add_model({ name: name.trim(), run_id: run.id });
+    toast(t.models.added(made.name), { kind: "good" });
+    void queries.invalidateQueries({ queryKey: ["registry"] });
+    close();
+  };
   return (
-    <AddModelSheet
-      title={t.models.add_run_title}
-      source={{ run_id: run.id }}
-      name={name}
-      put_name={set_name}
-      close={close}
-    >
+    <FormSheet title={t.models.add_run_title} go={t.models.add} missing={missing} send={send} close={close}>
       <p className="dim">{t.models.add_run_text}</p>
-    </AddModelSheet>
+      <TextField
+        label={t.models.alias_name}
+        hint={t.models.alias_hint}
+        value={name}
+        put={set_name}
+        max_length={100}
+      />
+    </FormSheet>
   );
 }

@@ -9,7 +9,7 @@ import { useCan } from "../../state/session";
 import { toast, toast_error } from "../../state/toasts";
 import { CopyLine } from "../../ui/copy";
 import { Dialog, DialogActions } from "../../ui/dialog";
-import { FormError, NumberInput, SelectField, TagsInput, TextField } from "../../ui/forms";
+import { Field, FormError, NumberInput, TagsInput, TextField } from "../../ui/forms";
 import { Panel } from "../../ui/pieces";
 import { Table } from "../../ui/table";
 
@@ -80,12 +80,17 @@ export function Keys() {
                 example={t.settings.key_example}
               />
             </div>
-            <SelectField
-              label={t.settings.key_for}
-              value={scope}
-              put={set_scope}
-              options={kScopes.map((s) => [s, t.settings.scopes[s]!])}
-            />
+            <Field label={t.settings.key_for}>
+              {(id) => (
+                <select id={id} className="input" value={scope} onChange={(e) => set_scope(e.target.value)}>
+                  {kScopes.map((s) => (
+                    <option key={s} value={s}>
+                      {t.settings.scopes[s]}
+                    </option>
+                  ))}
+                </select>
+              )}
+            </Field>
             <div style={{ width: 150 }}>
               <NumberInput
                 label={t.settings.expires}

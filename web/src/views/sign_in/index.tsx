@@ -160,8 +160,11 @@ export function Invitation() {
       <form className="stack" onSubmit={submit} noValidate>
         <TextField label={t.sign_in.your_name} complete="name" value={shown} put={set_name} />
         <TextField
-          label={t.sign_in.choose_password}
-          optional
+          label={
+            <>
+              {t.sign_in.choose_password} <span className="dim small">{t.common.optional}</span>
+            </>
+          }
           hint={t.sign_in.password_hint}
           type="password"
           complete="new-password"

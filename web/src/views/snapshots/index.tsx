@@ -13,7 +13,7 @@ import { ago, count, percent } from "../../pure/format";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
 import { toast, toast_error } from "../../state/toasts";
-import { NumberInput, SelectField, TextField } from "../../ui/forms";
+import { Field, NumberInput, TextField } from "../../ui/forms";
 import { Empty, Loaded, Panel } from "../../ui/pieces";
 import { Table } from "../../ui/table";
 import { ProjectPage, type LoadedProject } from "../project/layout";
@@ -187,15 +187,25 @@ function NewSnapshot({ project }: { project: LoadedProject }) {
 }
 function Formats({ value, put, all = false }: { value: string; put: (v: string) => void; all?: boolean }) {
   return (
-    <SelectField
-      label={t.snapshots.format}
-      hint={t.snapshots.format_text[value]}
-      value={value}
-      put={put}
-      options={kExportFormats
-        .filter((f) => all || (f !== "label-studio" && f !== "csv"))
-        .map((f) => [f, t.snapshots.formats[f]!])}
-    />
+    <Field label={t.snapshots.format} hint={t.snapshots.format_text[value]}>
+      {(id, hint) => (
+        <select
+          id={id}
+          aria-describedby={hint}
+          className="input"
+          value={value}
+          onChange={(e) => put(e.target.value)}
+        >
+          {kExportFormats
+            .filter((f) => all || (f !== "label-studio" && f !== "csv"))
+            .map((f) => (
+              <option key={f} value={f}>
+                {t.snapshots.formats[f]}
+              </option>
+            ))}
+        </select>
+      )}
+    </Field>
   );
 }
 
@@ -211,16 +221,15 @@ function Export({ project }: { project: LoadedProject }) {
         <div className="row wide top">
           {project.split_state === "frozen" && (
             <div className="grow">
-              <SelectField
-                label={t.project.splits}
-                value={split}
-                put={set_split}
-                options={[
-                  ["", t.tasks.any_split],
-                  ["train", t.tasks.train],
-                  ["heldout", t.tasks.heldout],
-                ]}
-              />
+              <Field label={t.project.splits}>
+                {(id) => (
+                  <select id={id} className="input" value={split} onChange={(e) => set_split(e.target.value)}>
+                    <option value="">{t.tasks.any_split}</option>
+                    <option value="train">{t.tasks.train}</option>
+                    <option value="heldout">{t.tasks.heldout}</option>
+                  </select>
+                )}
+              </Field>
             </div>
           )}
           <div className="grow">
