@@ -6,5 +6,5 @@ configure_and_build release hone
 if model=$(scripts/get_model.sh); then
   exec build/release/hone up --data-dir .hone --model "$model" "$@"
 fi
-say "No demo model: labelling works, training needs --model (or HONE_MODEL)."
+say "No demo model: labelling works; to train too, stop this and say HONE_MODEL=path/to/model.gguf make run"
 exec build/release/hone up --data-dir .hone "$@"

@@ -14,7 +14,7 @@ constexpr Command kCommands[] = {
     {nullptr, "The loop", "", nullptr},
     {"quickstart", "the whole loop on the shipped example: preferences in, a better model out", "",
      run_quickstart},
-    {"train", "from rows to an adapter or a model, by eleven methods",
+    {"train", "from rows to an adapter or a model, by twelve methods",
      "sft dpo reward kto orpo cpo distill jepa ppo grpo rloo online_dpo", run_train},
     {"eval", "preferences, reward, rewards: what a model prefers, and what its answers earn",
      "preferences reward rewards", run_eval},

@@ -158,7 +158,7 @@ test("the server itself: a rule is made, changed, paused and deleted by keys", a
   await page.getByLabel("To the project").selectOption(project.id);
   await page.getByLabel("Which answers").selectOption("reported");
   await page.getByLabel("Share (%)").fill("0");
-  assert.ok(await button(page, "The share is above 0 and at most 100 %").isVisible());
+  assert.ok(await button(page, "Correct the share").isVisible());
   await page.getByLabel("Share (%)").fill("12.5");
   await page.getByLabel("At most a day").fill("50");
   await clean(page, "a new rule");

@@ -83,7 +83,17 @@ test("a gate promotes what is better, refuses what is worse, and says why", asyn
   await set.waitFor();
   assert.ok(await button(page, "Choose a set").isVisible());
   await set.selectOption({ index: 1 });
+  // What is no number is named beside its field, and Enter goes there instead of sending it.
+  await page.getByLabel("Least number of rows").fill("many");
+  await page.getByLabel("Second set, with a floor").selectOption({ index: 1 });
+  await page.getByLabel("Floor", { exact: true }).fill("60");
+  await page.keyboard.press("Enter");
+  assert.ok(await button(page, "Correct the number of rows").isVisible());
+  await page.waitForSelector(`${dialog} >> text=A whole number, 0 or more`);
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute("name")), "items_min");
   await page.getByLabel("Least number of rows").fill("50");
+  assert.ok(await button(page, "Correct the floor").isVisible());
+  await page.getByLabel("Second set, with a floor").selectOption("");
   await button(page, "Save the gate").click();
   await page.waitForSelector("text=assistant has a gate");
   await until("the gate's words", async () => /accuracy.*50 items/.test(await facts(page, "assistant")));
@@ -132,6 +142,8 @@ test("a split has its shares, a used model stays, another leaves", async () => {
   await page.keyboard.press("s");
   await page.getByLabel("Weight of smol").fill("3");
   assert.ok(await button(page, "Give two models a weight").isVisible());
+  await page.getByLabel("Weight of polite-2").fill("-1");
+  assert.ok(await button(page, "Correct the weight").isVisible());
   await page.getByLabel("Weight of polite-2").fill("1");
   await page.waitForSelector(`${dialog} >> text=25 % of requests`);
   await button(page, "Split").last().click();

@@ -125,10 +125,10 @@ test("two runs are chosen in the list and lie beside each other", async () => {
   await button(page, "Compare 2 runs").click();
   await page.waitForSelector(".compared");
   const table = () => page.textContent(".compared");
-  assert.match(await table(), /learning rate/);
-  assert.doesNotMatch(await table(), /lora r/); // the same in both
+  assert.match(await table(), /Learning rate/);
+  assert.doesNotMatch(await table(), /LoRA rank/); // the same in both
   await button(page, "Differences only").click();
-  await until("all settings", async () => /lora r/.test(await table()));
+  await until("all settings", async () => /LoRA rank/.test(await table()));
   await page.waitForSelector(`figcaption >> text=${dpo[1].name}:`);
   await clean(page, "the comparison");
   await page.goto(`${here}/compare?runs=${dpo[0].id}`);

@@ -38,6 +38,10 @@ export function metric_names(lines: Line[]): string[] {
   return [...found].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
+/** Numbers from 0 to 1 that are read as so much of the whole. */
+export const is_share = (name: string): boolean =>
+  /(^|[/_])(accuracy|accuracies)([/_]|$)|(^|\/)frac_|clip_ratio/.test(name);
+
 /** Those that are shown before anybody chooses: at most one of each group. */
 export function first_metrics(names: string[]): string[] {
   const chosen = kFirst
@@ -111,6 +115,12 @@ export function words_of_setting(value: unknown): string {
   if (value === undefined || value === null || value === "") return "–";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
+
+/** A setting's name as words: those of the form where it has one. */
+export const setting_name = (name: string, known: Record<string, string>): string => {
+  const words = name.replace(/_/g, " ");
+  return known[name] ?? words.slice(0, 1).toUpperCase() + words.slice(1);
+};
 
 /** A number of a curve as people read it, whatever its size. */
 export function short_number(v: number): string {

@@ -5,15 +5,19 @@ import "@mantine/core/styles/ColorSwatch.css";
 import "@mantine/charts/styles.css";
 import { BarChart, LineChart } from "@mantine/charts";
 import type { ReactNode } from "react";
+import { count } from "../pure/format";
+import { count_axis, log_axis, tick_text, value_axis } from "../pure/ticks";
 import "./charts.css";
 
 export function Figure({
   title,
+  unit,
   sentence,
   children,
   tools,
 }: {
   title: string;
+  unit?: string | undefined; // of what stands on its upright axis
   sentence?: ReactNode;
   children: ReactNode;
   tools?: ReactNode;
@@ -21,7 +25,9 @@ export function Figure({
   return (
     <section className="panel figure">
       <header>
-        <h2>{title}</h2>
+        <h2>
+          {title} {unit && <span className="unit">{unit}</span>}
+        </h2>
         {tools && <div className="row">{tools}</div>}
       </header>
       <figure className="body" aria-label={title}>
@@ -39,25 +45,36 @@ export interface Series {
   dashed?: boolean;
   width?: number;
 }
+/** Lines over a number that counts up (steps, labels): equal distances are equal numbers of them. */
 export function Curve({
   data,
   x,
   series,
   height = 220,
-  y_domain,
   x_label,
   format,
   log = false,
+  share = false,
 }: {
-  data: Record<string, number | string | null>[];
+  data: Record<string, number | null>[];
   x: string;
   series: Series[];
   height?: number;
-  y_domain?: [number | "auto", number | "auto"];
   x_label?: string;
-  format?: (v: number) => string;
+  format?: (v: number) => string; // of the values that are pointed at
   log?: boolean; // of y; the data has nothing at or below 0
+  share?: boolean; // 0.5 is read as 50 %
 }) {
+  const numbers = (names: string[]) =>
+    data.flatMap((row) => names.map((name) => row[name])).filter((v) => typeof v === "number");
+  const [left, right] = ends(numbers([x])),
+    [low, high] = ends(numbers(series.map((s) => s.name)));
+  const across = count_axis(left, right);
+  const up = log && low > 0 ? log_axis(low, high) : value_axis(low, high);
+  const mark = (v: number) =>
+    share
+      ? tick_text(v * 100, { ...up, high: up.high * 100, digits: Math.max(0, up.digits - 2) }) + " %"
+      : tick_text(v, up);
   return (
     <LineChart
       h={height}
@@ -66,7 +83,7 @@ export function Curve({
       withDots={data.length < 16}
       curveType="linear"
       withLegend={series.length > 1}
-      legendProps={{ verticalAlign: "top", height: 32 }}
+      legendProps={{ verticalAlign: "top", height: 28 }}
       tickLine="none"
       gridAxis="x"
       strokeWidth={1.6}
@@ -81,9 +98,12 @@ export function Curve({
         isAnimationActive: false,
         strokeWidth: series.find((one) => one.name === s.name)?.width ?? 1.8,
       })}
-      xAxisProps={{ minTickGap: 40 }}
+      xAxisProps={{ type: "number", domain: [left, right], ticks: across.ticks, tickFormatter: count }}
       yAxisProps={{
-        domain: y_domain ?? ["auto", "auto"],
+        domain: [up.low, up.high],
+        ticks: up.ticks,
+        tickFormatter: mark,
+        interval: 0,
         width: 52,
         ...(log ? { scale: "log" as const, allowDataOverflow: true } : {}),
       }}
@@ -92,21 +112,27 @@ export function Curve({
     />
   );
 }
+const ends = (values: number[]): [number, number] =>
+  values.length ? [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))] : [0, 1];
+
 export function Histogram({
   data,
   x,
   y,
   label,
+  x_label,
   color = "var(--series-1)",
-  height = 200,
+  height = 220,
 }: {
   data: Record<string, number | string>[];
   x: string;
   y: string;
   label: string;
+  x_label?: string;
   color?: string;
   height?: number;
 }) {
+  const up = value_axis(0, Math.max(1, ...data.map((row) => Number(row[y]))));
   return (
     <BarChart
       h={height}
@@ -116,8 +142,14 @@ export function Histogram({
       tickLine="none"
       gridAxis="x"
       barProps={{ isAnimationActive: false, radius: [3, 3, 0, 0] }}
-      yAxisProps={{ width: 44 }}
+      yAxisProps={{
+        width: 44,
+        domain: [0, up.high],
+        ticks: up.ticks.filter(Number.isInteger),
+        tickFormatter: count,
+      }}
       barChartProps={{ barCategoryGap: "8%" }}
+      {...(x_label ? { xAxisLabel: x_label } : {})}
     />
   );
 }

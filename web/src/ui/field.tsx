@@ -1,23 +1,50 @@
 // Fields that need no library: a label, a control, a hint; and what is said when a form fails.
-import { useId, type HTMLInputTypeAttribute, type ReactNode, type RefObject } from "react";
+import {
+  createContext,
+  useContext,
+  useId,
+  type HTMLInputTypeAttribute,
+  type ReactNode,
+  type RefObject,
+} from "react";
+import { t } from "../messages";
+import { sentence } from "../pure/format";
+
+/** What a form still needs: the field that it is about, and the words. */
+export interface Problem {
+  field: string;
+  text: string; // beside the field
+  ask?: string; // on the form's button, where that is another text
+}
+const Wrong = createContext<Problem | null>(null);
+/** A form says which of its fields is wrong; the field shows it. */
+export const WrongField = Wrong.Provider;
+export function useWrong(name: string | undefined): string | null {
+  const problem = useContext(Wrong);
+  return name !== undefined && problem?.field === name ? problem.text : null;
+}
 
 export function Field({
   label,
   hint,
+  name,
   children,
 }: {
   label: ReactNode;
   hint?: ReactNode;
-  children: (id: string, hint_id: string | undefined) => ReactNode;
+  name?: string; // by which a form names it; its control has the same name
+  children: (id: string, hint_id: string | undefined, wrong: true | undefined) => ReactNode;
 }) {
   const id = useId();
+  const wrong = useWrong(name);
+  const below = wrong ?? hint;
   return (
     <div className="field">
       <label htmlFor={id}>{label}</label>
-      {children(id, hint ? id + "-hint" : undefined)}
-      {hint && (
-        <span className="hint" id={id + "-hint"}>
-          {hint}
+      {children(id, below ? id + "-hint" : undefined, wrong ? true : undefined)}
+      {below && (
+        <span className={"hint" + (wrong ? " bad" : "")} id={id + "-hint"}>
+          {below}
         </span>
       )}
     </div>
@@ -28,6 +55,7 @@ export function Field({
 export function TextField({
   label,
   hint,
+  name,
   value,
   put,
   type,
@@ -38,6 +66,7 @@ export function TextField({
 }: {
   label: ReactNode;
   hint?: ReactNode;
+  name?: string; // as in Field
   value: string;
   put: (value: string) => void;
   type?: HTMLInputTypeAttribute;
@@ -47,11 +76,13 @@ export function TextField({
   mode?: "decimal" | "numeric";
 }) {
   return (
-    <Field label={label} hint={hint}>
-      {(id, hint_id) => (
+    <Field label={label} hint={hint} name={name}>
+      {(id, hint_id, wrong) => (
         <input
           id={id}
+          name={name}
           aria-describedby={hint_id}
+          aria-invalid={wrong}
           className="input"
           type={type}
           autoComplete={complete}
@@ -65,6 +96,48 @@ export function TextField({
     </Field>
   );
 }
+
+/** One choice of a list. */
+export function SelectField({
+  label,
+  hint,
+  name,
+  value,
+  put,
+  children,
+}: {
+  label: ReactNode;
+  hint?: ReactNode;
+  name: string; // as in Field
+  value: string;
+  put: (value: string) => void;
+  children: ReactNode; // the options
+}) {
+  return (
+    <Field label={label} hint={hint} name={name}>
+      {(id, hint_id, wrong) => (
+        <select
+          id={id}
+          name={name}
+          aria-describedby={hint_id}
+          aria-invalid={wrong}
+          className="input"
+          value={value}
+          onChange={(e) => put(e.target.value)}
+        >
+          {children}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+/** A label of what may be left empty. */
+export const Optional = ({ children }: { children: ReactNode }) => (
+  <>
+    {children} <span className="dim small">{t.common.optional}</span>
+  </>
+);
 
 /** One of a few, in a row of filters: values with their words. */
 export function Choice({
@@ -100,7 +173,7 @@ export function Choice({
 export function FormError({ text }: { text: string | null }) {
   return text ? (
     <p className="bad small" role="alert">
-      {text}
+      {sentence(text)}
     </p>
   ) : null;
 }

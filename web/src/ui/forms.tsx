@@ -25,4 +25,4 @@ export {
   Textarea,
   TextInput,
 } from "@mantine/core";
-export { Field, FormError, TextField } from "./field";
+export { Field, FormError, Optional, SelectField, TextField } from "./field";

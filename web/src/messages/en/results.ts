@@ -66,6 +66,8 @@ export const quality = {
   ac1: "Gwet's AC1",
   certain: "Tasks that are certain (80 % or more)",
   certainty: "How certain each task is",
+  certainty_unit: "tasks",
+  certainty_axis: "Certain, %",
   certainty_text: (share: string) =>
     `A bar far right means the answer is settled. ${share} of the tasks are at 80 % or above; the rest would gain from one more person.`,
   answers: "What people answered",
@@ -161,6 +163,11 @@ export const snapshots = {
   } as Record<string, string>,
 };
 
+/** What is counted in a part of a run. */
+const part = (phase: string): "Step" | "Pair" | "Answer" =>
+  phase === "training" ? "Step" : phase.startsWith("answers") ? "Answer" : "Pair";
+const kArticle = { Step: "a", Pair: "a", Answer: "an" };
+
 export const runs = {
   new: "New run",
   none: "No run yet",
@@ -253,18 +260,30 @@ export const runs = {
   phases: {
     queued: "Waiting",
     loading: "Loading",
-    reference: "Reference",
     "measuring before": "Measuring before",
+    "answers before": "Answers before",
+    reference: "Reference",
     training: "Training",
     "measuring after": "Measuring after",
-    answers: "Writing answers",
+    "answers after": "Answers after",
     done: "Done",
   } as Record<string, string>,
-  step: (step: number, steps: number) => `Step ${n(step)} of ${n(steps)}`,
-  rate: (rate: string) => `${rate} steps/s`,
-  slow_rate: (time: string) => `${time} a step`,
-  left: (time: string) => `${time} left`,
+  place: (at: number, of: number) => `Part ${n(at)} of ${n(of)}`,
+  counted: (phase: string, done: number, all: number) => `${part(phase)} ${n(done)} of ${n(all)}`,
+  rate: (phase: string, rate: string) => `${rate} ${part(phase).toLowerCase()}s/s`,
+  slow_rate: (phase: string, time: string) => `${time} ${kArticle[part(phase)]} ${part(phase).toLowerCase()}`,
+  left: (time: string) => `${time} left of this part`,
   settings: "Settings of this run",
+  setting_names: {
+    snapshot: "Labels",
+    learning_rate: "Learning rate",
+    num_train_epochs: "Passes",
+    beta: "Beta",
+    lora_r: "LoRA rank",
+    lora_alpha: "LoRA alpha",
+    lora_dropout: "LoRA dropout",
+    lora_target_modules: "LoRA target modules",
+  } as Record<string, string>,
   tabs: "Parts of this run",
   tab_run: "Run",
   tab_completions: "Completions",
@@ -290,6 +309,14 @@ export const runs = {
     grad_norm: "Gradient norm",
     learning_rate: "Learning rate",
     "completions/mean_length": "Length of answers",
+  } as Record<string, string>,
+  metric_units: {
+    kl: "nats",
+    "objective/kl": "nats",
+    entropy: "nats a token",
+    "objective/entropy": "nats an answer",
+    "policy/entropy_avg": "nats a token",
+    "completions/mean_length": "tokens",
   } as Record<string, string>,
   metric_text: {
     loss: "It should fall and then flatten.",
@@ -388,6 +415,7 @@ export const runs = {
   grad_norm: "Gradient norm",
   curves_wait: "Curves appear with the first steps.",
   side_by_side: "Answers before and after",
+  side_by_side_text: "Always the likeliest word, no chance in it. Long answers are cut.",
   items: "Held-out tasks that changed most",
   items_text: "Margins in log probability: above 0 the model prefers what people preferred.",
   change: "Change",

@@ -6,7 +6,7 @@ import { change_rule, make_rule, type RuleWish } from "../../api/sampling";
 import type { SamplingRule, SamplingSource } from "../../api/types";
 import { t } from "../../messages";
 import { FormSheet } from "../../ui/form_sheet";
-import { Field, TextField } from "../../ui/forms";
+import { Optional, SelectField, TextField } from "../../ui/forms";
 import { rule_problem, kPairSources } from "./rule_check";
 
 export function RuleForm({
@@ -44,67 +44,57 @@ export function RuleForm({
     <FormSheet
       title={rule ? t.feedback.edit_title(rule.name) : t.feedback.new_title}
       go={rule ? t.feedback.save_rule : t.feedback.make_rule}
-      missing={problem}
+      problem={problem}
       send={send}
       close={close}
     >
       <TextField
         label={t.feedback.rule_name}
+        name="name"
         value={name}
         put={set_name}
         example={t.feedback.rule_name_example}
         max_length={200}
       />
       {projects.data && open.length === 0 && <p className="notice warn">{t.feedback.no_projects}</p>}
-      <Field label={t.feedback.to_project} hint={wants_two ? t.feedback.pair_hint : undefined}>
-        {(id, hint) => (
-          <select
-            id={id}
-            aria-describedby={hint}
-            className="input"
-            value={project_id}
-            onChange={(e) => {
-              set_project(e.target.value);
-              const type = open.find((p) => p.id === e.target.value)?.task_type;
-              const two = type === "pairwise" || type === "ranking";
-              if (two && !kPairSources.includes(source)) set_source("compared");
-            }}
+      <SelectField
+        label={t.feedback.to_project}
+        name="project"
+        value={project_id}
+        put={(id) => {
+          set_project(id);
+          const type = open.find((p) => p.id === id)?.task_type;
+          const two = type === "pairwise" || type === "ranking";
+          if (two && !kPairSources.includes(source)) set_source("compared");
+        }}
+      >
+        <option value="">{t.feedback.choose_project}</option>
+        {open.map((p) => (
+          <option key={p.id} value={p.id}>
+            {p.name} · {t.task_types[p.task_type] ?? p.task_type}
+          </option>
+        ))}
+      </SelectField>
+      <SelectField
+        label={t.feedback.source}
+        hint={wants_two ? t.feedback.pair_hint : undefined}
+        name="source"
+        value={source}
+        put={(value) => set_source(value as SamplingSource)}
+      >
+        {Object.entries(t.feedback.sources).map(([value, text]) => (
+          <option
+            key={value}
+            value={value}
+            disabled={wants_two && !kPairSources.includes(value as SamplingSource)}
           >
-            <option value="">{t.feedback.choose_project}</option>
-            {open.map((p) => (
-              <option key={p.id} value={p.id}>
-                {p.name} · {t.task_types[p.task_type] ?? p.task_type}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
-      <Field label={t.feedback.source}>
-        {(id) => (
-          <select
-            id={id}
-            className="input"
-            value={source}
-            onChange={(e) => set_source(e.target.value as SamplingSource)}
-          >
-            {Object.entries(t.feedback.sources).map(([value, text]) => (
-              <option
-                key={value}
-                value={value}
-                disabled={wants_two && !kPairSources.includes(value as SamplingSource)}
-              >
-                {text}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+            {text}
+          </option>
+        ))}
+      </SelectField>
       <TextField
-        label={
-          <>
-            {t.feedback.model} <span className="dim small">{t.common.optional}</span>
-          </>
-        }
+        label={<Optional>{t.feedback.model}</Optional>}
+        name="model"
         hint={t.feedback.model_hint}
         value={model}
         put={set_model}
@@ -114,6 +104,7 @@ export function RuleForm({
         <TextField
           label={`${t.feedback.share} (%)`}
           hint={t.feedback.share_hint}
+          name="share"
           mode="decimal"
           value={share}
           put={set_share}
@@ -121,6 +112,7 @@ export function RuleForm({
         <TextField
           label={t.feedback.cap}
           hint={t.feedback.cap_hint}
+          name="cap"
           mode="numeric"
           value={cap}
           put={set_cap}

@@ -3,15 +3,16 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { add_model } from "../../api/registry";
 import { list_bases } from "../../api/runs";
-import type { Base } from "../../api/types";
+import type { Base, RegistryModel } from "../../api/types";
 import { t } from "../../messages";
 import { compact } from "../../pure/format";
 import { toast } from "../../state/toasts";
 import { FormSheet } from "../../ui/form_sheet";
-import { Field, TextField } from "../../ui/forms";
+import { SelectField } from "../../ui/forms";
+import { NameField, name_problem } from "./name_field";
 import { kRegistry } from "./promote";
 
-export function AddBase() {
+export function AddBase({ models }: { models: RegistryModel[] }) {
   const [open, set_open] = useState(false);
   const bases = useQuery({ queryKey: ["bases"], queryFn: list_bases });
   const items = bases.data?.items ?? [];
@@ -21,16 +22,24 @@ export function AddBase() {
       <button type="button" className="btn slim" onClick={() => set_open(true)}>
         {t.models.add_base}
       </button>
-      {open && <Form bases={items} close={() => set_open(false)} />}
+      {open && <Form bases={items} models={models} close={() => set_open(false)} />}
     </>
   );
 }
 
-function Form({ bases, close }: { bases: Base[]; close: () => void }) {
+/** The name that a base has in the registry already: the same files are added once. */
+const known_as = (base: Base, models: RegistryModel[]): string | null =>
+  models.find((m) => m.kind === "base" && m.origin.file && m.origin.file === base.file)?.name ?? null;
+
+function Form({ bases, models, close }: { bases: Base[]; models: RegistryModel[]; close: () => void }) {
   const queries = useQueryClient();
-  const [base, set_base] = useState(bases[0]!.name);
-  const [name, set_name] = useState(bases[0]!.name);
-  const missing = name.trim() ? null : t.models.missing_alias;
+  const first = bases.find((b) => known_as(b, models) === null) ?? bases[0]!;
+  const [base, set_base] = useState(first.name);
+  const [name, set_name] = useState(first.name);
+  const known = known_as(
+    bases.find((b) => b.name === base)!,
+    models,
+  );
   const send = async () => {
     const made = await add_model({ name: name.trim(), base });
     toast(t.models.added(made.name), { kind: "good" });
@@ -38,33 +47,34 @@ function Form({ bases, close }: { bases: Base[]; close: () => void }) {
     close();
   };
   return (
-    <FormSheet title={t.models.add_base} go={t.models.add} missing={missing} send={send} close={close}>
-      <Field label={t.models.kinds["base"]}>
-        {(id) => (
-          <select
-            id={id}
-            className="input"
-            value={base}
-            onChange={(e) => {
-              set_base(e.target.value);
-              set_name(e.target.value);
-            }}
-          >
-            {bases.map((b) => (
-              <option key={b.name} value={b.name}>
-                {b.file ?? b.name} · {compact(b.parameters)}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
-      <TextField
-        label={t.models.alias_name}
-        hint={t.models.alias_hint}
-        value={name}
-        put={set_name}
-        max_length={100}
-      />
+    <FormSheet
+      title={t.models.add_base}
+      go={t.models.add}
+      problem={known !== null ? { field: "base", text: t.models.in_registry(known) } : name_problem(name)}
+      send={send}
+      close={close}
+    >
+      <p className="dim">{t.models.add_base_text}</p>
+      <SelectField
+        label={t.models.kinds["base"]}
+        name="base"
+        value={base}
+        put={(value) => {
+          set_base(value);
+          set_name(value);
+        }}
+      >
+        {bases.map((b) => {
+          const as = known_as(b, models);
+          return (
+            <option key={b.name} value={b.name}>
+              {b.file ?? b.name} ·{" "}
+              {as === null ? t.runs.parameters(compact(b.parameters)) : t.models.in_registry(as)}
+            </option>
+          );
+        })}
+      </SelectField>
+      <NameField value={name} put={set_name} />
     </FormSheet>
   );
 }

@@ -3,13 +3,13 @@ import type { Decision, GateComparison, GateEvidence } from "../../api/types";
 import { count, fixed, p_value, percent, sentence } from "../../pure/format";
 import { t } from "../../messages";
 import { IntervalBar } from "../../ui/charts";
+import { is_rate } from "./gate_check";
 
 const kTone: Record<string, string> = { promoted: "good", worse: "bad", too_few: "warn", by_hand: "accent" };
 export function OutcomeBadge({ outcome }: { outcome: string }) {
   return <span className={"badge " + (kTone[outcome] ?? "")}>{t.models.outcomes[outcome] ?? outcome}</span>;
 }
 
-const is_rate = (metric: string) => metric.includes("accuracy");
 const shown = (metric: string, value: number | undefined, sign = false): string => {
   if (value === undefined) return "–";
   const text = is_rate(metric) ? percent(value, 1).replace("-", "−") : fixed(value, 3);

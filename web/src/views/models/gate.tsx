@@ -5,10 +5,12 @@ import { list_heldout_sets, remove_gate, set_gate } from "../../api/registry";
 import type { Alias, GateSet, HeldoutSet } from "../../api/types";
 import { t } from "../../messages";
 import { toast } from "../../state/toasts";
+import { Dialog } from "../../ui/dialog";
 import { FormSheet } from "../../ui/form_sheet";
-import { Field, Switch } from "../../ui/forms";
+import { SelectField, Switch, TextField } from "../../ui/forms";
 import { Loaded } from "../../ui/pieces";
 import { metric_name } from "./evidence";
+import { gate_problem, is_rate } from "./gate_check";
 import { kRegistry, registry_key } from "./promote";
 
 const kMetrics = [
@@ -21,12 +23,18 @@ const kMetrics = [
 
 export function GateDialog({ alias, close }: { alias: Alias; close: () => void }) {
   const sets = useQuery({ queryKey: registry_key("sets"), queryFn: list_heldout_sets });
-  return <Loaded query={sets}>{(page) => <Form alias={alias} sets={page.items} close={close} />}</Loaded>;
+  if (sets.data) return <Form alias={alias} sets={sets.data.items} close={close} />;
+  return (
+    <Dialog title={t.models.gate_title(alias.name)} onClose={close}>
+      <Loaded query={sets}>{() => null}</Loaded>
+    </Dialog>
+  );
 }
 
 function SetSelect({
   label,
   hint,
+  name,
   value,
   put,
   sets,
@@ -34,7 +42,8 @@ function SetSelect({
   none,
 }: {
   label: string;
-  hint?: string;
+  hint: string;
+  name: string;
   value: string;
   put: (value: string) => void;
   sets: HeldoutSet[];
@@ -42,40 +51,26 @@ function SetSelect({
   none: string;
 }) {
   return (
-    <Field label={label} hint={hint}>
-      {(id, hint_id) => (
-        <select
-          id={id}
-          aria-describedby={hint_id}
-          className="input"
-          value={value}
-          onChange={(e) => put(e.target.value)}
-        >
-          <option value="">{old && !old.snapshot_id ? t.models.own_file(old.name) : none}</option>
-          {sets.map((s) => (
-            <option key={s.snapshot_id} value={s.snapshot_id}>
-              {t.models.set_option(s.project, s.name, s.rows)}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
+    <SelectField label={label} hint={hint} name={name} value={value} put={put}>
+      <option value="">{old && !old.snapshot_id ? t.models.own_file(old.name) : none}</option>
+      {sets.map((s) => (
+        <option key={s.snapshot_id} value={s.snapshot_id}>
+          {t.models.set_option(s.project, s.name, s.rows)}
+        </option>
+      ))}
+    </SelectField>
   );
 }
 
-function MetricSelect({ value, put }: { value: string; put: (value: string) => void }) {
+function MetricSelect({ name, value, put }: { name: string; value: string; put: (value: string) => void }) {
   return (
-    <Field label={t.models.metric}>
-      {(id) => (
-        <select id={id} className="input" value={value} onChange={(e) => put(e.target.value)}>
-          {kMetrics.map((m) => (
-            <option key={m} value={m}>
-              {metric_name(m)}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
+    <SelectField label={t.models.metric} name={name} value={value} put={put}>
+      {kMetrics.map((m) => (
+        <option key={m} value={m}>
+          {metric_name(m)}
+        </option>
+      ))}
+    </SelectField>
   );
 }
 
@@ -89,7 +84,7 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
   const [second_metric, set_second_metric] = useState(old?.second?.metric || kMetrics[0]!);
   const [floor, set_floor] = useState(String(old?.second ? old.floor : 0.5));
   const [no_worse, set_no_worse] = useState(old?.no_worse ?? true);
-  const missing = heldout ? null : t.models.choose_set;
+  const problem = gate_problem({ heldout, items_min, second, second_metric, floor });
   const ended = (text: string) => {
     toast(text, { kind: "good" });
     void queries.invalidateQueries({ queryKey: kRegistry });
@@ -99,8 +94,8 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
     await set_gate(alias.name, {
       heldout,
       metric,
-      items_min: Math.max(0, Math.round(Number(items_min) || 0)),
-      ...(second ? { second, second_metric, floor: Number(floor) || 0, no_worse } : {}),
+      items_min: Number(items_min),
+      ...(second ? { second, second_metric, floor: Number(floor), no_worse } : {}),
     });
     ended(t.models.gate_saved(alias.name));
   };
@@ -112,13 +107,13 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
     <FormSheet
       title={t.models.gate_title(alias.name)}
       go={t.models.save_gate}
-      missing={missing}
+      problem={problem}
       send={send}
       close={close}
       below={(attempt) =>
         old && (
           <div>
-            <button type="button" className="btn quiet slim danger" onClick={() => attempt(remove)}>
+            <button type="button" className="btn quiet slim danger flush" onClick={() => attempt(remove)}>
               {t.models.remove_gate}
             </button>
           </div>
@@ -130,6 +125,7 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
       <SetSelect
         label={t.models.heldout}
         hint={t.models.heldout_hint}
+        name="heldout"
         value={heldout}
         put={set_heldout}
         sets={sets}
@@ -137,22 +133,20 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
         none={t.models.choose_set}
       />
       <div className="pair-of-fields">
-        <MetricSelect value={metric} put={set_metric} />
-        <Field label={t.models.items_min} hint={t.models.items_min_hint}>
-          {(id, hint_id) => (
-            <input
-              id={id}
-              aria-describedby={hint_id}
-              className="input"
-              inputMode="numeric"
-              value={items_min}
-              onChange={(e) => set_items_min(e.target.value)}
-            />
-          )}
-        </Field>
+        <MetricSelect name="metric" value={metric} put={set_metric} />
+        <TextField
+          label={t.models.items_min}
+          hint={t.models.items_min_hint}
+          name="items_min"
+          mode="numeric"
+          value={items_min}
+          put={set_items_min}
+        />
       </div>
       <SetSelect
         label={t.models.second}
+        hint={t.models.second_hint}
+        name="second"
         value={second}
         put={set_second}
         sets={sets}
@@ -162,19 +156,15 @@ function Form({ alias, sets, close }: { alias: Alias; sets: HeldoutSet[]; close:
       {second && (
         <>
           <div className="pair-of-fields">
-            <MetricSelect value={second_metric} put={set_second_metric} />
-            <Field label={t.models.floor} hint={t.models.floor_hint}>
-              {(id, hint_id) => (
-                <input
-                  id={id}
-                  aria-describedby={hint_id}
-                  className="input"
-                  inputMode="decimal"
-                  value={floor}
-                  onChange={(e) => set_floor(e.target.value)}
-                />
-              )}
-            </Field>
+            <MetricSelect name="second_metric" value={second_metric} put={set_second_metric} />
+            <TextField
+              label={t.models.floor}
+              hint={is_rate(second_metric) ? t.models.floor_hint : t.models.floor_hint_margin}
+              name="floor"
+              mode="decimal"
+              value={floor}
+              put={set_floor}
+            />
           </div>
           <Switch
             label={t.models.no_worse_switch}

@@ -106,7 +106,11 @@ export default function ModelsPage() {
           }
         </Loaded>
       </section>
-      <Panel title={t.models.list} pad={false} tools={may_change && <AddBase />}>
+      <Panel
+        title={t.models.list}
+        pad={false}
+        tools={may_change && models.data && <AddBase models={known} />}
+      >
         <div className={models.data ? "" : "body"}>
           <Loaded query={models}>
             {(page) =>

@@ -9,7 +9,7 @@ import { t } from "../../messages";
 import { sentence } from "../../pure/format";
 import { Dialog } from "../../ui/dialog";
 import { FormSheet } from "../../ui/form_sheet";
-import { Field, Switch, TextField } from "../../ui/forms";
+import { Optional, SelectField, Switch, TextField } from "../../ui/forms";
 import { Bar, Failed } from "../../ui/pieces";
 import { Verdict } from "./evidence";
 
@@ -85,11 +85,21 @@ function Ask({
   const only = alias.targets.length === 1 ? alias.targets[0]!.model_id : null;
   const candidates = models.filter((m) => m.id !== only);
   const gated = alias.gate !== null && !force;
-  const missing = !model
-    ? t.models.missing_candidate
+  const problem = !model
+    ? { field: "model", text: t.models.missing_candidate }
     : force && !reason.trim()
-      ? t.models.missing_reason
+      ? { field: "reason", text: t.models.missing_reason }
       : null;
+  if (candidates.length === 0) {
+    return (
+      <Dialog title={t.models.promote_title(alias.name)} onClose={close}>
+        <div className="stack">
+          <Now alias={alias} />
+          <p className="notice warn">{t.models.no_candidates}</p>
+        </div>
+      </Dialog>
+    );
+  }
   const send = async () => {
     const answer = await promote(alias.name, {
       model,
@@ -104,38 +114,20 @@ function Ask({
     <FormSheet
       title={t.models.promote_title(alias.name)}
       go={gated ? t.models.measure : t.models.move}
-      missing={missing}
+      problem={problem}
       send={send}
       close={close}
     >
-      <p className="dim">
-        {alias.targets.length
-          ? t.models.now(alias.targets.map((x) => x.model).join(", "))
-          : t.models.now_nothing}
-      </p>
-      {candidates.length === 0 ? (
-        <p className="notice warn">{t.models.no_candidates}</p>
-      ) : (
-        <Field label={t.models.candidate}>
-          {(id) => (
-            <select
-              id={id}
-              className="input"
-              value={model}
-              autoFocus
-              onChange={(e) => set_model(e.target.value)}
-            >
-              <option value="">{t.models.missing_candidate}</option>
-              {candidates.map((m) => (
-                <option key={m.id} value={m.id}>
-                  {m.name} · {t.models.kinds[m.kind]}
-                  {m.parent ? ` ${t.models.on(m.parent)}` : ""} · {m.digest.slice(0, 8)}
-                </option>
-              ))}
-            </select>
-          )}
-        </Field>
-      )}
+      <Now alias={alias} />
+      <SelectField label={t.models.candidate} name="model" value={model} put={set_model}>
+        <option value="">{t.models.missing_candidate}</option>
+        {candidates.map((m) => (
+          <option key={m.id} value={m.id}>
+            {m.name} · {t.models.kinds[m.kind]}
+            {m.parent ? ` ${t.models.on(m.parent)}` : ""} · {m.digest.slice(0, 8)}
+          </option>
+        ))}
+      </SelectField>
       <p className="notice">
         {gated
           ? t.models.will_measure(alias.targets.length ? t.models.better : t.models.first_model)
@@ -151,8 +143,9 @@ function Ask({
       )}
       {!gated && (
         <TextField
-          label={t.models.reason}
+          label={force ? t.models.reason : <Optional>{t.models.reason}</Optional>}
           hint={t.models.reason_hint}
+          name="reason"
           value={reason}
           put={set_reason}
           max_length={1000}
@@ -161,6 +154,12 @@ function Ask({
     </FormSheet>
   );
 }
+
+const Now = ({ alias }: { alias: Alias }) => (
+  <p className="dim">
+    {alias.targets.length ? t.models.now(alias.targets.map((x) => x.model).join(", ")) : t.models.now_nothing}
+  </p>
+);
 
 function Measuring({
   alias,

@@ -1,6 +1,6 @@
 // The head and tabs that every page of a project has, and the project they show.
 import { useQuery, type UseQueryResult } from "@tanstack/react-query";
-import { useEffect, type ReactNode } from "react";
+import { useEffect, useRef, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { get_project, type FullProject } from "../../api/projects";
 import { t } from "../../messages";
@@ -36,6 +36,13 @@ export function ProjectPage({
     ["/schema", t.project.schema, can("project.manage")],
     ["/settings", t.project.settings, can("project.manage")],
   ];
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // On a phone the tabs are wider than the screen: the present one is in sight.
+    nav.current
+      ?.querySelector('[aria-current="page"]')
+      ?.scrollIntoView?.({ block: "nearest", inline: "center" });
+  }, [path]);
   useEffect(() => {
     document.title = [page, query.data?.name, t.common.product].filter(Boolean).join(" · ");
   }, [page, query.data?.name]);
@@ -54,7 +61,7 @@ export function ProjectPage({
           </Link>
         )}
       </div>
-      <nav className="tabs" aria-label={t.nav.project} style={{ marginTop: -10 }}>
+      <nav ref={nav} className="tabs" aria-label={t.nav.project} style={{ marginTop: -10 }}>
         {tabs
           .filter(([, , shown]) => shown)
           .map(([to, title]) => {

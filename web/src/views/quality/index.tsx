@@ -63,7 +63,11 @@ function Whole({ q, project }: { q: Quality; project: LoadedProject }) {
         <Stat label={t.quality.certain}>{percent(certain_share(q))}</Stat>
       </dl>
       <div className="halves">
-        <Figure title={t.quality.certainty} sentence={t.quality.certainty_text(percent(certain_share(q)))}>
+        <Figure
+          title={t.quality.certainty}
+          unit={t.quality.certainty_unit}
+          sentence={t.quality.certainty_text(percent(certain_share(q)))}
+        >
           <Histogram
             data={q.certainty.map((b) => ({
               bin: `${Math.round(b.from * 100)}–${Math.round(b.to * 100)}`,
@@ -72,6 +76,7 @@ function Whole({ q, project }: { q: Quality; project: LoadedProject }) {
             x="bin"
             y="tasks"
             label={t.project.tasks}
+            x_label={t.quality.certainty_axis}
           />
         </Figure>
         <Figure title={t.quality.answers} sentence={t.quality.answers_text}>
@@ -102,7 +107,8 @@ function Whole({ q, project }: { q: Quality; project: LoadedProject }) {
           <Figure title={t.quality.sides} sentence={`${q.sides.words} ${p_value(q.sides.p_value)}`}>
             <div className="row between">
               <span>{t.quality.left_won(q.sides.left)}</span>
-              <span>{t.quality.right_won(q.sides.right)}</span>
+              <b>{t.quality.share_left(percent(q.sides.share_left, 1))}</b>
+              <span className="right">{t.quality.right_won(q.sides.right)}</span>
             </div>
             <IntervalBar
               value={1 - q.sides.share_left}
@@ -114,7 +120,7 @@ function Whole({ q, project }: { q: Quality; project: LoadedProject }) {
             />
             <div className="row between small dim">
               <span>{t.quality.more_left}</span>
-              <span>{t.quality.share_left(percent(q.sides.share_left, 1))}</span>
+              <span>{percent(0.5)}</span>
               <span>{t.quality.more_right}</span>
             </div>
           </Figure>
@@ -124,9 +130,11 @@ function Whole({ q, project }: { q: Quality; project: LoadedProject }) {
       <People project={project} />
       <div className="halves">
         {q.over_time.length > 1 && (
-          <Figure title={t.quality.over_time} sentence={t.quality.over_time_text}>
+          <Figure title={t.quality.over_time} unit={t.quality.alpha} sentence={t.quality.over_time_text}>
             <Curve
-              data={q.over_time.map((o) => ({ labels: o.labels, alpha: o.alpha }))}
+              data={q.over_time
+                .filter((o) => o.alpha !== null)
+                .map((o) => ({ labels: o.labels, alpha: o.alpha }))}
               x="labels"
               series={[{ name: "alpha", label: t.quality.alpha, color: "var(--series-1)" }]}
               x_label={t.project.labels}
@@ -236,8 +244,8 @@ function People({ project }: { project: LoadedProject }) {
                       <td>
                         <button
                           type="button"
-                          className="btn quiet slim"
-                          style={{ marginLeft: -9, color: "var(--ink)" }}
+                          className="btn quiet slim flush"
+                          style={{ color: "var(--ink)" }}
                           onClick={() => set_open(p)}
                         >
                           {p.person.name}
@@ -271,7 +279,7 @@ function People({ project }: { project: LoadedProject }) {
                       <td className="num dim">
                         {p.gold && p.gold.of ? `${p.gold.right} / ${p.gold.of}` : "–"}
                       </td>
-                      <td className="small">{p.words}</td>
+                      <td className="small in-words">{p.words}</td>
                     </tr>
                   ))}
                 </tbody>

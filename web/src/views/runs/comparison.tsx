@@ -6,7 +6,7 @@ import { get_run } from "../../api/runs";
 import type { Run } from "../../api/types";
 import { t } from "../../messages";
 import { percent } from "../../pure/format";
-import { setting_rows } from "../../pure/run_metrics";
+import { setting_name, setting_rows } from "../../pure/run_metrics";
 import { series_color } from "../../ui/colors";
 import { Empty, Failed, Panel, Waiting } from "../../ui/pieces";
 import { ProjectPage } from "../project/layout";
@@ -134,7 +134,7 @@ function Settings({ project, runs }: { project: string; runs: Run[] }) {
             </tr>
             {shown.map((row) => (
               <tr key={row.name} className={row.differs ? "differs" : ""}>
-                <th scope="row">{row.name.replace(/_/g, " ")}</th>
+                <th scope="row">{setting_name(row.name, t.runs.setting_names)}</th>
                 {row.values.map((value, i) => (
                   <td key={i} className="mono small">
                     {value}

@@ -5,9 +5,11 @@ import { useMemo, useState } from "react";
 import { get_run_metrics } from "../../api/runs";
 import type { MetricLine, Run } from "../../api/types";
 import { t } from "../../messages";
+import { percent } from "../../pure/format";
 import {
   curves_of,
   first_metrics,
+  is_share,
   metric_names,
   raw_of,
   short_number,
@@ -129,13 +131,15 @@ function Metric({
   const { rows, ends, dropped } = curves_of(data, name, keep, log);
   const several = runs.length > 1;
   const raw = keep > 0;
+  const share = is_share(name);
+  const words = (v: number) => (share ? percent(v, 1) : short_number(v));
   const went = runs
     .filter((run) => ends[run.id])
     .map((run) => {
       const { first, last } = ends[run.id]!;
       return several
-        ? t.runs.run_went(run.name, short_number(first), short_number(last))
-        : t.runs.went(short_number(first), short_number(last));
+        ? t.runs.run_went(run.name, words(first), words(last))
+        : t.runs.went(words(first), words(last));
     });
   const series = runs.flatMap((run, i) => {
     const even = {
@@ -154,6 +158,7 @@ function Metric({
   return (
     <Figure
       title={metric_title(name)}
+      unit={t.runs.metric_units[name]}
       sentence={
         <>
           {[text, several ? went.join(" · ") + "." : went.join(" ")].filter(Boolean).join(" ")}
@@ -165,10 +170,11 @@ function Metric({
         data={rows}
         x="step"
         series={series}
-        format={short_number}
+        format={words}
         height={230}
         x_label={t.runs.step_word}
         log={log}
+        share={share}
       />
     </Figure>
   );

@@ -5,7 +5,7 @@ import { Link, useLocation } from "wouter";
 import { cancel_run, compare_run, get_run, get_run_answers, get_run_items } from "../../api/runs";
 import type { AnyPrompt, Run } from "../../api/types";
 import { duration, fixed, p_value, percent } from "../../pure/format";
-import { words_of_setting } from "../../pure/run_metrics";
+import { setting_name, words_of_setting } from "../../pure/run_metrics";
 import { t } from "../../messages";
 import { useCan } from "../../state/session";
 import { toast_error } from "../../state/toasts";
@@ -23,12 +23,12 @@ import "./runs.css";
 const kPhases = [
   "queued",
   "loading",
-  "reference",
   "measuring before",
+  "answers before",
+  "reference",
   "training",
   "measuring after",
-  "answers",
-  "done",
+  "answers after",
 ];
 
 export type RunTab = "run" | "completions" | "labels";
@@ -129,16 +129,18 @@ function Whole({ run }: { run: Run }) {
       {!live && <Answers run={run} />}
       {!live && <Items run={run} />}
       <Panel title={t.runs.settings}>
-        <div className="stack tight">
+        <dl className="settings">
           {Object.entries({ snapshot: run.snapshot_id, ...run.settings })
             .filter(([, v]) => v !== null && v !== "")
             .map(([k, v]) => (
-              <div key={k} className="row between">
-                <span className="dim">{k.replace(/_/g, " ")}</span>
-                <span className="mono small clip">{words_of_setting(v)}</span>
+              <div key={k}>
+                <dt>{setting_name(k, t.runs.setting_names)}</dt>
+                <dd className="mono small clip" title={words_of_setting(v)}>
+                  {words_of_setting(v)}
+                </dd>
               </div>
             ))}
-        </div>
+        </dl>
       </Panel>
     </>
   );
@@ -172,11 +174,14 @@ function Compare({ run }: { run: Run }) {
 }
 
 function Progress({ run }: { run: Run }) {
-  const at = kPhases.indexOf(run.phase);
+  // No reference is measured for a method that has none.
+  const phases = kPhases.filter((p) => p !== "reference" || run.method !== "sft");
+  const at = phases.indexOf(run.phase);
+  const rate = run.rate ?? 0;
   return (
     <section className="panel pad stack" aria-label={t.runs.progress}>
       <ol className="phases">
-        {kPhases.slice(0, -1).map((p, i) => (
+        {phases.map((p, i) => (
           <li
             key={p}
             className={i < at ? "done" : i === at ? "now" : ""}
@@ -187,18 +192,20 @@ function Progress({ run }: { run: Run }) {
           </li>
         ))}
       </ol>
+      {at >= 0 && <p className="place dim small">{t.runs.place(at + 1, phases.length)}</p>}
       <Bar share={run.steps ? run.step / run.steps : 0} label={t.runs.progress} />
-      <div className="row between wrap dim">
-        <span>{t.runs.step(run.step, run.steps)}</span>
-        <span>
-          {run.rate
-            ? run.rate < 1
-              ? t.runs.slow_rate(duration(1 / run.rate))
-              : t.runs.rate(fixed(run.rate, 1))
-            : ""}
-        </span>
-        <span>{run.seconds_left !== null ? t.runs.left(duration(run.seconds_left)) : ""}</span>
-      </div>
+      {run.steps > 0 && (
+        <div className="row between wrap dim">
+          <span>{t.runs.counted(run.phase, run.step, run.steps)}</span>
+          <span>
+            {rate > 0 &&
+              (rate < 1
+                ? t.runs.slow_rate(run.phase, duration(1 / rate))
+                : t.runs.rate(run.phase, fixed(rate, 1)))}
+          </span>
+          <span>{run.seconds_left !== null ? t.runs.left(duration(run.seconds_left)) : ""}</span>
+        </div>
+      )}
     </section>
   );
 }
@@ -258,6 +265,7 @@ function Answers({ run }: { run: Run }) {
     <Panel
       title={t.runs.side_by_side}
       pad={false}
+      footer={t.runs.side_by_side_text}
       tools={
         <button
           type="button"

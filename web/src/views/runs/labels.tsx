@@ -43,8 +43,8 @@ export function Labels({ run }: { run: Run }) {
               <Table columns={[t.runs.label_id, t.runs.task, t.runs.person, t.runs.used_for, t.tasks.when]}>
                 {rows.map((label) => (
                   <tr key={label.id}>
-                    <td className="mono small">{label.id}</td>
-                    <td className="mono small">
+                    <td className="mono small nowrap">{label.id}</td>
+                    <td className="mono small nowrap">
                       {can("task.view") ? (
                         <Link href={`/projects/${run.project_id}/tasks?task=${label.task_id}`}>
                           {label.task_id}
@@ -53,7 +53,7 @@ export function Labels({ run }: { run: Run }) {
                         label.task_id
                       )}
                     </td>
-                    <td>{label.person}</td>
+                    <td className="nowrap">{label.person}</td>
                     <td>
                       <span className={"badge" + (label.use === "heldout" ? " accent" : "")}>
                         {t.runs.uses[label.use] ?? label.use}
@@ -74,11 +74,11 @@ export function Labels({ run }: { run: Run }) {
 
 const People = ({ people }: { people: RunPerson[] }) => (
   <Table
-    columns={[t.runs.people, { text: t.runs.trained_on, num: true }, { text: t.runs.measured_on, num: true }]}
+    columns={[t.runs.person, { text: t.runs.trained_on, num: true }, { text: t.runs.measured_on, num: true }]}
   >
     {people.map((p) => (
       <tr key={p.person}>
-        <td>{p.person}</td>
+        <td className="nowrap">{p.person}</td>
         <td className="num">{count(p.train)}</td>
         <td className="num">{count(p.heldout)}</td>
       </tr>
