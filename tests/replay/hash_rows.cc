@@ -80,21 +80,25 @@ void hash_adamw(Compute& compute, Hashes& hashes) {
   constexpr size_t kCount = 9001;
   const Tensor start = random_tensor(1, kCount, "weights"),
                g = random_tensor(1, kCount, "gradient");
-  std::vector<int64_t> gradient(kCount);
+  std::vector<int64_t> given(kCount);
   for (size_t i = 0; i < kCount; ++i) {
-    gradient[i] = static_cast<int64_t>(static_cast<double>(g.data()[i]) * 0x1p38);
+    given[i] = static_cast<int64_t>(static_cast<double>(g.data()[i]) * 0x1p38);
   }
+  std::vector<int64_t> gradient = given;
   Tensor w = start.clone(), m(1, kCount), v(1, kCount);
-  const GradientNorm norm = gradient_norm(compute, {gradient.data(), 40}, kCount);
+  AdamwTensor tensor = {{gradient.data(), 40}, kCount, w.data(), m.data(), v.data(), 1.0f};
+  const GradientNorm norm = gradient_norms(compute, {&tensor, 1}).front();
   const double norms[] = {norm.sum_of_squares, norm.largest};
   hashes.add("gradient_norm", norms, sizeof(norms));
+  tensor.clip = clip_coefficient(std::sqrt(norm.sum_of_squares), 1.0);
   for (int64_t step = 1; step <= 3; ++step) {
     AdamwSettings settings;
     settings.learning_rate = 3e-4;
     settings.weight_decay = 0.1;
     settings.step = step;
-    settings.clip = clip_coefficient(std::sqrt(norm.sum_of_squares), 1.0);
-    adamw(compute, settings, {gradient.data(), 40}, kCount, w.data(), m.data(), v.data());
+    gradient = given;  // an update clears it
+    tensor.gradient.values = gradient.data();
+    adamw(compute, settings, {&tensor, 1});
   }
   hashes.add("adamw weights", w);
   hashes.add("adamw m", m);
