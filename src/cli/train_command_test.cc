@@ -129,7 +129,7 @@ TEST_F(TrainCommand, FormsOfDpoReplayAndWrongOnesAreNamed) {
   const Answer form = train(dpo("x", {"--loss-type", "aot", "--f-divergence-type", "forward_kl"}));
   EXPECT_NE(form.error.find("no meaning for --loss-type aot"), std::string::npos) << form.error;
   const Answer far = train(dpo("x", {"--ld-alpha", "2"}));
-  EXPECT_NE(far.error.find("--ld-alpha 2"), std::string::npos) << far.error;
+  EXPECT_NE(far.error.find("--ld-alpha is 2"), std::string::npos) << far.error;
   const Answer word = train(dpo("x", {"--f-divergence-type", "chi"}));
   EXPECT_NE(word.error.find("js_divergence"), std::string::npos) << word.error;
 }
