@@ -7,6 +7,7 @@
 #include "cli/common.h"
 #include "cli/data_folder.h"
 #include "cli/options.h"
+#include "data/jsonl_writer.h"
 
 namespace hone::cli {
 
@@ -81,6 +82,35 @@ void Where::add_to(Options& options) {
   options.text("organisation", &organisation, "O", "name or id; empty = the only one there is");
   options.text("data-dir", &data_dir, "DIR", "the server's data folder");
   common.add_to(options);
+}
+
+label::Organisation& opened(AdminContext& context, const Where& where) {
+  return context.platform.organisation(find_organisation(context.platform, where.organisation).id);
+}
+
+std::string new_file(const AdminContext& context, const std::string& named, bool overwrite) {
+  const std::string path = context.path(named);
+  data::refuse_existing(context.platform.env(), path, overwrite);
+  return path;
+}
+
+std::string write_rows(AdminContext& context, const std::string& path, bool json,
+                       const std::function<uint64_t(WritableFile&)>& rows) {
+  Env& env = context.platform.env();
+  const std::string part = path + ".part";
+  uint64_t count = 0;
+  {
+    const auto file = env.create_file(part);
+    count = rows(*file);
+    file->sync();
+    file->close();
+  }
+  env.rename(part, path);
+  if (!json) return std::to_string(count) + " rows in " + path + "\n";
+  Json line = Json::object();
+  line["file"] = path;
+  line["rows"] = count;
+  return line.dump() + "\n";
 }
 
 std::string AdminContext::path(const std::string& named) const {

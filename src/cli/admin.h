@@ -55,6 +55,15 @@ std::optional<AdminCommand> parse_model(const std::string& object, const Argumen
 std::optional<AdminCommand> parse_feedback(const std::string& object, const Arguments& arguments);
 std::optional<AdminCommand> parse_backup(const Arguments& arguments);
 
+// The organisation that is meant.
+label::Organisation& opened(AdminContext& context, const Where& where);
+
+// Where the caller means a new file; refuses one that exists unless it may be overwritten.
+std::string new_file(const AdminContext& context, const std::string& named, bool overwrite);
+// Writes it whole or not at all and says so, as words or JSON. rows: writes them, and says how many.
+std::string write_rows(AdminContext& context, const std::string& path, bool json,
+                       const std::function<uint64_t(WritableFile&)>& rows);
+
 // The organisation of that id or name; the only one when `named` is empty.
 label::OrganisationRecord find_organisation(api::Platform& platform, const std::string& named);
 // A living member by id, name or address. Throws not_found, or conflict when several have the name.

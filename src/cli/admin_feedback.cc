@@ -5,7 +5,6 @@
 #include "cli/admin.h"
 #include "cli/common.h"
 #include "cli/options.h"
-#include "data/jsonl_writer.h"
 #include "label/feedback.h"
 #include "label/sampling_rules.h"
 #include "label/times.h"
@@ -14,10 +13,6 @@ namespace hone::cli {
 namespace {
 
 constexpr size_t kMostListed = 1000;
-
-label::Organisation& opened(AdminContext& context, const Where& where) {
-  return context.platform.organisation(find_organisation(context.platform, where.organisation).id);
-}
 
 std::string line_of(const label::Feedback& said, bool json) {
   if (!json) {
@@ -82,27 +77,16 @@ std::optional<AdminCommand> feedback_export(const Arguments& arguments) {
   if (options.show_help()) return std::nullopt;
   options.require("output", output);
   const auto work = [=](AdminContext& context) {
-    Env& env = context.platform.env();
-    const std::string path = context.path(output);
-    data::refuse_existing(env, path, overwrite);
-    const std::string part = path + ".part";
-    uint64_t rows = 0;
-    {
-      const auto file = env.create_file(part);
+    const std::string path = new_file(context, output, overwrite);
+    return write_rows(context, path, where.common.json, [&](WritableFile& file) {
+      uint64_t rows = 0;
       label::export_feedback(opened(context, where), label::feedback_format_from_name(format),
                              [&](std::string_view line) {
-                               file->append(line);
+                               file.append(line);
                                ++rows;
                              });
-      file->sync();
-      file->close();
-    }
-    env.rename(part, path);
-    if (!where.common.json) return std::to_string(rows) + " rows in " + path + "\n";
-    Json json = Json::object();
-    json["file"] = path;
-    json["rows"] = rows;
-    return json.dump() + "\n";
+      return rows;
+    });
   };
   return AdminCommand{work, where.data_dir};
 }

@@ -5,7 +5,6 @@
 #include "cli/admin.h"
 #include "cli/common.h"
 #include "cli/options.h"
-#include "data/jsonl_writer.h"
 #include "label/export.h"
 #include "label/import.h"
 #include "label/projects.h"
@@ -16,10 +15,6 @@ namespace {
 
 constexpr size_t kMostProjects = 200;
 constexpr size_t kPieceBytes = 256 << 10;
-
-label::Organisation& opened(AdminContext& context, const Where& where) {
-  return context.platform.organisation(find_organisation(context.platform, where.organisation).id);
-}
 
 // By id, or by a name that only one has.
 label::Project find_project(label::Organisation& organisation, const std::string& named) {
@@ -174,28 +169,14 @@ std::optional<AdminCommand> project_export(const Arguments& arguments) {
   options.require("output", output);
   const auto work = [=](AdminContext& context) {
     label::Organisation& organisation = opened(context, where);
-    Env& env = context.platform.env();
-    const std::string path = context.path(output);
-    data::refuse_existing(env, path, overwrite);
-    const std::string part = path + ".part";
+    const std::string path = new_file(context, output, overwrite);
     label::ExportRequest request;
     request.format = label::export_format_from_name(format);
     const label::Project project = find_project(organisation, words[0]);
-    uint64_t rows = 0;
-    {
-      const auto file = env.create_file(part);
-      rows = label::export_project(organisation, project, request, [&](std::string_view bytes) {
-               file->append(bytes);
-             }).rows;
-      file->sync();
-      file->close();
-    }
-    env.rename(part, path);
-    if (!where.common.json) return std::to_string(rows) + " rows in " + path + "\n";
-    Json json = Json::object();
-    json["file"] = path;
-    json["rows"] = rows;
-    return json.dump() + "\n";
+    return write_rows(context, path, where.common.json, [&](WritableFile& file) {
+      const auto append = [&](std::string_view bytes) { file.append(bytes); };
+      return label::export_project(organisation, project, request, append).rows;
+    });
   };
   return AdminCommand{work, where.data_dir};
 }

@@ -1,15 +1,11 @@
 // The commands as a person calls them, on the tiny models of tests/golden/torch.
 
-#include "cli/commands.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
 
-#include "base/env.h"
-#include "base/error.h"
 #include "cli/common.h"
+#include "cli/testing.h"
 #include "data/dataset.h"
 #include "llm/formats/model_file.h"
 #include "train/dpo.h"
@@ -17,48 +13,12 @@
 namespace hone::cli {
 namespace {
 
-constexpr uint64_t kMaxBytes = 1 << 26;
 const std::string kModels = "tests/golden/torch/";
-
-struct Answer {
-  int code = -1;
-  std::string out, error;  // error: the message of what was thrown
-};
-
-Answer call(int (*command)(const Arguments&), const Arguments& arguments) {
-  Answer answer;
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  try {
-    answer.code = command(arguments);
-  } catch (const Error& error) {
-    answer.error = error.message();
-  }
-  testing::internal::GetCapturedStderr();
-  answer.out = testing::internal::GetCapturedStdout();
-  return answer;
-}
 
 Json json_of(const Answer& answer) { return Json::parse(answer.out).value(); }
 
-class CommandsTest : public testing::Test {
+class CommandsTest : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ =
-        (std::filesystem::temp_directory_path() /
-         ("hone-cli-test-" + std::to_string(::testing::UnitTest::GetInstance()->random_seed()) +
-          "-" + testing::UnitTest::GetInstance()->current_test_info()->name()))
-            .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
-  }
-  void TearDown() override { real_env().remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string file(const std::string& name, const std::string& text) const {
-    write_file_atomically(real_env(), path(name), text);
-    return path(name);
-  }
   std::string pairs() const {
     return file("pairs.jsonl", R"({"prompt_ids":[1,2,3],"chosen_ids":[4,5,6],"rejected_ids":[7,8]})"
                                "\n"
@@ -80,16 +40,13 @@ class CommandsTest : public testing::Test {
     config.max_steps = 4;
     config.save_steps = 2;
     const auto pairs = llm::tokenize_preferences(dataset.rows, nullptr, {}, loaded.model.config);
-    train::TrainJob job{compute, real_env(), loaded.model, path("run"), false,
-                        false,   {},         {},           nullptr};
+    train::TrainJob job{compute, real_env(), loaded.model, path("run")};
     job.manifest.digests["model"] = model_digest(kModels + "llama_tied");
     job.manifest.digests["data"] = dataset.digest;
     job.sources = {{"model", kModels + "llama_tied"}, {"data", data_path}};
     train::train_dpo(job, config, pairs, {}, {nullptr, nullptr, "same"});
     return job.output;
   }
-
-  std::string folder_;
 };
 
 TEST_F(CommandsTest, SelfcheckAgreesInEveryWayForEveryFamily) {
@@ -174,7 +131,7 @@ TEST_F(CommandsTest, ModelNeverReplacesWhatItWasNotToldTo) {
   const Arguments words = {"quantize", kModels + "llama_tied", "--type", "Q8_0", "--output",
                            target};
   EXPECT_NE(call(run_model, words).error.find("--overwrite"), std::string::npos);
-  EXPECT_EQ(real_env().read_file(target, kMaxBytes), "mine");
+  EXPECT_EQ(real_env().read_file(target, kMaxTestBytes), "mine");
   Arguments overwrite = words;
   overwrite.push_back("--overwrite");
   EXPECT_EQ(call(run_model, overwrite).code, 0);
@@ -223,7 +180,7 @@ TEST_F(CommandsTest, ReplayFindsTheSameBitsFromTheStartAndFromACheckpoint) {
 
 TEST_F(CommandsTest, ReplayNamesTheFirstStepThatIsNotTheSame) {
   const std::string run = trained_run(pairs());
-  std::string steps = real_env().read_file(run + "/steps.jsonl", kMaxBytes);
+  std::string steps = real_env().read_file(run + "/steps.jsonl", kMaxTestBytes);
   const size_t third = steps.find("\"step\":3");
   const size_t hash = steps.find("\"hash\":\"", third) + 8;
   steps[hash] = steps[hash] == '0' ? '1' : '0';

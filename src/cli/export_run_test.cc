@@ -1,11 +1,7 @@
 // hone export-run as a person meets it; that TRL reads the result is tests/clients'.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "base/env.h"
-#include "base/error.h"
-#include "cli/commands.h"
+#include "cli/testing.h"
 #include "data/run_manifest.h"
 #include "seal/digest.h"
 #include "train/dpo.h"
@@ -15,50 +11,28 @@ namespace {
 
 constexpr char kPair[] = "{\"prompt\":\"a\",\"chosen\":\" b\",\"rejected\":\" c\"}\n";
 
-class ExportRun : public testing::Test {
+class ExportRun : public FolderTest {
  protected:
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() /
-               (std::string("hone_export_") +
-                testing::UnitTest::GetInstance()->current_test_info()->name()))
-                  .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
-    write("pairs.jsonl", kPair);
-    write("sums.jsonl", "{\"prompt\":\"1 + 1 =\",\"answer\":\"2\"}\n");
-    write("chats.jsonl",
-          "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
-          "{\"role\":\"assistant\",\"content\":\"b\"}]}\n");
+    file("pairs.jsonl", kPair);
+    file("sums.jsonl", "{\"prompt\":\"1 + 1 =\",\"answer\":\"2\"}\n");
+    file("chats.jsonl",
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+         "{\"role\":\"assistant\",\"content\":\"b\"}]}\n");
   }
-  void TearDown() override { real_env().remove_all(folder_); }
 
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  void write(const std::string& name, const std::string& text) const {
-    write_file_atomically(real_env(), path(name), text);
-  }
-  std::string read(const std::string& name) const {
-    return real_env().read_file(path(name), 1 << 20);
-  }
   bool has(const std::string& name, const std::string& text) const {
-    return read(name).find(text) != std::string::npos;
+    return text_of(name).find(text) != std::string::npos;
   }
   // The sentence of the error, or nothing.
-  std::string run(Arguments words) const {
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    std::string error;
-    try {
-      EXPECT_EQ(run_export_run(words), 0);
-    } catch (const Error& caught) {
-      error = caught.message();
-    }
-    testing::internal::GetCapturedStderr();
-    testing::internal::GetCapturedStdout();
-    return error;
+  static std::string run(const Arguments& words) {
+    const Answer answer = call(run_export_run, words);
+    EXPECT_EQ(answer.code, answer.error.empty() ? 0 : -1);
+    return answer.error;
   }
   std::string config(const std::string& method, const std::string& yaml, const std::string& data,
                      Arguments more = {"--to", "trl"}) const {
-    write("c.yaml", yaml);
+    file("c.yaml", yaml);
     Arguments words = {path("c.yaml"), "--method", method,     "--data",
                        path(data),     "--output", path("out")};
     words.insert(words.end(), more.begin(), more.end());
@@ -87,16 +61,14 @@ class ExportRun : public testing::Test {
     Json sources = Json::object();
     sources["data"] = path("pairs.jsonl");
     sources["model"] = "m.gguf";
-    write("run/sources.json", sources.dump());
+    file("run/sources.json", sources.dump());
   }
-
-  std::string folder_;
 };
 
 TEST_F(ExportRun, ARunBecomesConfigRowsScriptAndAReadme) {
   write_run(manifest(seal::sha256_hex(kPair)));
   EXPECT_EQ(run({path("run"), "--to", "trl", "--output", path("out")}), "");
-  EXPECT_EQ(read("out/data/train.jsonl"), kPair);
+  EXPECT_EQ(text_of("out/data/train.jsonl"), kPair);
   EXPECT_TRUE(has("out/config.yaml", "learning_rate: 0.000001\n"));
   EXPECT_TRUE(has("out/config.yaml", "adam_epsilon: 1.0e-8\n"));  // YAML 1.1: with a point
   EXPECT_TRUE(has("out/config.yaml", "loss_type: [\"sigmoid\"]\n"));
@@ -133,7 +105,7 @@ TEST_F(ExportRun, EverySettingOfEveryMethodIsNamedInTheReadme) {
   for (const auto& [method, data] : methods) {
     const std::string yaml = std::string(data) == "sums.jsonl" ? "reward: numeric" : "seed: 1";
     ASSERT_EQ(config(method, yaml, data), "") << method;
-    const std::string readme = read("out/README.txt");
+    const std::string readme = text_of("out/README.txt");
     EXPECT_EQ(readme.find("does not know it"), std::string::npos) << method << "\n" << readme;
     EXPECT_NE(readme.find("prefix_sharing"), std::string::npos) << method;
     real_env().remove_all(path("out"));
@@ -147,8 +119,8 @@ TEST_F(ExportRun, EverySettingOfEveryMethodIsNamedInTheReadme) {
                      {"--to", "openrlhf"}),
               "")
         << method;
-    EXPECT_FALSE(has("out/README.txt", "does not know it")) << method << read("out/README.txt");
-    EXPECT_TRUE(has("out/launch.sh", "adam.betas 0.9 0.999")) << read("out/launch.sh");
+    EXPECT_FALSE(has("out/README.txt", "does not know it")) << method << text_of("out/README.txt");
+    EXPECT_TRUE(has("out/launch.sh", "adam.betas 0.9 0.999")) << text_of("out/launch.sh");
     real_env().remove_all(path("out"));
   }
 }
@@ -156,16 +128,17 @@ TEST_F(ExportRun, EverySettingOfEveryMethodIsNamedInTheReadme) {
 TEST_F(ExportRun, FormulasOfTheOtherProgramAreKnownThere) {
   const std::string yaml = "reward: numeric\ncompat: verl";
   ASSERT_EQ(config("grpo", yaml, "sums.jsonl", {"--to", "openrlhf"}), "");
-  EXPECT_TRUE(has("out/launch.sh", "actor.dual_clip 3")) << read("out/launch.sh");
+  EXPECT_TRUE(has("out/launch.sh", "actor.dual_clip 3")) << text_of("out/launch.sh");
   EXPECT_TRUE(has("out/README.txt", "kl_clamp = \"k3\": OpenRLHF has a formula"))
-      << read("out/README.txt");
+      << text_of("out/README.txt");
   real_env().remove_all(path("out"));
   ASSERT_EQ(config("grpo", yaml, "sums.jsonl"), "");
-  EXPECT_TRUE(has("out/README.txt", "dual_clip = 3: TRL has a formula")) << read("out/README.txt");
+  EXPECT_TRUE(has("out/README.txt", "dual_clip = 3: TRL has a formula"))
+      << text_of("out/README.txt");
   real_env().remove_all(path("out"));
   ASSERT_EQ(config("dpo", "loss_type: ipo\ncompat: openrlhf", "pairs.jsonl", {"--to", "openrlhf"}),
             "");
-  EXPECT_FALSE(has("out/README.txt", "does not know it")) << read("out/README.txt");
+  EXPECT_FALSE(has("out/README.txt", "does not know it")) << text_of("out/README.txt");
   EXPECT_FALSE(has("out/README.txt", "another beta fits"));
   real_env().remove_all(path("out"));
   expect_refusal(config("dpo", "compat: verl", "pairs.jsonl"), "verl has no DPO");
@@ -173,15 +146,15 @@ TEST_F(ExportRun, FormulasOfTheOtherProgramAreKnownThere) {
 }
 
 TEST_F(ExportRun, RowsThatTheOtherProgramCannotWeighAreNamed) {
-  write("pairs.jsonl",
-        "{\"prompt\":\"a\",\"chosen\":\" b\",\"rejected\":\" c\",\"weight\":2}\n"
-        "{\"prompt\":\"d\",\"chosen\":\" e\",\"rejected\":\" f\",\"probability\":0.25}\n"
-        "{\"prompt\":\"g\",\"chosen\":\" h\",\"rejected\":\" i\",\"weight\":0}\n");
+  file("pairs.jsonl",
+       "{\"prompt\":\"a\",\"chosen\":\" b\",\"rejected\":\" c\",\"weight\":2}\n"
+       "{\"prompt\":\"d\",\"chosen\":\" e\",\"rejected\":\" f\",\"probability\":0.25}\n"
+       "{\"prompt\":\"g\",\"chosen\":\" h\",\"rejected\":\" i\",\"weight\":0}\n");
   EXPECT_EQ(config("dpo", "beta: 0.2", "pairs.jsonl"), "");
   EXPECT_TRUE(has("out/README.txt", "1 training row with a weight other than 1"));
   EXPECT_TRUE(has("out/README.txt", "1 training row with weight 0 left out"));
   EXPECT_TRUE(has("out/README.txt", "1 training row with a probability other than 1"));
-  EXPECT_EQ(read("out/data/train.jsonl"),
+  EXPECT_EQ(text_of("out/data/train.jsonl"),
             "{\"prompt\":\"a\",\"chosen\":\" b\",\"rejected\":\" c\"}\n"
             "{\"prompt\":\"d\",\"chosen\":\" f\",\"rejected\":\" e\"}\n");
 }
@@ -206,12 +179,12 @@ TEST_F(ExportRun, AValueModelBecomesTheCritic) {
                    "sums.jsonl", {"--to", "openrlhf", "--value-model", "org/critic"}),
             "");
   EXPECT_TRUE(has("out/launch.sh", "critic.model_name_or_path 'org/critic'"))
-      << read("out/launch.sh");
+      << text_of("out/launch.sh");
   EXPECT_TRUE(has("out/launch.sh", "critic.adam.lr 9e-06") ||
               has("out/launch.sh", "critic.adam.lr 9e-6") ||
               has("out/launch.sh", "critic.adam.lr 0.000009"))
-      << read("out/launch.sh");
-  EXPECT_FALSE(has("out/README.txt", "does not know it")) << read("out/README.txt");
+      << text_of("out/launch.sh");
+  EXPECT_FALSE(has("out/README.txt", "does not know it")) << text_of("out/README.txt");
   EXPECT_FALSE(has("out/README.txt", "sits on the policy's own layers"));
   real_env().remove_all(path("out"));
   expect_refusal(config("ppo", "reward: numeric\nvalue_learning_rate: 9e-6", "sums.jsonl",
@@ -249,16 +222,16 @@ TEST_F(ExportRun, WrongInputIsASentenceAndLeavesNothing) {
   expect_refusal(run({path("nowhere"), "--to", "trl", "--output", path("out")}),
                  "there is no such");
   expect_refusal(run({path("c.yaml"), "--to", "trl", "--output", path("out")}), "--method");
-  write("pairs.jsonl", "{\"prompt_ids\":[1],\"chosen_ids\":[2],\"rejected_ids\":[3]}\n");
+  file("pairs.jsonl", "{\"prompt_ids\":[1],\"chosen_ids\":[2],\"rejected_ids\":[3]}\n");
   expect_refusal(config("dpo", "beta: 1", "pairs.jsonl"), "tokenised already");
-  write("pairs.jsonl", std::string(kPair) +
-                           "{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],"
-                           "\"chosen\":[{\"role\":\"assistant\",\"content\":\"b\"}],"
-                           "\"rejected\":[{\"role\":\"assistant\",\"content\":\"c\"}]}\n");
+  file("pairs.jsonl", std::string(kPair) +
+                          "{\"prompt\":[{\"role\":\"user\",\"content\":\"a\"}],"
+                          "\"chosen\":[{\"role\":\"assistant\",\"content\":\"b\"}],"
+                          "\"rejected\":[{\"role\":\"assistant\",\"content\":\"c\"}]}\n");
   expect_refusal(config("dpo", "beta: 1", "pairs.jsonl"), "pairs.jsonl:2");
-  write("out", "mine");
+  file("out", "mine");
   EXPECT_NE(config("dpo", "beta: 1", "sums.jsonl").find("exists already"), std::string::npos);
-  EXPECT_EQ(read("out"), "mine");
+  EXPECT_EQ(text_of("out"), "mine");
 }
 
 }  // namespace

@@ -1,14 +1,9 @@
 // hone feedback list | export | rules | rule, as an operator calls them on a data folder.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "api/setup.h"
-#include "base/env.h"
-#include "base/error.h"
-#include "cli/commands.h"
+#include "cli/testing.h"
 #include "label/feedback.h"
 #include "label/members.h"
 #include "label/projects.h"
@@ -16,17 +11,11 @@
 namespace hone::cli {
 namespace {
 
-class FeedbackCommandTest : public testing::Test {
+class FeedbackCommandTest : public FolderTest {
  protected:
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() /
-               ("hone-feedback-" + std::to_string(getpid()) + "-" +
-                testing::UnitTest::GetInstance()->current_test_info()->name()))
-                  .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
     api::PlatformOptions options;
-    options.data_dir = folder_ + "/data";
+    options.data_dir = path("data");
     options.version = "test";
     const auto platform = api::Platform::open(real_env(), std::move(options));
     const auto made =
@@ -53,22 +42,13 @@ class FeedbackCommandTest : public testing::Test {
       label::give_feedback(organisation, tx, {ada.person_id, ada.id, label::Role::kOwner}, said);
     });
   }
-  void TearDown() override { real_env().remove_all(folder_); }
 
-  std::string call(Arguments words) {
-    words.insert(words.end(), {"--data-dir", folder_ + "/data"});
-    testing::internal::CaptureStdout();
-    std::string error;
-    try {
-      run_feedback(words);
-    } catch (const Error& thrown) {
-      error = thrown.message();
-    }
-    const std::string out = testing::internal::GetCapturedStdout();
-    return error.empty() ? out : "refused: " + error;
+  std::string call(const Arguments& words) const {
+    const Answer answer = cli::call(run_feedback, with(words, "", {"--data-dir", path("data")}));
+    return answer.error.empty() ? answer.out : "refused: " + answer.error;
   }
 
-  std::string folder_, project_;
+  std::string project_;
 };
 
 TEST_F(FeedbackCommandTest, ListsAndExportsWhatWasSaid) {
@@ -76,7 +56,7 @@ TEST_F(FeedbackCommandTest, ListsAndExportsWhatWasSaid) {
       << call({"list"});
   EXPECT_EQ(call({"list", "--kind", "report"}), "");
   EXPECT_NE(call({"list", "--json"}).find("\"text\":\"Tea is a drink.\""), std::string::npos);
-  const std::string file = folder_ + "/rows.jsonl";
+  const std::string file = path("rows.jsonl");
   EXPECT_EQ(call({"export", "--format", "sft", "--output", file}), "1 rows in " + file + "\n");
   EXPECT_NE(real_env().read_file(file, 1 << 20).find("Tea is a drink."), std::string::npos);
   EXPECT_NE(call({"export", "--output", file}).find("refused"), std::string::npos);

@@ -3,64 +3,43 @@
 #include <sched.h>
 
 #include <cstdlib>
-#include <filesystem>
-#include <sstream>
 #include <thread>
 
-#include "base/env.h"
-#include "base/error.h"
-#include "base/json.h"
-#include "cli/commands.h"
+#include "cli/testing.h"
 #include "seal/digest.h"
 
 namespace hone::cli {
 namespace {
 
-class JobCommand : public testing::Test {
+class JobCommand : public FolderTest {
  protected:
   void SetUp() override {
     const char* model = std::getenv("HONE_MODEL");
     if (model == nullptr) GTEST_SKIP() << "HONE_MODEL names no model";
     model_ = model;
-    folder_ =
-        (std::filesystem::temp_directory_path() /
-         (std::string("hone_job_") + testing::UnitTest::GetInstance()->current_test_info()->name()))
-            .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
-    write("train.jsonl",
-          "{\"prompt\":\"Say yes.\",\"chosen\":\" Yes.\",\"rejected\":\" No.\"}\n"
-          "{\"prompt\":\"Say one.\",\"chosen\":\" One.\",\"rejected\":\" Two.\"}\n");
-    write("heldout.jsonl",
-          "{\"prompt\":\"Say up.\",\"chosen\":\" Up.\",\"rejected\":\" Down.\"}\n");
+    file("train.jsonl",
+         "{\"prompt\":\"Say yes.\",\"chosen\":\" Yes.\",\"rejected\":\" No.\"}\n"
+         "{\"prompt\":\"Say one.\",\"chosen\":\" One.\",\"rejected\":\" Two.\"}\n");
+    file("heldout.jsonl", "{\"prompt\":\"Say up.\",\"chosen\":\" Up.\",\"rejected\":\" Down.\"}\n");
   }
-  void TearDown() override {
-    if (!folder_.empty()) real_env().remove_all(folder_);
-  }
-  void write(const std::string& name, const std::string& text) const {
-    write_file_atomically(real_env(), folder_ + "/" + name, text);
-  }
+
   // The lines that the job prints, or its error as one line.
   std::vector<Json> run(const char* kind, const Json& more) const {
     Json spec = Json::object();
     spec["model"] = model_;
-    spec["train"] = folder_ + "/train.jsonl";
-    spec["heldout"] = folder_ + "/heldout.jsonl";
-    spec["output"] = folder_ + "/run";
+    spec["train"] = path("train.jsonl");
+    spec["heldout"] = path("heldout.jsonl");
+    spec["output"] = path("run");
     spec["answer_tokens"] = 2;
     for (const auto& [key, value] : more.as_object()) spec[key] = value;
-    write("spec.json", spec.dump());
-    testing::internal::CaptureStdout();
-    std::string error;
-    try {
-      EXPECT_EQ(run_job({kind, folder_ + "/spec.json"}), 0);
-    } catch (const Error& e) {
-      error = e.message();
+    file("spec.json", spec.dump());
+    const Answer answer = call(run_job, {kind, path("spec.json")});
+    std::vector<Json> lines = json_lines(answer.out);
+    if (answer.error.empty()) {
+      EXPECT_EQ(answer.code, 0);
+    } else {
+      lines.emplace_back(answer.error);
     }
-    std::istringstream out(testing::internal::GetCapturedStdout());
-    std::vector<Json> lines;
-    for (std::string line; std::getline(out, line);) lines.push_back(Json::parse(line).value());
-    if (!error.empty()) lines.emplace_back(error);
     return lines;
   }
   static Json one_step() {
@@ -69,7 +48,7 @@ class JobCommand : public testing::Test {
     return more;
   }
 
-  std::string model_, folder_;
+  std::string model_;
 };
 
 // The policy is a thread's own, and the threads that it makes get it.
@@ -101,8 +80,7 @@ TEST_F(JobCommand, TrainsWithAllPhasesAndEndsInAComparison) {
       "training", "measuring after",  "answers after",  "done"};
   EXPECT_EQ(phases, expected);
   EXPECT_EQ(lines.back().at("comparison").at("primary").as_string(), "likelihood_accuracy");
-  const Json shown =
-      Json::parse(real_env().read_file(folder_ + "/run/shown.json", 1 << 20)).value();
+  const Json shown = Json::parse(real_env().read_file(path("run/shown.json"), 1 << 20)).value();
   EXPECT_EQ(shown.at("prompts").size(), 1u);
   EXPECT_EQ(shown.at("after").size(), 1u);
   // A second time nothing is computed again.
@@ -128,19 +106,19 @@ TEST_F(JobCommand, AnUnknownSettingAndASharedPromptAreRefusedByName) {
   Json more = Json::object();
   more["settings"]["learnin_rate"] = 1;
   EXPECT_NE(run("train", more).back().as_string().find("learnin_rate"), std::string::npos);
-  write("heldout.jsonl", "{\"prompt\":\"Say yes.\",\"chosen\":\" Y.\",\"rejected\":\" N.\"}\n");
+  file("heldout.jsonl", "{\"prompt\":\"Say yes.\",\"chosen\":\" Y.\",\"rejected\":\" N.\"}\n");
   EXPECT_NE(run("train", one_step()).back().as_string().find("split the files by prompt"),
             std::string::npos);
 }
 
 TEST_F(JobCommand, RowsThatStandInAGatesSetAreRefusedBeforeTheFirstStep) {
-  write("gate.jsonl", "{\"prompt\":\"say  ONE.\",\"chosen\":\" A.\",\"rejected\":\" B.\"}\n");
+  file("gate.jsonl", "{\"prompt\":\"say  ONE.\",\"chosen\":\" A.\",\"rejected\":\" B.\"}\n");
   Json set = Json::object();
   set["alias"] = "assistant";
   set["floor"] = true;
   set["name"] = "last year";
-  set["path"] = folder_ + "/gate.jsonl";
-  set["digest"] = seal::sha256_file(folder_ + "/gate.jsonl");
+  set["path"] = path("gate.jsonl");
+  set["digest"] = seal::sha256_file(path("gate.jsonl"));
   Json more = one_step();
   more["gates"].push_back(set);
   const std::string said = run("train", more).back().as_string();
@@ -148,9 +126,9 @@ TEST_F(JobCommand, RowsThatStandInAGatesSetAreRefusedBeforeTheFirstStep) {
                       " (the first in line 2"),
             std::string::npos)
       << said;
-  EXPECT_FALSE(real_env().exists(folder_ + "/run/manifest.json"));
+  EXPECT_FALSE(real_env().exists(path("run/manifest.json")));
   // A set that has changed says nothing about the one that the gate measures on.
-  write("gate.jsonl", "{\"prompt\":\"Other.\",\"chosen\":\" A.\",\"rejected\":\" B.\"}\n");
+  file("gate.jsonl", "{\"prompt\":\"Other.\",\"chosen\":\" A.\",\"rejected\":\" B.\"}\n");
   EXPECT_NE(run("train", more).back().as_string().find("no longer the file"), std::string::npos);
 }
 

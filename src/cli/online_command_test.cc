@@ -2,12 +2,7 @@
 // model without words.
 #include <gtest/gtest.h>
 
-#include <filesystem>
-
-#include "base/env.h"
-#include "base/error.h"
-#include "base/json.h"
-#include "cli/commands.h"
+#include "cli/testing.h"
 #include "llm/formats/model_writer.h"
 #include "llm/testing.h"
 #include "train/final_model.h"
@@ -17,79 +12,24 @@ namespace {
 
 const std::string kModel = "tests/golden/torch/llama_tied";
 
-class OnlineCommand : public testing::Test {
+class OnlineCommand : public FolderTest {
  protected:
-  struct Answer {
-    int code = -1;
-    std::string out, error;
-  };
-
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() /
-               (std::string("hone_online_") +
-                testing::UnitTest::GetInstance()->current_test_info()->name()))
-                  .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
-    write_file_atomically(real_env(), path("prompts.jsonl"),
-                          "{\"prompt_ids\":[1,2,3],\"answer\":3}\n"
-                          "{\"prompt_ids\":[9,2],\"answer\":4}\n"
-                          "{\"prompt_ids\":[11,12,13,14],\"answer\":5}\n"
-                          "{\"prompt_ids\":[5],\"answer\":6}\n");
+    file("prompts.jsonl",
+         "{\"prompt_ids\":[1,2,3],\"answer\":3}\n"
+         "{\"prompt_ids\":[9,2],\"answer\":4}\n"
+         "{\"prompt_ids\":[11,12,13,14],\"answer\":5}\n"
+         "{\"prompt_ids\":[5],\"answer\":6}\n");
   }
-  void TearDown() override { real_env().remove_all(folder_); }
 
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-
-  static Answer call(int (*command)(const Arguments&), const Arguments& words) {
-    Answer answer;
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    try {
-      answer.code = command(words);
-    } catch (const Error& error) {
-      answer.error = error.message();
-    }
-    testing::internal::GetCapturedStderr();
-    answer.out = testing::internal::GetCapturedStdout();
-    return answer;
-  }
   Arguments words(const std::string& method, const std::string& run,
                   const Arguments& more = {}) const {
-    Arguments out = {method,
-                     "--model",
-                     kModel,
-                     "--data",
-                     path("prompts.jsonl"),
-                     "--output",
-                     path(run),
-                     "--max-steps",
-                     "4",
-                     "--logging-steps",
-                     "1",
-                     "--num-generations",
-                     "4",
-                     "--per-device-train-batch-size",
-                     "8",
-                     "--max-completion-length",
-                     "6",
-                     "--learning-rate",
-                     "1e-2",
-                     "--quiet"};
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
+    return with(
+        {method, "--model", kModel, "--data", path("prompts.jsonl"), "--output", path(run)},
+        "--max-steps 4 --logging-steps 1 --num-generations 4 --per-device-train-batch-size 8 "
+        "--max-completion-length 6 --learning-rate 1e-2 --quiet",
+        more);
   }
-  std::vector<Json> lines(const std::string& name) const {
-    std::vector<Json> out;
-    const std::string text = real_env().read_file(path(name), 1 << 24);
-    for (size_t begin = 0, end; (end = text.find('\n', begin)) != std::string::npos;
-         begin = end + 1) {
-      out.push_back(Json::parse(text.substr(begin, end - begin)).value());
-    }
-    return out;
-  }
-
-  std::string folder_;
 };
 
 TEST_F(OnlineCommand, GrpoLeavesARunThatReplaysToTheBit) {
@@ -99,7 +39,7 @@ TEST_F(OnlineCommand, GrpoLeavesARunThatReplaysToTheBit) {
                  {"--reward", "length:target=3,as=three", "--reward", "ended", "--reward-weights",
                   "1,0.5", "--beta", "0.1", "--num-iterations", "2", "--save-steps", "1"}));
   ASSERT_EQ(answer.code, 0) << answer.error;
-  const std::vector<Json> metrics = lines("run/metrics.jsonl");
+  const std::vector<Json> metrics = lines_of("run/metrics.jsonl");
   ASSERT_EQ(metrics.size(), 4u);
   for (const char* key :
        {"reward", "reward_std", "frac_reward_zero_std", "rewards/three/mean", "rewards/ended/std",
@@ -108,7 +48,7 @@ TEST_F(OnlineCommand, GrpoLeavesARunThatReplaysToTheBit) {
     EXPECT_TRUE(metrics[0].find(key) != nullptr) << key;
   }
   EXPECT_EQ(metrics[0].at("sampling/sampling_logp_difference/max").as_double(), 0);
-  EXPECT_EQ(lines("run/completions.jsonl").size(), 16u);
+  EXPECT_EQ(lines_of("run/completions.jsonl").size(), 16u);
   EXPECT_TRUE(real_env().exists(path("run/final/config.json")));
   EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
   // From a checkpoint in the middle of a generation.
@@ -120,8 +60,8 @@ TEST_F(OnlineCommand, RlooOverAnAdapterReplaysToo) {
                                               {"--reward", "length:target=2", "--lora-r", "2",
                                                "--temperature", "0.7", "--top-k", "20"}));
   ASSERT_EQ(answer.code, 0) << answer.error;
-  EXPECT_EQ(lines("run/metrics.jsonl")[0].at("sampling/sampling_logp_difference/max").as_double(),
-            0);
+  EXPECT_EQ(
+      lines_of("run/metrics.jsonl")[0].at("sampling/sampling_logp_difference/max").as_double(), 0);
   EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
 }
 
@@ -159,8 +99,8 @@ TEST_F(OnlineCommand, RecordedAnswersAreTrainedOnAndReplayed) {
   for (const Json& row : golden.at("rollouts").as_array()) text += row.dump() + "\n";
   wrong = text;
   wrong.replace(wrong.find("\"logprobs\":[-"), 13, "\"logprobs\":[-9");
-  write_file_atomically(real_env(), path("rollouts.jsonl"), text);
-  write_file_atomically(real_env(), path("wrong.jsonl"), wrong);
+  file("rollouts.jsonl", text);
+  file("wrong.jsonl", wrong);
   const auto train = [&](const std::string& method, const std::string& file,
                          const Arguments& more = {}) {
     Arguments all = words(method, "run", {"--rollouts", path(file), "--overwrite"});
@@ -171,8 +111,8 @@ TEST_F(OnlineCommand, RecordedAnswersAreTrainedOnAndReplayed) {
   for (const char* method : {"grpo", "rloo"}) {
     const Answer answer = train(method, "rollouts.jsonl");
     ASSERT_EQ(answer.code, 0) << answer.error;
-    EXPECT_EQ(lines("run/metrics.jsonl").size(), 4u);
-    EXPECT_TRUE(lines("run/metrics.jsonl")[0].find("rewards/reward/mean") != nullptr);
+    EXPECT_EQ(lines_of("run/metrics.jsonl").size(), 4u);
+    EXPECT_TRUE(lines_of("run/metrics.jsonl")[0].find("rewards/reward/mean") != nullptr);
     EXPECT_EQ(call(run_replay, {path("run"), "--quiet"}).code, 0);
   }
   EXPECT_NE(train("grpo", "wrong.jsonl").error.find("wrong.jsonl:1: completion_ids[0]"),
@@ -220,34 +160,11 @@ TEST_F(OnlineCommand, WhatIsWrongIsSaidBeforeTheWork) {
 class PpoCommand : public OnlineCommand {
  protected:
   Arguments ppo(const std::string& run, const Arguments& more) const {
-    Arguments out = {"ppo",
-                     "--model",
-                     kModel,
-                     "--data",
-                     path("prompts.jsonl"),
-                     "--output",
-                     path(run),
-                     "--max-steps",
-                     "5",
-                     "--logging-steps",
-                     "1",
-                     "--save-steps",
-                     "1",
-                     "--save-total-limit",
-                     "0",
-                     "--per-device-train-batch-size",
-                     "4",
-                     "--num-ppo-epochs",
-                     "3",
-                     "--response-length",
-                     "6",
-                     "--reward",
-                     "length:target=6",
-                     "--learning-rate",
-                     "1e-3",
-                     "--quiet"};
-    out.insert(out.end(), more.begin(), more.end());
-    return out;
+    return with({"ppo", "--model", kModel, "--data", path("prompts.jsonl"), "--output", path(run)},
+                "--max-steps 5 --logging-steps 1 --save-steps 1 --save-total-limit 0 "
+                "--per-device-train-batch-size 4 --num-ppo-epochs 3 --response-length 6 "
+                "--reward length:target=6 --learning-rate 1e-3 --quiet",
+                more);
   }
   // A tiny model of another vocabulary.
   void write_other_model(const std::string& folder) const {
@@ -270,7 +187,7 @@ TEST_F(PpoCommand, AValueModelApartTrainsResumesAndReplays) {
     const std::string run = "run" + std::to_string(i);
     const Answer answer = call(run_train, ppo(run, kinds[i]));
     ASSERT_EQ(answer.code, 0) << i << answer.error;
-    const std::vector<Json> metrics = lines(run + "/metrics.jsonl");
+    const std::vector<Json> metrics = lines_of(run + "/metrics.jsonl");
     EXPECT_GT(metrics[0].at("value/grad_norm").as_double(), 0) << i;
     const bool reward_model = kinds[i][1] == reward;
     const Json manifest =

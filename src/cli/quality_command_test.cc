@@ -4,43 +4,19 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <filesystem>
 
-#include "base/env.h"
-#include "base/error.h"
-#include "base/json.h"
-#include "cli/commands.h"
 #include "cli/quality_plot.h"
 #include "cli/quality_text.h"
+#include "cli/testing.h"
 
 namespace hone::cli {
 namespace {
 
-constexpr uint64_t kMaxBytes = 1 << 26;
 const std::string kLabels = "examples/labels/labels.csv";
 const std::string kTruth = "examples/labels/truth.csv";
 const std::string kVotes = "examples/labels/votes.csv";
 
-struct Answer {
-  int code = -1;
-  ErrorCode error_code = ErrorCode::kInternal;
-  std::string out, note, error;  // note: stderr; error: what was thrown
-};
-
-Answer call(const Arguments& arguments) {
-  Answer answer;
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
-  try {
-    answer.code = run_quality(arguments);
-  } catch (const Error& error) {
-    answer.error = error.message();
-    answer.error_code = error.code();
-  }
-  answer.note = testing::internal::GetCapturedStderr();
-  answer.out = testing::internal::GetCapturedStdout();
-  return answer;
-}
+Answer call(const Arguments& arguments) { return cli::call(run_quality, arguments); }
 
 Json json_of(Arguments arguments) {
   arguments.push_back("--json");
@@ -57,24 +33,8 @@ void expect_says(const std::string& text, std::string_view part) {
   EXPECT_NE(text.find(part), std::string::npos) << text;
 }
 
-class QualityCommand : public testing::Test {
+class QualityCommand : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "hone_quality_" +
-              testing::UnitTest::GetInstance()->current_test_info()->name();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
-  }
-  void TearDown() override { real_env().remove_all(folder_); }
-
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string file(const std::string& name, const std::string& text) const {
-    write_file_atomically(real_env(), path(name), text);
-    return path(name);
-  }
-  std::string text_of(const std::string& name) const {
-    return real_env().read_file(path(name), kMaxBytes);
-  }
   void expect_refused(const Arguments& arguments, std::string_view part,
                       ErrorCode code = ErrorCode::kInvalidInput) {
     const Answer answer = call(arguments);
@@ -82,8 +42,6 @@ class QualityCommand : public testing::Test {
     EXPECT_EQ(answer.error_code, code) << answer.error;
     EXPECT_EQ(answer.out, "");
   }
-
-  std::string folder_;
 };
 
 // Three people, six tasks. Counted by hand: pairs that agree 1, 1, 1/3, 1, 1/3, 1/3 of their three.
@@ -142,7 +100,7 @@ TEST_F(QualityCommand, WritesTablesThatAddUp) {
 }
 
 TEST_F(QualityCommand, GivesTheSameBytesForAnyThreadsAndAnyOrderOfTheRows) {
-  std::string text = real_env().read_file(kLabels, kMaxBytes);
+  std::string text = real_env().read_file(kLabels, kMaxTestBytes);
   std::string turned = text.substr(0, text.find('\n') + 1);
   std::vector<std::string> lines;
   for (size_t at = turned.size(); at < text.size();) {

@@ -1,26 +1,16 @@
 // hone model add | gate | promote | rollback, as an operator calls them on a data folder.
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 #include "api/setup.h"
-#include "base/env.h"
-#include "base/error.h"
-#include "cli/commands.h"
 #include "cli/common.h"
+#include "cli/testing.h"
 #include "data/run_manifest.h"
 #include "eval/report.h"
 #include "seal/digest.h"
 
 namespace hone::cli {
 namespace {
-
-struct Answer {
-  int code = -1;
-  std::string out, error;
-};
 
 std::string rows(size_t begin, size_t count) {
   std::string text;
@@ -31,40 +21,18 @@ std::string rows(size_t begin, size_t count) {
   return text;
 }
 
-class RegistryCommandTest : public testing::Test {
+class RegistryCommandTest : public FolderTest {
  protected:
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() /
-               ("hone-registry-" + std::to_string(getpid()) + "-" +
-                testing::UnitTest::GetInstance()->current_test_info()->name()))
-                  .string();
-    real_env().remove_all(folder_);
-    real_env().create_directories(folder_);
     api::PlatformOptions options;
     options.data_dir = path("data");
     options.version = "test";
     const auto platform = api::Platform::open(real_env(), std::move(options));
     api::add_organisation(*platform, {.name = "Acme", .owner_name = "Ada"}, "system");
   }
-  void TearDown() override { real_env().remove_all(folder_); }
 
-  std::string path(const std::string& name) const { return folder_ + "/" + name; }
-  std::string file(const std::string& name, const std::string& text) const {
-    real_env().create_directories(std::filesystem::path(path(name)).parent_path().string());
-    write_file_atomically(real_env(), path(name), text);
-    return path(name);
-  }
-  Answer call(Arguments words) const {
-    words.insert(words.end(), {"--data-dir", path("data")});
-    Answer answer;
-    testing::internal::CaptureStdout();
-    try {
-      answer.code = run_model(words);
-    } catch (const Error& error) {
-      answer.error = error.message();
-    }
-    answer.out = testing::internal::GetCapturedStdout();
-    return answer;
+  Answer call(const Arguments& words) const {
+    return cli::call(run_model, with(words, "", {"--data-dir", path("data")}));
   }
   // A base, and an adapter "new" with the run that made it from `training`.
   void add_models(const std::string& training) {
@@ -97,8 +65,6 @@ class RegistryCommandTest : public testing::Test {
     eval::write_report(real_env(), path(name), report, false);
     return path(name);
   }
-
-  std::string folder_;
 };
 
 TEST_F(RegistryCommandTest, AnAliasMovesThroughItsGateAndBack) {
