@@ -29,18 +29,14 @@ HWY_INLINE Vector LogMixture(Floats d, Vector a, Vector c, Vector student_weight
   return hn::Add(most, Log(d, hn::MulAdd(other, Exp(d, hn::Sub(least, most)), weight)));
 }
 
-// The log-probability that a row's S and T are compared with; kind of beta fixed outside the loop.
-struct Compared {
-  Vector a, c, student, teacher;  // of the teacher's and the student's own term
-};
-
+// The log-probability that a row's S and T are compared with; kind of beta fixed outside the loop. (SVE's
+// vectors cannot be members: a and c are the caller's.)
 template <int kBeta>  // 0, 1, or 2 for a mixture
-HWY_INLINE Compared Compare(Floats d, Vector a, Vector c, Vector student_weight,
-                            Vector teacher_weight) {
-  if constexpr (kBeta == 0) return {a, c, a, a};
-  if constexpr (kBeta == 1) return {a, c, c, c};
-  const Vector mixture = LogMixture(d, a, c, student_weight, teacher_weight);
-  return {a, c, mixture, mixture};
+HWY_INLINE Vector ComparedWith(Floats d, Vector a, Vector c, Vector student_weight,
+                               Vector teacher_weight) {
+  if constexpr (kBeta == 0) return a;
+  if constexpr (kBeta == 1) return c;
+  return LogMixture(d, a, c, student_weight, teacher_weight);
 }
 
 template <int kBeta>
@@ -54,21 +50,24 @@ DivergenceSum SumOf(const float* HWY_RESTRICT student, const float* HWY_RESTRICT
   const auto inside = [&](Vector v, size_t count) HWY_ATTR {
     return count == hn::Lanes(d) ? v : hn::IfThenElseZero(hn::FirstN(d, count), v);
   };
-  const auto at = [&](size_t i, size_t count) HWY_ATTR {
-    return Compare<kBeta>(d, hn::Sub(LoadCount(d, student + i, count), student_lse),
-                          hn::Sub(LoadCount(d, teacher + i, count), teacher_lse), student_weight,
-                          teacher_weight);
+  const auto student_at = [&](size_t i, size_t count) HWY_ATTR {
+    return hn::Sub(LoadCount(d, student + i, count), student_lse);
+  };
+  const auto teacher_at = [&](size_t i, size_t count) HWY_ATTR {
+    return hn::Sub(LoadCount(d, teacher + i, count), teacher_lse);
   };
   if constexpr (kBeta != 1) {
     out.teacher = LaneSum(d, n, [&](Vector sum, size_t i, size_t count) HWY_ATTR {
-      const Compared x = at(i, count);
-      return hn::MulAdd(inside(Exp(d, x.c), count), hn::Sub(x.c, x.teacher), sum);
+      const Vector a = student_at(i, count), c = teacher_at(i, count);
+      const Vector m = ComparedWith<kBeta>(d, a, c, student_weight, teacher_weight);
+      return hn::MulAdd(inside(Exp(d, c), count), hn::Sub(c, m), sum);
     });
   }
   if constexpr (kBeta != 0) {
     out.student = LaneSum(d, n, [&](Vector sum, size_t i, size_t count) HWY_ATTR {
-      const Compared x = at(i, count);
-      return hn::MulAdd(inside(Exp(d, x.a), count), hn::Sub(x.a, x.student), sum);
+      const Vector a = student_at(i, count), c = teacher_at(i, count);
+      const Vector m = ComparedWith<kBeta>(d, a, c, student_weight, teacher_weight);
+      return hn::MulAdd(inside(Exp(d, a), count), hn::Sub(a, m), sum);
     });
   }
   return out;
@@ -89,8 +88,8 @@ void GradientOf(float* HWY_RESTRICT student, const float* HWY_RESTRICT teacher, 
     if constexpr (kBeta == 0) {
       StoreCount(hn::Mul(factor, hn::Sub(Exp(d, a), Exp(d, c))), d, student + i, count);
     } else {
-      const Compared x = Compare<kBeta>(d, a, c, student_weight, teacher_weight);
-      const Vector slope = hn::Sub(hn::Sub(a, x.student), sum);
+      const Vector m = ComparedWith<kBeta>(d, a, c, student_weight, teacher_weight);
+      const Vector slope = hn::Sub(hn::Sub(a, m), sum);
       StoreCount(hn::Mul(factor, hn::Mul(Exp(d, a), slope)), d, student + i, count);
     }
   });

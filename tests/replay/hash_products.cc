@@ -37,13 +37,25 @@ void hash_matmul(Compute& compute, Hashes& hashes) {
   }
 }
 
-void hash_weight_gradient(Compute& compute, Hashes& hashes) {
-  constexpr size_t kN = 100, kK = 255;
-  const Tensor dy = random_tensor(300, kN, "dy"), x = random_tensor(300, kK, "x");
+void hash_weight_gradient(Compute& compute, Hashes& hashes, const std::string& name, size_t n,
+                          size_t k) {
+  const Tensor dy = random_tensor(300, n, "dy"), x = random_tensor(300, k, "x");
   const TokenGroup groups[] = {{0, 17}, {17, 273}, {273, 300}};
-  std::vector<int64_t> gradient((kN + 15) / 16 * 16 * kK);
+  std::vector<int64_t> gradient((n + 15) / 16 * 16 * k);
   matmul_backward_weight(compute, dy.view(), x.view(), groups, {gradient.data(), kExponent});
-  hashes.add("backward_weight", gradient);
+  hashes.add(name, gradient);
+}
+
+// An adapter's product behind its base product.
+void hash_following(Compute& compute, Hashes& hashes) {
+  const PanelMatrix w = random_weights(compute, DataType::kQ8_0, 203, 288);
+  const PanelMatrix up = random_weights(compute, DataType::kF32, 203, 16);
+  const Tensor x = random_tensor(45, 288, "x"), h = random_tensor(45, 16, "h");
+  Tensor y(45, 203);
+  const MatmulPart then = {h.view(), &up, y.view(), nullptr, true, 0.37f};
+  const MatmulPart part = {x.view(), &w, y.view(), nullptr, false, 1.0f, &then};
+  matmul(compute, {&part, 1});
+  hashes.add("matmul then", y);
 }
 
 // Bias, adding to what is there, several products in a call, columns of a wider matrix.
@@ -115,7 +127,9 @@ void hash_embedding(Compute& compute, Hashes& hashes) {
 
 void hash_products(Compute& compute, Hashes& hashes) {
   hash_matmul(compute, hashes);
-  hash_weight_gradient(compute, hashes);
+  hash_weight_gradient(compute, hashes, "backward_weight", 100, 255);
+  hash_weight_gradient(compute, hashes, "backward_weight thin", 96, 20);
+  hash_following(compute, hashes);
   hash_parts(compute, hashes);
   hash_head(compute, hashes);
   hash_embedding(compute, hashes);

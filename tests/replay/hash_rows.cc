@@ -1,9 +1,10 @@
-// Operations on rows: normalisation, rotation, activation, the optimiser.
+// Operations on rows: normalisation, rotation, activation, the optimiser, distillation.
 
 #include <cmath>
 
 #include "hashes.h"
 #include "tensor/adamw.h"
+#include "tensor/divergence_rows.h"
 #include "tensor/rms_norm.h"
 #include "tensor/rope.h"
 #include "tensor/swiglu.h"
@@ -105,6 +106,24 @@ void hash_adamw(Compute& compute, Hashes& hashes) {
   hashes.add("adamw v", v);
 }
 
+void hash_divergence(Hashes& hashes) {
+  constexpr size_t kColumns = 1000;
+  const Tensor given = random_tensor(1, kColumns, "student"),
+               teacher = random_tensor(1, kColumns, "teacher");
+  for (const float beta : {0.0f, 0.3f, 1.0f}) {
+    DivergenceRow row{beta, 7.1f, 6.9f};
+    const DivergenceSum sum = divergence_sum(given.data(), teacher.data(), kColumns, row);
+    row.student_sum = sum.student;
+    row.coefficient = -0.7f;
+    Tensor gradient = given.clone();
+    divergence_gradient(gradient.data(), teacher.data(), kColumns, row);
+    const std::string name = "divergence beta " + std::to_string(beta).substr(0, 3);
+    const float sums[] = {sum.teacher, sum.student};
+    hashes.add(name, sums, sizeof(sums));
+    hashes.add(name + " gradient", gradient);
+  }
+}
+
 }  // namespace
 
 void hash_rows(Compute& compute, Hashes& hashes) {
@@ -112,6 +131,7 @@ void hash_rows(Compute& compute, Hashes& hashes) {
   hash_rope(compute, hashes);
   hash_swiglu(compute, hashes);
   hash_adamw(compute, hashes);
+  hash_divergence(hashes);
 }
 
 }  // namespace hone::tensor
