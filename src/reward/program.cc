@@ -80,8 +80,9 @@ class Child {
       if (count <= 0) continue;
       if ((ready.revents & POLLOUT) != 0) {
         const ssize_t n = send(socket_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR) return fail(why, ended());
         if (n > 0) sent += static_cast<size_t>(n);
+        // It reads no more; what it wrote before it ended is still there.
+        if (n < 0 && errno != EAGAIN && errno != EINTR) sent = line.size();
       }
       if ((ready.revents & (POLLIN | POLLHUP)) != 0) {
         char bytes[1 << 14];

@@ -256,7 +256,10 @@ TEST(Reward, AProgramGetsALineAndGivesOne) {
   // It has all cores of this process, though a pool keeps its caller on one.
   ThreadPool pool(allowed_cores().size());
   pool.run(2, [](size_t, size_t) {});
-  const auto cores = said_by("", "read line; echo \"{\\\"rewards\\\":[$(nproc),0]}\"").at(0);
+  const auto cores = said_by("",
+                             "read line; echo \"{\\\"rewards\\\":[$(env -u OMP_NUM_THREADS -u "
+                             "OMP_THREAD_LIMIT nproc),0]}\"")
+                         .at(0);
   EXPECT_EQ(cores, static_cast<double>(allowed_cores().size()));
   // One process for all batches.
   const auto counter = make_reward(
@@ -274,6 +277,10 @@ TEST(Reward, ALargeBatchGoesBothWaysAtOnce) {
   const auto echo =
       make_reward(real_env(), "program:command=head -c 3000000 | tr y z; echo; cat > /dev/null");
   EXPECT_NE(refusal([&] { echo->score(samples); }).find("expected one line"), std::string::npos);
+  // One that answers and ends without reading is believed too.
+  const auto hasty = make_reward(real_env(), "program:command=echo '{\"rewards\":[1,2]}'");
+  EXPECT_EQ(hasty->score(std::span(samples).first(2)),
+            (std::vector<std::optional<double>>{1.0, 2.0}));
 }
 
 TEST(Reward, AProgramThatFailsIsNamed) {
