@@ -14,6 +14,14 @@ struct StandingClock {
 class GuessingTest : private StandingClock, public ApiTest {
  protected:
   GuessingTest() : ApiTest(PlatformOptions{}, clock) {}
+
+  // Bea is invited and signs in by her link; she has no password yet.
+  static void come_in_as_bea(Place& place, Visitor& bea) {
+    const Got made = place.owner->post(
+        "/people", R"({"name":"Bea","email":"Bea@Example.org","role":"annotator"})");
+    ASSERT_EQ(made.status, 201) << made.text;
+    ASSERT_EQ(bea.sign_in_with(made.body.at("sign_in_link").as_string()).status, 200);
+  }
 };
 
 TEST_F(ApiTest, ALinkSignsInOnceAndSaysWhoOneIs) {
@@ -57,11 +65,8 @@ TEST_F(ApiTest, SigningOutEndsTheSession) {
 
 TEST_F(GuessingTest, APasswordSignsInAndWrongOnesLock) {
   Place acme = make_place("Acme");
-  const Got made =
-      acme.owner->post("/people", R"({"name":"Bea","email":"Bea@Example.org","role":"annotator"})");
-  ASSERT_EQ(made.status, 201) << made.text;
   Visitor bea = visitor();
-  ASSERT_EQ(bea.sign_in_with(made.body.at("sign_in_link").as_string()).status, 200);
+  ASSERT_NO_FATAL_FAILURE(come_in_as_bea(acme, bea));
   EXPECT_EQ(bea.post("/session/password", R"({"new":"short"})").status, 400);
   EXPECT_EQ(bea.post("/session/password", R"({"new":"correct horse"})").status, 204);
   EXPECT_EQ(bea.post("/session/password", R"({"new":"another horse"})").status, 403);
@@ -93,11 +98,8 @@ TEST_F(GuessingTest, APasswordSignsInAndWrongOnesLock) {
 // The bound of the document: maxLength counts characters, whatever their bytes.
 TEST_F(GuessingTest, APasswordIsBoundedInCharactersAndTheLongestSignsIn) {
   Place acme = make_place("Acme");
-  const Got made =
-      acme.owner->post("/people", R"({"name":"Bea","email":"bea@example.org","role":"annotator"})");
-  ASSERT_EQ(made.status, 201) << made.text;
   Visitor bea = visitor();
-  ASSERT_EQ(bea.sign_in_with(made.body.at("sign_in_link").as_string()).status, 200);
+  ASSERT_NO_FATAL_FAILURE(come_in_as_bea(acme, bea));
   const auto of = [](int characters) {
     std::string all;
     for (int i = 0; i < characters; ++i) all += "\xf0\x9f\x90\x8e";  // a horse: one, of four bytes

@@ -368,8 +368,9 @@ ThreadPool::~ThreadPool() {
   state_->ending.store(true);
   state_->worker_bell.ring();
   for (std::thread& worker : state_->workers) worker.join();
-  if (state_->pinned && state_->caller == std::this_thread::get_id())
+  if (state_->pinned && state_->caller == std::this_thread::get_id()) {
     run_on_cores(0, state_->cores);
+  }
 }
 
 size_t ThreadPool::size() const { return state_->shares.size(); }
